@@ -1,0 +1,1 @@
+"""Numbers to compact bytes and back: quantization steps, symbol tables, interleaved rANS. numpy only."""
