@@ -1,0 +1,202 @@
+"""Reads an .inrd file: the head, the cold sections and the index once, then single records by position."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inrformat.container.checksum import crc32c, crc32c_many
+from inrformat.container.fields import VariableColumn, decode_field
+from inrformat.container.header import Header, Section, parse_head
+from inrformat.container.index import RecordIndex, parse_index
+from inrformat.container.layout import HEAD_BLOCK_BYTES, Encoding, SectionKind
+from inrformat.container.limits import DEFAULT_LIMITS, Limits
+from inrformat.container.metadata import Metadata
+from inrformat.container.packing import decompress, unpack_map
+from inrformat.errors import ChecksumError, InrdError, InvalidFileError, LimitError, TruncatedFileError
+
+__all__ = ["InrdReader"]
+
+_READ_CHUNK_BYTES = 1 << 28
+
+
+class InrdReader:
+    """An open .inrd file.
+
+    Opening reads and checks the header, the section table, the metadata, the codebook and the index. After that
+    ``record(k)`` reads the bytes of record k and nothing else, and a field column is read when first asked for.
+    Reads are positional: threads and forked processes may share a reader. Pickling reopens the file by its path.
+
+    Attributes:
+        path: the file. header, metadata, index: parsed. codebook: the codebook section's map, not yet interpreted
+            (see ``inrformat.networks.codebook``).
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, limits: Limits = DEFAULT_LIMITS) -> None:
+        """Raises: FileNotFoundError and other OSError; every InvalidFileError; UnsupportedVersionError."""
+        self.path = Path(path)
+        self.limits = limits
+        self._lock = threading.Lock()
+        self._file = self.path.open("rb", buffering=0)
+        try:
+            file_bytes = os.fstat(self._file.fileno()).st_size
+            head = self.read_at(0, min(HEAD_BLOCK_BYTES, file_bytes))
+            self.header: Header = parse_head(head, file_bytes=file_bytes, limits=limits)
+            self.metadata = Metadata.from_bytes(self._cold(SectionKind.METADATA))
+            self.codebook = unpack_map(self._cold(SectionKind.CODEBOOK), rule="CODEBOOK-FORM", what="codebook")
+            self.index: RecordIndex = parse_index(
+                self.section_bytes(self.header.section(SectionKind.INDEX)),
+                record_count=self.header.record_count,
+                record_alignment=self.header.record_alignment,
+                payload_bytes=self.header.section(SectionKind.PAYLOAD).stored_bytes,
+                limits=limits,
+            )
+            if len(self.metadata.fields) != len(self.header.fields):
+                raise InvalidFileError(
+                    "FIELD-COUNT",
+                    f"{len(self.header.fields)} field sections, the metadata names {len(self.metadata.fields)}",
+                )
+        except BaseException as error:
+            self._file.close()
+            if isinstance(error, InrdError):
+                raise self._named(error) from error.__cause__
+            raise
+
+    def __len__(self) -> int:
+        return self.header.record_count
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; reading afterwards raises ValueError."""
+        self._file.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self.path, "limits": self.limits, "crc": self.header.crc32c}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["path"], limits=state["limits"])  # type: ignore[misc]
+        if self.header.crc32c != state["crc"]:
+            self.close()
+            raise InvalidFileError("FILE-CHANGED", "the file was replaced since this reader was made", path=self.path)
+
+    def record(self, k: int) -> bytes:
+        """The stored bytes of record ``k``, checked against its CRC-32C."""
+        return self.records([k])[0]
+
+    def records(self, numbers: Iterable[int]) -> list[bytes]:
+        """The stored bytes of several records, each read on its own and checked against its CRC-32C."""
+        ks = [self._checked(k) for k in numbers]
+        base = self.header.section(SectionKind.PAYLOAD).offset_bytes
+        places = [(base + int(self.index.offsets_bytes[k]), int(self.index.lengths_bytes[k])) for k in ks]
+        data = [self.read_at(offset, size) for offset, size in places]
+        for k, (offset, _), computed in zip(ks, places, crc32c_many(data), strict=True):
+            if computed != self.index.crcs[k]:
+                raise ChecksumError(
+                    "RECORD-CRC", f"record {k}: CRC-32C is {computed:08x}, stored {self.index.crcs[k]:08x}",
+                    path=self.path, offset_bytes=offset,
+                )  # fmt: skip
+        return data
+
+    def payload(self) -> NDArray[np.uint8]:
+        """The whole payload section, checked against its CRC-32C: uint8 ``(payload bytes,)``."""
+        section = self.header.section(SectionKind.PAYLOAD)
+        data = np.empty(section.stored_bytes, np.uint8)
+        crc = 0
+        for start in range(0, section.stored_bytes, _READ_CHUNK_BYTES):
+            piece = self.read_at(section.offset_bytes + start, min(_READ_CHUNK_BYTES, section.stored_bytes - start))
+            data[start : start + len(piece)] = np.frombuffer(piece, np.uint8)
+            crc = crc32c(piece, crc)
+        self._compare(section, crc)
+        return data
+
+    @cached_property
+    def field_names(self) -> tuple[str, ...]:
+        """Names of the field columns."""
+        return tuple(f.name for f in self.metadata.fields)
+
+    def field(self, name: str) -> NDArray[Any] | VariableColumn | None:
+        """A field column, one value a record; None where the file has no field of that name."""
+        if name not in self.field_names:
+            return None
+        number = self.field_names.index(name)
+        section, spec = self.header.fields[number], self.metadata.fields[number]
+        if section.decoded_bytes > self.limits.max_field_bytes:
+            raise LimitError("LIMIT-FIELD-BYTES", f"field {name!r}: {section.decoded_bytes} bytes", path=self.path)
+        try:
+            return decode_field(name, spec.type, self.section_bytes(section), count=len(self))
+        except InvalidFileError as error:
+            raise error.in_file(self.path) from error.__cause__
+
+    def text_field(self, name: str) -> Sequence[str] | None:
+        """A utf-8 field column; None where the file has no such field of that type."""
+        column = self.field(name)
+        return column if isinstance(column, VariableColumn) and column.type == "utf8" else None
+
+    def section_bytes(self, section: Section) -> bytes:
+        """Read, check and decode one section."""
+        data = self.read_at(section.offset_bytes, section.stored_bytes)
+        self._compare(section, crc32c(data))
+        if section.encoding == Encoding.RAW:
+            return data
+        return decompress(data, decoded_bytes=section.decoded_bytes, what=f"section {section.kind.decode('latin-1')}")
+
+    def read_at(self, offset_bytes: int, size_bytes: int) -> bytes:
+        """Exactly ``size_bytes`` bytes of the file from ``offset_bytes``."""
+        parts = []
+        while size_bytes > 0:
+            part = self._read_some(offset_bytes, size_bytes)
+            if not part:
+                raise TruncatedFileError(
+                    "FILE-SIZE", "the file became shorter while it was read", path=self.path, offset_bytes=offset_bytes
+                )
+            parts.append(part)
+            offset_bytes += len(part)
+            size_bytes -= len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _read_some(self, offset_bytes: int, size_bytes: int) -> bytes:
+        if hasattr(os, "pread"):
+            return os.pread(self._file.fileno(), size_bytes, offset_bytes)
+        with self._lock:  # Windows, where processes never share a file position
+            self._file.seek(offset_bytes)
+            return self._file.read(size_bytes) or b""
+
+    def _cold(self, kind: bytes) -> bytes:
+        section = self.header.section(kind)
+        if max(section.stored_bytes, section.decoded_bytes) > self.limits.max_cold_bytes:
+            raise LimitError("LIMIT-COLD-BYTES", f"section {kind.decode()} of {section.decoded_bytes} bytes")
+        return self.section_bytes(section)
+
+    def _compare(self, section: Section, crc: int) -> None:
+        if crc != section.crc32c:
+            raise ChecksumError(
+                "SECTION-CRC",
+                f"section {section.kind.decode('latin-1')}: CRC-32C is {crc:08x}, stored {section.crc32c:08x}",
+                path=self.path,
+                offset_bytes=section.offset_bytes,
+            )
+
+    def _checked(self, k: int) -> int:
+        if not -len(self) <= k < len(self):
+            raise IndexError(f"record {k} of {len(self)} in {self.path}")
+        return int(k) % len(self)
+
+    def _named(self, error: InrdError) -> InrdError:
+        if isinstance(error, InvalidFileError):
+            return error.in_file(self.path)
+        return type(error)(f"{self.path}: {error}")
