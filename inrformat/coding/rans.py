@@ -144,18 +144,19 @@ class RansDecoder:
             slots = states & np.uint64(TOTAL - 1)
             tokens = tables.token_at[t, slots]
             states = tables.freqs[t, tokens] * (states >> np.uint64(PRECISION_BITS)) + slots - tables.starts[t, tokens]
-            states = self._refill(states, np.ones(states.shape, bool))
+            states = self._refill(states)
             escaped = tokens == tables.escape[t]
             bits = np.where(escaped, ESCAPE_BITS, tables.low_bits[t]).astype(np.uint64)
             plain = (states & ((np.uint64(1) << bits) - np.uint64(1))).astype(np.int64)
-            self._states[:, active] = self._refill(states >> bits, bits > 0)
+            # Where bits is 0 the state already is at or above the bound, so nothing is read.
+            self._states[:, active] = self._refill(states >> bits)
             coded = ((tables.lowest[t] + tokens) << tables.low_bits[t]) + plain
             values[:, first : first + lanes] = np.where(escaped, plain.astype(np.uint16).astype(np.int16), coded)
         return values
 
-    def _refill(self, states: NDArray[np.uint64], active: NDArray[np.bool_]) -> NDArray[np.uint64]:
+    def _refill(self, states: NDArray[np.uint64]) -> NDArray[np.uint64]:
         """Lanes that fell below 2**16 take the next words of their record, in lane order."""
-        low = active & (states < LOWER_BOUND)
+        low = states < LOWER_BOUND
         place = self._next[:, None] + np.cumsum(low, axis=1) - low
         words = np.take_along_axis(self._words, np.minimum(place, self._words.shape[1] - 1), axis=1)
         self._next += low.sum(axis=1)

@@ -1,0 +1,1 @@
+"""Images to networks: fitting, quantization and the records that come of it."""

@@ -1,0 +1,55 @@
+"""What every encoder offers to the conversion, and what it hands over."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inrformat.container.layout import PSNR_MAX_DB
+from inrformat.networks.codebook import Codebook
+
+__all__ = ["EncodedRecord", "Encoder", "Image", "psnr_db"]
+
+Image = NDArray[np.uint8]
+"""Pixels, uint8 ``(height, width, 3)``."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedRecord:
+    """One image as a record.
+
+    Attributes:
+        data: the record's bytes. height, width: native size in pixels. network: descriptor number in the codebook.
+        psnr_db: of the reference decoder's uint8 output against the source.
+    """
+
+    data: bytes
+    height: int
+    width: int
+    network: int
+    psnr_db: float
+
+
+class Encoder(Protocol):
+    """Turns images into records of one family. ``train`` is called once, before any ``encode``."""
+
+    def options_map(self) -> dict[str, Any]:
+        """What the encoder was asked for: plain types for the metadata."""
+
+    def train(self, sample: Sequence[Image], *, complete: bool) -> Codebook:
+        """Learn what records share from a sample of the data set; ``complete`` says the sample is all of it."""
+
+    def encode(self, images: Sequence[Image]) -> list[EncodedRecord]:
+        """Encode images, in order."""
+
+
+def psnr_db(decoded: NDArray[Any], source: NDArray[Any]) -> float:
+    """PSNR of uint8 images over all channels; 100 dB stands for identical ones."""
+    error = decoded.astype(np.float64) - source
+    mse = float(np.mean(error * error))
+    return PSNR_MAX_DB if mse == 0 else min(20 * math.log10(255) - 10 * math.log10(mse), PSNR_MAX_DB)

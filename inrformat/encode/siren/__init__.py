@@ -1,0 +1,1 @@
+"""Fitting sine networks to images, many at once, and quantizing them layer by layer."""

@@ -1,0 +1,1 @@
+"""Network families: descriptors, record codecs and reference evaluation. One file a family."""

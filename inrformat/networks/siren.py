@@ -1,0 +1,201 @@
+"""The `siren` family: a sine-activated multilayer perceptron for each image (spec section 6.1).
+
+    h_0 = (x, y)        h_l = sin(omega * (W_l h_(l-1) + b_l))        colour = 0.5 + 0.5 * (W_L h_(L-1) + b_L)
+
+after Sitzmann et al., "Implicit Neural Representations with Periodic Activation Functions", 2020. Coordinates are
+pixel centres in [-1, 1]: x = (2 column + 1) / columns - 1, y likewise down the rows. Parameters lie in one vector
+W_1 (row-major, outputs x inputs), b_1, W_2, b_2, ...: two *groups* a layer, and a quantization step for each group.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inrformat.coding.rans import encode, lanes_for
+from inrformat.coding.tables import TableSet
+from inrformat.errors import InvalidFileError
+from inrformat.networks.family import SymbolDecoder
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["SCALES_PER_OCTAVE", "Siren", "layer_slices"]
+
+SCALES_PER_OCTAVE = 8
+_MAX_LAYERS, _MAX_WIDTH = 64, 4096
+_ACTIVATION_BYTES = 1 << 28
+
+
+def layer_slices(widths: Sequence[int]) -> list[tuple[slice, slice]]:
+    """Where each layer's weights and biases lie in the parameter vector."""
+    slices, at = [], 0
+    for inputs, outputs in pairwise(widths):
+        middle, end = at + inputs * outputs, at + (inputs + 1) * outputs
+        slices.append((slice(at, middle), slice(middle, end)))
+        at = end
+    return slices
+
+
+@dataclass(frozen=True, eq=False)
+class Siren:
+    """Descriptor of sine networks of one shape.
+
+    Attributes:
+        widths: inputs (2), hidden widths, outputs (channels).
+        omega: frequency factor of every hidden layer.
+        steps: float32 quantization step of each group, in order W_1, b_1, W_2, ...
+        tables: symbol table number of each group.
+        scale_table: symbol table number of the record's scale.
+        base: float32 ``(P,)`` that all networks are differences to, or None for zeros.
+    """
+
+    family: ClassVar[str] = "siren"
+
+    widths: tuple[int, ...]
+    omega: float
+    steps: tuple[float, ...]
+    tables: tuple[int, ...]
+    scale_table: int
+    base: NDArray[np.float32] | None = None
+
+    @property
+    def channels(self) -> int:
+        """Colour channels of an image."""
+        return self.widths[-1]
+
+    @cached_property
+    def group_sizes(self) -> tuple[int, ...]:
+        """Parameters in each group."""
+        return tuple(s.stop - s.start for pair in layer_slices(self.widths) for s in pair)
+
+    @property
+    def parameter_count(self) -> int:
+        """Parameters of one network, P."""
+        return sum(self.group_sizes)
+
+    @cached_property
+    def step_vector(self) -> NDArray[np.float32]:
+        """Step of each parameter: float32 ``(P,)``."""
+        return np.repeat(np.array(self.steps, np.float32), self.group_sizes)
+
+    @cached_property
+    def table_vector(self) -> NDArray[np.int64]:
+        """Symbol table number of each parameter: int64 ``(P,)``."""
+        return np.repeat(np.array(self.tables, np.int64), self.group_sizes)
+
+    def multiply_adds(self, *, height: int, width: int) -> int:
+        """Multiply-adds to evaluate one network at every pixel centre of ``height x width``."""
+        return height * width * sum(a * b for a, b in pairwise(self.widths))
+
+    def lanes(self, *, height: int, width: int) -> int:  # noqa: ARG002 - the image's size changes nothing here
+        """rANS lanes of a record: by the number of parameters alone."""
+        return lanes_for(self.parameter_count)
+
+    def to_map(self) -> dict[str, Any]:
+        """Plain types for the codebook section."""
+        stored: dict[str, Any] = {
+            "family": self.family,
+            "omega": self.omega,
+            "scale_table": self.scale_table,
+            "steps": np.array(self.steps, "<f4").tobytes(),
+            "tables": list(self.tables),
+            "widths": list(self.widths),
+        }
+        if self.base is not None:
+            stored["base"] = self.base.astype("<f4").tobytes()
+        return stored
+
+    @classmethod
+    def from_map(cls, stored: dict[str, Any], *, table_count: int) -> Siren:
+        """Parse and check a descriptor; a key it does not know could change what the record means, so it is refused."""
+        match stored:
+            case {
+                "omega": float(omega), "scale_table": int(scale_table), "steps": bytes(steps),
+                "tables": list(tables), "widths": list(widths), "family": _, **rest,
+            } if set(rest) <= {"base"}:  # fmt: skip
+                base = rest.get("base")
+            case _:
+                raise InvalidFileError("SIREN-FORM", f"siren descriptor: unexpected keys or types in {sorted(stored)}")
+        if not all(isinstance(n, int) and 0 < n <= _MAX_WIDTH for n in widths) or not 2 <= len(widths) <= _MAX_LAYERS:
+            raise InvalidFileError("SIREN-WIDTHS", f"siren descriptor: widths {widths} are out of range")
+        if widths[0] != 2:
+            raise InvalidFileError("SIREN-WIDTHS", f"siren descriptor: {widths[0]} inputs, images have 2")
+        groups = 2 * (len(widths) - 1)
+        values = np.frombuffer(steps, "<f4") if len(steps) == 4 * groups else np.zeros(0)
+        if len(values) != groups or not (np.isfinite(values) & (values > 0)).all() or not math.isfinite(omega):
+            raise InvalidFileError("SIREN-STEPS", f"siren descriptor: expected {groups} positive steps and a finite omega")
+        if len(tables) != groups or not all(isinstance(t, int) and 0 <= t < table_count for t in (*tables, scale_table)):
+            raise InvalidFileError("SIREN-TABLES", f"siren descriptor: expected {groups} of {table_count} table numbers")
+        network = cls(tuple(widths), omega, tuple(values.tolist()), tuple(tables), scale_table)
+        return network if base is None else network._with_base(base)
+
+    def _with_base(self, base: Any) -> Siren:
+        values = np.frombuffer(base, "<f4") if isinstance(base, bytes) and len(base) % 4 == 0 else np.zeros(0, "<f4")
+        if len(values) != self.parameter_count or not np.isfinite(values).all():
+            raise InvalidFileError("SIREN-BASE", f"siren descriptor: base is not {self.parameter_count} finite numbers")
+        return Siren(self.widths, self.omega, self.steps, self.tables, self.scale_table, values.astype(np.float32))
+
+    def encode_records(self, symbols: NDArray[Any], scales: NDArray[Any], tables: TableSet) -> list[bytes]:
+        """Records of networks with quantized parameters ``symbols (B, P)`` and step scales ``scales (B,)``."""
+        segments = [(scales[:, None], np.array([self.scale_table])), (symbols, self.table_vector)]
+        return encode(segments, tables, lanes=lanes_for(self.parameter_count))
+
+    def read_symbols(self, decoder: SymbolDecoder) -> tuple[Any, Any]:
+        """Scales int32 ``(B,)`` and symbols int32 ``(B, P)`` of the decoder's records."""
+        scales = decoder.decode(np.array([self.scale_table]))[:, 0]
+        symbols = decoder.decode(self.table_vector)
+        decoder.finish()
+        return scales, symbols
+
+    def dequantize(self, scales: torch.Tensor, symbols: torch.Tensor) -> torch.Tensor:
+        """Parameters float32 ``(B, P)``: base + symbol * step * 2**(scale / 8)."""
+        factors = (scales.float() / SCALES_PER_OCTAVE).exp2()
+        values = symbols.float() * (factors.new_tensor(self.step_vector) * factors[:, None])
+        return values if self.base is None else values + values.new_tensor(self.base)
+
+    def read(self, decoder: SymbolDecoder, *, height: int, width: int) -> torch.Tensor:  # noqa: ARG002
+        """Parameters of the decoder's records: float32 ``(B, P)``."""
+        return self.dequantize(*self.read_symbols(decoder))
+
+    def evaluate(self, parameters: torch.Tensor, xy: torch.Tensor) -> torch.Tensor:
+        """Colours at coordinates.
+
+        Args:
+            parameters: ``(B, P)``. xy: ``(N, 2)`` or ``(B, N, 2)`` in [-1, 1], of the same dtype and device.
+
+        Returns:
+            ``(B, N, channels)``, nominally in [0, 1].
+        """
+        h = xy.mT if xy.ndim == 3 else xy.mT.expand(len(parameters), -1, -1)  # (B, 2, N)
+        slices = layer_slices(self.widths)
+        for (weights, biases), (inputs, outputs) in zip(slices, pairwise(self.widths), strict=True):
+            w = parameters[:, weights].unflatten(1, (outputs, inputs))
+            h = parameters[:, biases, None].baddbmm(w, h)  # (B, outputs, N)
+            if biases.stop != self.parameter_count:
+                h = (self.omega * h).sin()
+        return 0.5 + 0.5 * h.mT
+
+    def render(
+        self, weights: torch.Tensor, *, native: tuple[int, int], lattice: tuple[int, int]  # noqa: ARG002
+    ) -> torch.Tensor:
+        """Colours at the pixel centres of a ``lattice`` of (rows, columns): float32 ``(B, channels, rows, columns)``."""
+        rows, columns = lattice
+        out = weights.new_empty((len(weights), self.channels, rows, columns))
+        x = (2 * weights.new_ones(columns).cumsum(0) - 1) / columns - 1
+        y = (2 * weights.new_ones(rows).cumsum(0) - 1) / rows - 1
+        band = max(_ACTIVATION_BYTES // (4 * max(self.widths) * columns * len(weights)), 1)
+        for top in range(0, rows, band):
+            bottom = min(top + band, rows)
+            xy = x.new_empty((bottom - top, columns, 2))
+            xy[..., 0], xy[..., 1] = x, y[top:bottom, None]
+            colours = self.evaluate(weights, xy.flatten(0, 1))
+            out[:, :, top:bottom] = colours.mT.unflatten(2, (bottom - top, columns))
+        return out
