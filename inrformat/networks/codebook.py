@@ -12,12 +12,13 @@ from inrformat.coding.tables import SymbolTable, TableSet
 from inrformat.container.index import RecordIndex
 from inrformat.container.limits import DEFAULT_LIMITS, Limits
 from inrformat.errors import InvalidFileError, LimitError, UnsupportedVersionError
+from inrformat.networks.cells import Cells
 from inrformat.networks.family import Network
 from inrformat.networks.siren import Siren
 
 __all__ = ["FAMILIES", "Codebook"]
 
-FAMILIES = {Siren.family: Siren}
+FAMILIES: dict[str, type[Siren] | type[Cells]] = {Siren.family: Siren, Cells.family: Cells}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
