@@ -1,0 +1,1 @@
+"""Images to ``cells`` networks: closed-form fit, rate-distortion decisions, codebook training."""
