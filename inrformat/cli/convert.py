@@ -23,11 +23,17 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("output", metavar="OUT.inrd", type=Path, help="file to write; must not exist")
     parser.add_argument("--network", choices=["siren"], default="siren", help="network family (default: %(default)s)")
     parser.add_argument("--size", type=positive_int, metavar="N", help="make the short side N pixels (Lanczos)")
-    parser.add_argument("--steps", type=positive_int, metavar="N", help="optimiser steps for each image (default: 1000)")
-    parser.add_argument("--limit", type=positive_int, metavar="N", help="convert N images, spread evenly over the source")
+    parser.add_argument(
+        "--steps", type=positive_int, metavar="N", help="optimiser steps for each image (default: 1000)"
+    )
+    parser.add_argument(
+        "--limit", type=positive_int, metavar="N", help="convert N images, spread evenly over the source"
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of every random choice (default: 0)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
-    parser.add_argument("--skip-unreadable", action="store_true", help="leave unreadable images out instead of stopping")
+    parser.add_argument(
+        "--skip-unreadable", action="store_true", help="leave unreadable images out instead of stopping"
+    )
     add_json(parser)
     parser.set_defaults(run=run)
 

@@ -1,6 +1,6 @@
 """``inrformat``: convert, info, validate, export.
 
-Exit codes: 0 ok, 1 unexpected error, 2 usage, 3 invalid file, 4 input or output, 5 unsupported version, 130 interrupted.
+Exit codes: 0 ok, 1 unexpected, 2 usage, 3 invalid file, 4 input or output, 5 unsupported version, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ EXIT_OK, EXIT_UNEXPECTED, EXIT_USAGE, EXIT_INVALID, EXIT_IO, EXIT_VERSION, EXIT_
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     parser = argparse.ArgumentParser(
-        prog="inrformat", description="Image data sets as one file of small neural networks.", epilog=__doc__.splitlines()[2]
+        prog="inrformat",
+        description="Image data sets as one file of small neural networks.",
+        epilog=__doc__.splitlines()[2],
     )
     parser.add_argument("--version", action="version", version=f"inrformat {inrformat.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")

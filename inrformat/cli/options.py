@@ -9,7 +9,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-__all__ = ["bar", "add_json", "positive_int", "print_json"]
+__all__ = ["add_json", "bar", "positive_int", "print_json"]
 
 
 def positive_int(text: str) -> int:

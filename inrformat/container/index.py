@@ -123,7 +123,9 @@ def _parse_columns(data: bytes, record_count: int) -> dict[int, NDArray[np.int64
         raise InvalidFileError("INDEX-SIZE", f"index: {len(data)} bytes, its header takes {INDEX_HEADER.size}")
     declared_records, column_count = INDEX_HEADER.unpack_from(data)
     if declared_records != record_count:
-        raise InvalidFileError("INDEX-COUNT", f"index of {declared_records} records, the header declares {record_count}")
+        raise InvalidFileError(
+            "INDEX-COUNT", f"index of {declared_records} records, the header declares {record_count}"
+        )
     at = INDEX_HEADER.size + column_count * INDEX_COLUMN.size
     if column_count > _MAX_COLUMNS or at > len(data):
         raise InvalidFileError("INDEX-SIZE", f"index: {column_count} columns do not fit its {len(data)} bytes")
@@ -145,7 +147,9 @@ def _parse_columns(data: bytes, record_count: int) -> dict[int, NDArray[np.int64
             values = base + scale * raw.astype(np.int64)
             columns[number] = values if width else np.broadcast_to(values, (record_count,))
         elif number < ANCILLARY_COLUMN:
-            raise UnsupportedVersionError(f"the index has column {number}, which this reader does not know; upgrade inrformat")
+            raise UnsupportedVersionError(
+                f"the index has column {number}, which this reader does not know; upgrade inrformat"
+            )
     if at != len(data):
         raise InvalidFileError("INDEX-SIZE", f"index: {len(data)} bytes, its columns take {at}")
     return columns

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -70,7 +71,7 @@ def validate_file(
     Raises:
         UnsupportedVersionError: the file cannot be judged by this version. OSError: it cannot be read.
     """
-    size = os.stat(path).st_size
+    size = Path(path).stat().st_size
     try:
         reader = InrdReader(path, limits=limits)
     except InvalidFileError as error:
@@ -115,7 +116,9 @@ def _check_fields(reader: InrdReader) -> Iterator[Finding]:
         if column is None or isinstance(column, VariableColumn) or column.dtype != np.int64:
             yield Finding("FIELD-LABEL", "field 'label' is not of type int64")
         elif len(column) and not 0 <= column.min() <= column.max() < len(reader.metadata.classes):
-            yield Finding("FIELD-LABEL", f"labels {column.min()}..{column.max()} for {len(reader.metadata.classes)} classes")
+            yield Finding(
+                "FIELD-LABEL", f"labels {column.min()}..{column.max()} for {len(reader.metadata.classes)} classes"
+            )
 
 
 def _check_section_padding(reader: InrdReader) -> Iterator[Finding]:
@@ -137,7 +140,9 @@ def _check_payload(reader: InrdReader, on_bytes: Callable[[int], None]) -> Itera
         base = int(starts[first])
         window = reader.read_at(section.offset_bytes + base, end - base)
         payload_crc = crc32c(window, payload_crc)
-        places = [(int(s) - base, int(s + n) - base) for s, n in zip(starts[first:last], lengths[first:last], strict=True)]
+        places = [
+            (int(s) - base, int(s + n) - base) for s, n in zip(starts[first:last], lengths[first:last], strict=True)
+        ]
         view = memoryview(window)
         stops = [s for s, _ in places[1:]] + [end - base]
         computed = crc32c_many([view[a:b] for a, b in places])

@@ -69,4 +69,11 @@ def png_names(names: Sequence[str]) -> list[str]:
             raise InvalidFileError("NAME-SAFE", f"record {number}: unsafe name {name!r}")
     short = [str(PurePosixPath(name).with_suffix(".png")) for name in names]
     counts = Counter(short)
-    return [s if counts[s] == 1 else f"{name}.png" for s, name in zip(short, names, strict=True)]
+    taken = {s for s in short if counts[s] == 1}
+    result = []
+    for number, (name, plain) in enumerate(zip(names, short, strict=True)):
+        choices = (plain if counts[plain] == 1 else "", f"{name}.png", f"{name}.{number}.png")
+        chosen = choices[0] or next(c for c in choices[1:] if c not in taken)
+        taken.add(chosen)
+        result.append(chosen)
+    return result
