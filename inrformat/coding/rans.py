@@ -66,7 +66,7 @@ def encode(segments: Sequence[Segment], tables: TableSet, *, lanes: int) -> list
             safe = np.maximum(f, np.uint64(1))
             pushed = ((states // safe) << np.uint64(PRECISION_BITS)) + states % safe + starts[:, step]
             states = np.where(coded, pushed, states)
-    masks = np.array([mask for mask, _ in reversed(emitted)]).reshape(-1, batch, lanes)
+    masks = np.array([mask for mask, _ in reversed(emitted)], bool).reshape(-1, batch, lanes)
     words = np.array([word for _, word in reversed(emitted)], "<u2").reshape(-1, batch, lanes)
     heads = states.astype("<u4")
     return [heads[r].tobytes() + words[:, r][masks[:, r]].tobytes() for r in range(batch)]

@@ -31,6 +31,7 @@ from inrformat.errors import InvalidFileError, LimitError, UnsupportedVersionErr
 __all__ = ["RecordIndex", "parse_index", "psnr_to_units", "serialize_index"]
 
 _MAX_COLUMNS = 256
+_MAX_SCALE = (1 << 32) - 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,6 +72,7 @@ def serialize_index(columns: Mapping[int, NDArray[np.int64]], *, record_count: i
         base = int(values.min(initial=np.iinfo(np.int64).max)) if record_count else 0
         entries = values - base
         scale = max(int(np.gcd.reduce(entries)), 1) if record_count else 1
+        scale = scale if scale <= _MAX_SCALE else 1
         entries //= scale
         largest = int(entries.max(initial=0))
         width = next(w for w in ENTRY_WIDTHS if largest < 1 << 8 * w)
