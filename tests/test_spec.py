@@ -41,7 +41,15 @@ def test_the_header_tables_of_the_specification_match_the_layout():
     assert layout.HEADER_BYTES == 64
     assert layout.SECTION.size == 40
     assert "`" + layout.SIGNATURE.hex(" ").upper() + "`" in header
-    for name, number in (("length", 1), ("height", 2), ("width", 3), ("network", 4), ("CRC", 5), ("PSNR", 6), ("depth", 7)):
+    for name, number in (
+        ("length", 1),
+        ("height", 2),
+        ("width", 3),
+        ("network", 4),
+        ("CRC", 5),
+        ("PSNR", 6),
+        ("depth", 7),
+    ):
         assert f"| {number} | {name} |" in text
     assert [int(c) for c in layout.Column] == list(range(1, 8))
 

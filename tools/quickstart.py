@@ -34,7 +34,9 @@ def main() -> None:
     """Run every step, saying what it does."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path, help="a folder of images, one sub-folder a class")
-    parser.add_argument("--output", type=Path, default=Path("quickstart-output"), help="made anew (default: %(default)s)")
+    parser.add_argument(
+        "--output", type=Path, default=Path("quickstart-output"), help="made anew (default: %(default)s)"
+    )
     parser.add_argument("--steps", type=int, default=400, help="fitting steps for each tile (default: %(default)s)")
     arguments = parser.parse_args()
     out: Path = arguments.output
@@ -49,14 +51,18 @@ def main() -> None:
     for name, images in photos.items():
         print(f"   {name}: {len(images)} of {', '.join(f'{i.shape[1]}x{i.shape[0]}' for i in images[:3])}")
 
-    say(f"2. A labelled folder of {TILE_PX} px tiles; test tiles come from parts of the photographs no train tile touches")
+    say(
+        f"2. A labelled folder of {TILE_PX} px tiles; test tiles come from parts of the photographs no train tile touches"
+    )
     for split, count in (("train", TRAIN_TILES), ("test", TEST_TILES)):
         write_tiles(photos, out / "tiles" / split, split=split, count=count)
     write_photographs(photos, out / "photographs")
 
     say("3. Convert and validate: one small network for each image")
     for split in ("train", "test"):
-        inrformat("convert", out / "tiles" / split, out / f"{split}.inrd", "--network", "siren", "--steps", arguments.steps)
+        inrformat(
+            "convert", out / "tiles" / split, out / f"{split}.inrd", "--network", "siren", "--steps", arguments.steps
+        )
     inrformat(
         "convert", out / "photographs", out / "photographs.inrd", "--network", "siren", "--steps", PREVIEW_STEPS
     )  # fmt: skip
@@ -160,7 +166,9 @@ def train_classifier(train: Dataset, test: Dataset, *, seed: int) -> float:
     # Decoded once: the point here is accuracy, and a tile set fits in memory.
     images, labels = next(iter(DataLoader(train, batch_size=len(train))))
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=1e-2)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, epochs=EPOCHS, steps_per_epoch=-(-len(labels) // 36))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, 3e-3, epochs=EPOCHS, steps_per_epoch=-(-len(labels) // 36)
+    )
     flip = v2.RandomHorizontalFlip()
     for _ in range(EPOCHS):
         for batch in torch.randperm(len(labels)).split(36):
@@ -186,7 +194,10 @@ def preview(folder: Path, file: Path, target: Path) -> None:
     y = 4
     for row, name in enumerate(names):
         with Image.open(folder / name) as original:
-            pictures = [original.convert("RGB"), *(Image.fromarray(d[row][0].permute(1, 2, 0).numpy()) for d in (native, double))]
+            pictures = [
+                original.convert("RGB"),
+                *(Image.fromarray(d[row][0].permute(1, 2, 0).numpy()) for d in (native, double)),
+            ]
         size = pictures[2].size
         captions = [f"{name}: original", f"decoded, {psnrs[row]:.1f} dB", "decoded at 2x"]
         for column, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
