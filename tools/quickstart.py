@@ -1,4 +1,4 @@
-"""The whole way once: photographs, a labelled folder, two .inrd files, a classifier trained from them, a picture to look at.
+"""The whole way once: photographs, a labelled folder, .inrd files, a classifier trained from them, a picture to look at.
 
 Started by ``tools/quickstart``. Everything it makes lies in one output folder, made anew each time.
 """
@@ -51,9 +51,7 @@ def main() -> None:
     for name, images in photos.items():
         print(f"   {name}: {len(images)} of {', '.join(f'{i.shape[1]}x{i.shape[0]}' for i in images[:3])}")
 
-    say(
-        f"2. A labelled folder of {TILE_PX} px tiles; test tiles come from parts of the photographs no train tile touches"
-    )
+    say(f"2. A labelled folder of {TILE_PX} px tiles; those for testing come from parts no training tile touches")
     for split, count in (("train", TRAIN_TILES), ("test", TEST_TILES)):
         write_tiles(photos, out / "tiles" / split, split=split, count=count)
     write_photographs(photos, out / "photographs")
@@ -184,7 +182,7 @@ def train_classifier(train: Dataset, test: Dataset, *, seed: int) -> float:
 
 
 def preview(folder: Path, file: Path, target: Path) -> None:
-    """Original, decoded at native size and decoded at 2x, one photograph a row; native ones enlarged without smoothing."""
+    """Original, decoded at native size and decoded at 2x, one photograph a row; the native ones with visible pixels."""
     native, double = InrdDataset(file), InrdDataset(file, size=2 * PREVIEW_PX)
     psnrs = native.reader.index.psnr_db
     names = native.reader.field("name")
