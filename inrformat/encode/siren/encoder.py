@@ -95,7 +95,13 @@ class SirenEncoder:
         joined = join_records(records, tables, device=self._device)
         decoded = decode_images(self._codebook.networks, joined, range(len(images)), shapes=shapes)
         return [
-            EncodedRecord(data, *image.shape[:2], 0, psnr_db(pixels.permute(1, 2, 0).cpu().numpy(), image))
+            EncodedRecord(
+                data,
+                image.shape[0],
+                image.shape[1],
+                network=0,
+                psnr_db=psnr_db(pixels.permute(1, 2, 0).cpu().numpy(), image),
+            )
             for data, image, pixels in zip(records, images, decoded, strict=True)
         ]
 

@@ -38,7 +38,7 @@ def group_sensitivity(network: Siren, parameters: Tensor, xy: Tensor, *, seed: i
         signs = torch.randint(0, 2, colours.shape, generator=generator).to(colours) * 2 - 1
         (gradient,) = torch.autograd.grad((colours * signs).sum(), weights)
         squares += gradient.square().mean(0) / (_PROBES * colours.shape[1] * colours.shape[2])
-    return torch.stack([group.mean() for group in squares.split(network.group_sizes)])
+    return torch.stack([group.mean() for group in torch.split(squares, list(network.group_sizes))])
 
 
 def quantize(network: Siren, parameters: Tensor, scales: Tensor) -> Tensor:
