@@ -49,8 +49,7 @@ def fit(image: NDArray[np.uint8], colour: NDArray[np.float32]) -> Fit:
     weights = {}
     for s in CELL_SIDES:
         rows, columns = grid(height, width, s)
-        weights[s] = np.empty((rows * columns, len(planes), s * s), np.float32)
-        _forward(planes, basis(s).astype(np.float32), unit_order(s), columns, weights[s])
+        weights[s] = _forward(planes, s, rows, columns)
     c, h, w = planes.shape
     level = planes.reshape(c, h // 8, 8, w // 8, 8).sum((2, 4), dtype=np.float64) / 8
     means, parts, residuals = {8: level}, {}, {}
@@ -65,29 +64,25 @@ def fit(image: NDArray[np.uint8], colour: NDArray[np.float32]) -> Fit:
     return Fit(height, width, weights, means, parts, residuals)
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
-def _forward(planes: Any, units: Any, order: Any, columns: int, out: Any) -> None:
-    side = len(units)
-    half = np.empty((side, side), np.float32)
-    full = np.empty((side, side), np.float32)
-    across = np.ascontiguousarray(units.T)
+def _forward(planes: NDArray[np.float32], side: int, rows: int, columns: int) -> NDArray[np.float32]:
+    """Weights of the nodes of one side: float32 ``(rows * columns, C, side**2)``; two matrix products an image."""
+    channels, height, width = planes.shape
+    units = basis(side).astype(np.float32)
+    down = units @ planes.reshape(channels, height // side, side, width)
+    both = down.reshape(-1, side) @ units.T
+    out = np.empty((rows * columns, channels, side * side), np.float32)
+    _reorder(both.reshape(channels, height // side, side, width // side, side), unit_order(side), columns, out)
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
+def _reorder(blocks: Any, order: Any, columns: int, out: Any) -> None:
+    side = blocks.shape[4]
     for n in range(len(out)):
-        top, left = n // columns * side, n % columns * side
+        row, column = n // columns, n % columns
         for c in range(out.shape[1]):
-            for k in range(side):
-                half[k] = 0
-                for i in range(side):
-                    u = units[k, i]
-                    for j in range(side):
-                        half[k, j] += u * planes[c, top + i, left + j]
-            for k in range(side):
-                full[k] = 0
-                for j in range(side):
-                    h = half[k, j]
-                    for m in range(side):
-                        full[k, m] += h * across[j, m]
             for p in range(side * side):
-                out[n, c, p] = full[order[p] // side, order[p] % side]
+                out[n, c, p] = blocks[c, row, order[p] // side, column, order[p] % side]
 
 
 def inverse(
