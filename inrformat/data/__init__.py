@@ -1,0 +1,1 @@
+"""What a training script holds in its hands: the torchvision data set over an .inrd file."""

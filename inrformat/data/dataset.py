@@ -1,0 +1,145 @@
+"""``InrdDataset``: an .inrd file as a torchvision data set."""
+
+from __future__ import annotations
+
+import operator
+import os
+from collections.abc import Callable, Iterable
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torchvision import tv_tensors
+from torchvision.datasets import VisionDataset
+
+from inrformat.container.fields import VariableColumn
+from inrformat.container.limits import DEFAULT_LIMITS, Limits
+from inrformat.container.reader import InrdReader
+from inrformat.data.residency import checked_device, load_resident
+from inrformat.decode.records import DeviceRecords, join_records
+from inrformat.decode.reference import Size, decode_images
+from inrformat.errors import InvalidFileError
+from inrformat.networks.codebook import Codebook
+
+__all__ = ["UNLABELLED", "InrdDataset"]
+
+UNLABELLED = -1
+"""Target of every sample of a file without labels, as in ``torchvision.datasets.STL10(split="unlabeled")``."""
+
+
+class InrdDataset(VisionDataset):
+    """Images and labels of an .inrd file, decoded when asked for.
+
+    ``ds[i]`` is ``(image, target)``: a uint8 ``tv_tensors.Image`` ``(3, height, width)`` and an int, both after the
+    transforms. A ``DataLoader`` fetches whole batches (``__getitems__``), which decodes them together. Opened plain, each
+    image is read from the file when it is needed, in as many worker processes as you like; after ``to(device)`` the
+    file's bytes live on that device and images come out there.
+
+    Attributes:
+        classes: class names. class_to_idx: their numbers. targets: the label of every sample.
+        reader: the open file, for its metadata and other field columns.
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        transform: Callable[..., Any] | None = None,
+        target_transform: Callable[..., Any] | None = None,
+        transforms: Callable[..., Any] | None = None,
+        *,
+        size: Size = None,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
+        """Open a file.
+
+        Args:
+            root: path of the .inrd file.
+            transform, target_transform, transforms: as in every torchvision data set: on the image, on the target, or
+                on both together.
+            size: decode at this size instead of the native one: an int for the short side, or (height, width).
+            limits: what a file may ask of this machine.
+
+        Raises:
+            InvalidFileError, UnsupportedVersionError: the file is damaged, not an .inrd, or too new.
+        """
+        super().__init__(os.fspath(root), transforms, transform, target_transform)
+        self.size = size
+        self.reader = InrdReader(root, limits=limits)
+        self._device: torch.device | None = None
+        self._resident: DeviceRecords | None = None
+        try:
+            self._codebook = Codebook.from_map(self.reader.codebook, limits=limits)
+            self._codebook.check(self.reader.index, limits=limits)
+            self.classes: list[str] = list(self.reader.metadata.classes)
+            self.class_to_idx: dict[str, int] = {name: k for k, name in enumerate(self.classes)}
+            self.targets: list[int] = self._read_targets()
+        except InvalidFileError as error:
+            raise error.in_file(self.reader.path) from error.__cause__
+
+    def _read_targets(self) -> list[int]:
+        labels = self.reader.field("label")
+        if labels is None:
+            return [UNLABELLED] * len(self.reader)
+        if isinstance(labels, VariableColumn) or labels.dtype != np.int64:
+            raise InvalidFileError("FIELD-LABEL", "field 'label' is not of type int64")
+        if len(labels) and not (0 <= labels.min() and labels.max() < max(len(self.classes), 1)):
+            raise InvalidFileError("FIELD-LABEL", f"field 'label' has values outside the {len(self.classes)} classes")
+        targets: list[int] = labels.tolist()
+        return targets
+
+    def __len__(self) -> int:
+        return len(self.reader)
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        """Sample ``index``: the image, uint8 ``(3, height, width)``, and its target, after the transforms."""
+        return self.__getitems__([index])[0]
+
+    def __getitems__(self, indices: Iterable[int]) -> list[tuple[Any, Any]]:
+        """Several samples, decoded together; what a ``DataLoader`` calls for a batch."""
+        numbers = [self._checked(i) for i in indices]
+        index = self.reader.index
+        shapes = np.stack([index.networks[numbers], index.heights[numbers], index.widths[numbers]], axis=1)
+        records, rows = self._records(numbers)
+        images = decode_images(self._codebook.networks, records, rows, shapes=shapes, size=self.size)
+        return [self._transformed(image, self.targets[k]) for image, k in zip(images, numbers, strict=True)]
+
+    def _records(self, numbers: list[int]) -> tuple[DeviceRecords, list[int]]:
+        if self._device is None:
+            data = self.reader.records(numbers)
+            return join_records(data, self._codebook.tables, device=torch.device("cpu")), list(range(len(numbers)))
+        if self._resident is None:
+            self._resident = load_resident(self.reader, self._codebook.tables, self._device)
+        return self._resident, numbers
+
+    def _transformed(self, image: torch.Tensor, target: int) -> tuple[Any, Any]:
+        sample = tv_tensors.Image(image), target
+        return sample if self.transforms is None else self.transforms(*sample)
+
+    def _checked(self, index: int) -> int:
+        number = operator.index(index)
+        if not -len(self) <= number < len(self):
+            raise IndexError(f"sample {number} of {len(self)} in {self.reader.path}")
+        return number % len(self)
+
+    def to(self, device: str | torch.device) -> Self:
+        """Copy the file's bytes to ``device`` once; afterwards images are decoded there. Returns self.
+
+        Args:
+            device: "cuda", "cuda:N", "cpu" (the bytes in this process's memory) or "auto".
+        """
+        self._device = checked_device(device)
+        self._resident = load_resident(self.reader, self._codebook.tables, self._device)
+        return self
+
+    @property
+    def device(self) -> torch.device | None:
+        """Where the file's bytes are resident; None while they are read from the file."""
+        return self._device
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Workers and copies reopen the file; resident bytes are copied again when first needed.
+        return {**self.__dict__, "_resident": None}
+
+    def extra_repr(self) -> str:
+        """Lines for ``repr``, under torchvision's own."""
+        return f"Classes: {len(self.classes)}\nResident on: {self.device or 'none (read from the file)'}"
