@@ -15,11 +15,11 @@ from inrformat.coding.tables import SymbolTable, TableSet
 from inrformat.decode.records import join_records
 from inrformat.decode.reference import decode_images
 from inrformat.encode.record import EncodedRecord, Image, psnr_db
-from inrformat.encode.siren.engine import Shape, Start, Tuning, engine_for
+from inrformat.encode.siren.engine import Fit, Shape, Start, Tuning, engine_for
 from inrformat.encode.siren.fitting import fit_from
 from inrformat.encode.siren.options import Pruning, SirenOptions
 from inrformat.encode.siren.prune import prune, prune_within
-from inrformat.encode.siren.quantize import Quantized, group_steps
+from inrformat.encode.siren.quantize import QUANTIZATION_FLOOR_MSE, Quantized, group_steps, range_steps
 from inrformat.encode.siren.sensitivity import weight_energies
 from inrformat.encode.siren.start import initial_parameters, learn_base
 from inrformat.encode.siren.targets import Context, cost_bytes, for_bytes, for_drop, for_psnr
@@ -79,7 +79,7 @@ class SirenEncoder:
         self._set_origin(sample)
         fitted = self._fitted(sample)
         energies = weight_energies(self._shape, self._origin + fitted.differences)
-        self._network = self._allocate(energies, fitted.mse)
+        self._network = self._allocate(energies, fitted)
         context = self._context(sample, fitted.differences, fitted.mse, energies)
         quantized = for_drop(context, max_drop_db=options.max_drop_db)
         if options.bytes_per_image or options.psnr_db:
@@ -133,18 +133,22 @@ class SirenEncoder:
         else:
             self._origin, self._first = np.zeros_like(initial), initial
 
-    def _fitted(self, images: Sequence[Image]) -> Any:
+    def _fitted(self, images: Sequence[Image]) -> Fit:
         target = None if self.options.psnr_db is None else 10 ** (-(self.options.psnr_db + 0.3) / 10)
         return fit_from(
             self._engine, self._shape, images, self._origin, self._first, self._tuning, target_mse=target
         )
 
-    def _allocate(self, energies: NDArray[np.float32], mse: NDArray[np.float64]) -> Siren:
+    def _allocate(self, energies: NDArray[np.float32], fitted: Fit) -> Siren:
         groups = 2 * (len(self._shape.widths) - 1)
         base = self._origin if self._has_base else None
         network = Siren(self._shape.widths, _OMEGA, (1.0,) * groups, tuple(range(groups)), groups, base)
-        noise = float(np.median(mse)) * (10 ** (self.options.max_drop_db / 10) - 1)
-        return replace(network, steps=group_steps(energies, network.group_sizes, noise=noise))
+        sizes = network.group_sizes
+        typical = max(float(np.median(fitted.mse)), QUANTIZATION_FLOOR_MSE)
+        noise = typical * (10 ** (self.options.max_drop_db / 10) - 1)
+        if self.options.allocate:
+            return replace(network, steps=group_steps(energies, sizes, noise=noise))
+        return replace(network, steps=range_steps(energies, fitted.differences, sizes, noise=noise))
 
     def _context(
         self, images: Sequence[Image], differences: NDArray[np.float32], mse: NDArray[np.float64],

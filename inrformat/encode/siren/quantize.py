@@ -18,7 +18,7 @@ from inrformat.encode.record import Image
 from inrformat.encode.siren.engine import Engine, Fit, Shape, Start, Tuning
 from inrformat.networks.siren import SCALES_PER_OCTAVE, Siren
 
-__all__ = ["QUANTIZATION_FLOOR_MSE", "Quantized", "group_steps", "noise_mse", "quantize", "scales_for_noise"]
+__all__ = ["QUANTIZATION_FLOOR_MSE", "Quantized", "group_steps", "noise_mse", "quantize", "range_steps", "scales_for_noise"]
 
 QUANTIZATION_FLOOR_MSE = 1e-5
 """Images fitted better than this (50 dB) are not quantized any finer: 8-bit colours would not show it."""
@@ -53,6 +53,20 @@ def group_steps(energies: NDArray[np.float32], sizes: Sequence[int], *, noise: f
     means = np.maximum(means, max(means.max() * 1e-9, 1e-12))
     common = np.sqrt(12 * noise / sum(sizes))
     return tuple(float(np.float32(s)) for s in common / np.sqrt(means))
+
+
+def range_steps(
+    energies: NDArray[np.float32], differences: NDArray[np.float32], sizes: Sequence[int], *, noise: float
+) -> tuple[float, ...]:
+    """Steps in proportion to each group's range (the same levels everywhere) with the same expected ``noise``.
+
+    The usual way, for comparison; arguments as in ``group_steps``, ``differences (B, P)``.
+    """
+    ends = np.cumsum(sizes)[:-1]
+    ranges = np.array([max(float(np.abs(g).max()), 1e-9) for g in np.split(differences, ends, axis=1)])
+    totals = np.array([g.sum(1).mean() for g in np.split(energies, ends, axis=1)], np.float64)
+    common = np.sqrt(12 * noise / max(float((totals * ranges**2).sum()), 1e-12))
+    return tuple(float(np.float32(s)) for s in common * ranges)
 
 
 def noise_mse(network: Siren, energies: NDArray[np.float32]) -> NDArray[np.float64]:
