@@ -23,6 +23,7 @@ import torch
 from PIL import Image as PilImage
 
 from inrformat.coding.tables import SymbolTable
+from inrformat.container.metadata import Metadata
 from inrformat.container.writer import InrdWriter
 from inrformat.encode.siren.encoder import SirenEncoder, SirenOptions
 from inrformat.encode.siren.engine import Shape, Start, Tuning, engine_for
@@ -35,6 +36,7 @@ from inrformat.encode.siren.targets import Context, for_drop
 from inrformat.networks.siren import Siren
 
 RESULTS = Path(__file__).parent / "results"
+METADATA = Metadata(generator="inrformat bench")
 ADAM = {"learning_rate": 2e-3}
 
 
@@ -95,7 +97,7 @@ def file_bytes(codebook: Any, records: list[Any], folder: Path) -> int:
     with InrdWriter(path) as writer:
         for r in records:
             writer.add(r.data, height=r.height, width=r.width, network=r.network, psnr_db=r.psnr_db)
-        writer.finish(codebook=codebook.to_map())
+        writer.finish(codebook=codebook.to_map(), metadata=METADATA)
     size = path.stat().st_size
     path.unlink()
     return size
@@ -196,7 +198,7 @@ def rate_distortion(images: list[np.ndarray], folder: Path, *, steps: int) -> di
     """Three shapes at several quantization budgets, dynamic pruning (where it pays) on and off."""
     points = []
     for hidden in ((5, 28), (10, 28), (10, 40)):
-        for drop in (0.1, 0.3, 1.0):
+        for drop in (0.15, 0.5, 1.5):
             for pruning in (Pruning.NONE, Pruning.AUTO):
                 run = encoded(images, folder, hidden=hidden, steps=steps, max_drop_db=drop, pruning=pruning)
                 run |= {"hidden": hidden, "max_drop_db": drop, "pruning": str(pruning)}

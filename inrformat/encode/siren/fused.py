@@ -138,7 +138,7 @@ def errors_and_gradients(
         matrices, biases, xy.contiguous(), colours.contiguous(), weights.contiguous(), matrix_gradients, bias_gradients,
         sse, scratch, pixels, shape.omega, 1 / shape.widths[-1],
         LAYERS=layers, INPUTS=shape.widths[0], CHANNELS=shape.widths[-1],
-        PAD=pad, TILE=_TILE, SPLITS=splits, PRECISION=precision, num_warps=4,
+        PAD=pad, TILE=_TILE, SPLITS=splits, PRECISION=precision, num_warps=pad // 8 if pad > 32 else 4,
     )  # fmt: skip
     summed, summed_biases = matrix_gradients.sum(1), bias_gradients.sum(1)
     for number, ((at, bias), (cols, rows)) in enumerate(zip(slices, pairwise(shape.widths), strict=True)):
