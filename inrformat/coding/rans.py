@@ -66,15 +66,13 @@ def encode(segments: Sequence[Segment], tables: TableSet, *, lanes: int) -> list
             safe = np.maximum(f, np.uint64(1))
             pushed = ((states // safe) << np.uint64(PRECISION_BITS)) + states % safe + starts[:, step]
             states = np.where(coded, pushed, states)
-    masks = np.array([mask for mask, _ in reversed(emitted)]).reshape(-1, batch, lanes)
+    masks = np.array([mask for mask, _ in reversed(emitted)], bool).reshape(-1, batch, lanes)
     words = np.array([word for _, word in reversed(emitted)], "<u2").reshape(-1, batch, lanes)
     heads = states.astype("<u4")
     return [heads[r].tobytes() + words[:, r][masks[:, r]].tobytes() for r in range(batch)]
 
 
-def _renormalize(
-    states: NDArray[np.uint64], full: NDArray[np.bool_]
-) -> tuple[NDArray[np.bool_], NDArray[np.uint16]]:
+def _renormalize(states: NDArray[np.uint64], full: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.uint16]]:
     """Move the low word out of the ``full`` lanes of ``states``, in place."""
     words = (states & np.uint64(0xFFFF)).astype(np.uint16)
     states[full] >>= np.uint64(WORD_BITS)
@@ -84,7 +82,7 @@ def _renormalize(
 def _split(
     values: NDArray[Any], table_ids: NDArray[Any], tables: TableSet, lanes: int
 ) -> tuple[NDArray[np.uint64], ...]:
-    """Frequency, start, count of plain bits and plain bits of each value, uint64 ``(B, steps, lanes)``; 0 is padding."""
+    """Frequency, start, number of plain bits and plain bits of each value: uint64 ``(B, steps, lanes)``, 0 padded."""
     if values.size and (values.min() < VALUE_MIN or values.max() > VALUE_MAX):
         raise UsageError(f"symbols {values.min()}..{values.max()} do not fit 16 bits: use coarser quantization steps")
     batch, count = values.shape
@@ -170,6 +168,8 @@ class RansDecoder:
         """
         for r, (used, held) in enumerate(zip(self._next, self._word_counts, strict=True)):
             if used != held:
-                raise InvalidFileError("RECORD-SYMBOLS", f"record {r} of the batch: {held} words, its symbols need {used}")
+                raise InvalidFileError(
+                    "RECORD-SYMBOLS", f"record {r} of the batch: {held} words, its symbols need {used}"
+                )
         if (self._states != LOWER_BOUND).any():
             raise InvalidFileError("RECORD-STATE", "a rANS lane did not end in its initial state")

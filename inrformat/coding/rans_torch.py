@@ -55,7 +55,7 @@ class TorchRansDecoder:
         head = lanes * STATE_BYTES // WORD_BYTES
         if bool((lengths < lanes * STATE_BYTES).any()) or bool((lengths % WORD_BYTES != 0).any()):
             raise InvalidFileError("RECORD-LENGTH", f"a record is too short for {lanes} rANS lanes, or of odd length")
-        halves = self._word_at(first[:, None] + torch.arange(head, device=words.device)).unflatten(1, (lanes, 2))
+        halves = self._word_at(first[:, None] + torch.arange(head, device=words.device)).reshape(-1, lanes, 2)
         self._states = halves[..., 0] | halves[..., 1] << WORD_BITS  # int64 (B, lanes)
         self._next = first + head
 

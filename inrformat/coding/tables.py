@@ -42,7 +42,9 @@ class SymbolTable:
 
     def __post_init__(self) -> None:
         if not 0 <= self.low_bits <= MAX_LOW_BITS:
-            raise InvalidFileError("TABLE-LOW-BITS", f"symbol table: low_bits {self.low_bits} is not in 0..{MAX_LOW_BITS}")
+            raise InvalidFileError(
+                "TABLE-LOW-BITS", f"symbol table: low_bits {self.low_bits} is not in 0..{MAX_LOW_BITS}"
+            )
         if not 2 <= len(self.freqs) <= MAX_TOKENS:
             raise InvalidFileError("TABLE-SIZE", f"symbol table: {len(self.freqs)} tokens, expected 2..{MAX_TOKENS}")
         total = int(self.freqs.sum(dtype=np.int64))
@@ -108,9 +110,7 @@ class SymbolTable:
         raise InvalidFileError("TABLE-FORM", "symbol table: expected exactly the keys freqs, low_bits, lowest")
 
 
-def _from_histogram(
-    flat: NDArray[np.int64], low_bits: int, *, span: tuple[int, int], complete: bool
-) -> SymbolTable:
+def _from_histogram(flat: NDArray[np.int64], low_bits: int, *, span: tuple[int, int], complete: bool) -> SymbolTable:
     first, last = span[0] >> low_bits, span[1] >> low_bits
     margin = 0 if complete else 1 + (last - first) // 8
     lowest, highest = max(first - margin, VALUE_MIN >> low_bits), min(last + margin, VALUE_MAX >> low_bits)

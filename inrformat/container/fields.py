@@ -28,7 +28,7 @@ class FieldType(StrEnum):
     FLOAT64_LIST = "float64[]"
 
 
-_ITEM = {
+_ITEM: dict[FieldType, np.dtype[Any]] = {
     FieldType.INT64: np.dtype("<i8"),
     FieldType.FLOAT64: np.dtype("<f8"),
     FieldType.UTF8: np.dtype("u1"),
@@ -75,7 +75,7 @@ def encode_field(kind: FieldType, values: Sequence[Any] | NDArray[Any]) -> bytes
     item = _ITEM[kind]
     if kind in (FieldType.INT64, FieldType.FLOAT64):
         array = np.asarray(values)
-        if array.ndim != 1 or array.size and not np.can_cast(array.dtype, item, "same_kind"):
+        if array.ndim != 1 or (array.size and not np.can_cast(array.dtype, item, "same_kind")):
             raise UsageError(f"field of type {kind}: cannot store {array.dtype} of shape {array.shape}")
         return array.astype(item).tobytes()
     parts = [_to_bytes(kind, value) for value in values]

@@ -106,10 +106,16 @@ def parse_head(head: bytes, *, file_bytes: int, limits: Limits) -> Header:
         NotInrdError, TruncatedFileError, UnsupportedVersionError, ChecksumError, InvalidFileError, LimitError.
     """
     if head[: len(SIGNATURE)] != SIGNATURE[: len(head)] or not head:
-        raise NotInrdError("SIGNATURE", "not an .inrd file (its first bytes are not the .inrd signature)", offset_bytes=0)
+        raise NotInrdError(
+            "SIGNATURE", "not an .inrd file (its first bytes are not the .inrd signature)", offset_bytes=0
+        )
     if len(head) < HEAD_BLOCK_BYTES:
-        raise TruncatedFileError("FILE-SIZE", f"truncated: {file_bytes} bytes, the header alone takes {HEAD_BLOCK_BYTES}")
-    (_, major, minor, incompat, compat, count, declared_bytes, records, alignment, stored_crc) = HEADER.unpack_from(head)
+        raise TruncatedFileError(
+            "FILE-SIZE", f"truncated: {file_bytes} bytes, the header alone takes {HEAD_BLOCK_BYTES}"
+        )
+    (_, major, minor, incompat, compat, count, declared_bytes, records, alignment, stored_crc) = HEADER.unpack_from(
+        head
+    )
     if major != VERSION_MAJOR:
         raise UnsupportedVersionError(
             f"format version {major}.{minor} is not supported: this reader knows {VERSION_MAJOR}.x; upgrade inrformat"
@@ -144,11 +150,17 @@ def _parse_section(table: bytes, number: int) -> Section:
     if flags & ~SectionFlag.CRITICAL or any(table[(number + 1) * SECTION.size - 4 : (number + 1) * SECTION.size]):
         raise InvalidFileError("RESERVED-ZERO", f"section {number}: unknown flags {flags:#x}", offset_bytes=at + 4)
     if encoding not in tuple(Encoding):
-        raise InvalidFileError("SECTION-ENCODING", f"section {number}: unknown encoding {encoding}", offset_bytes=at + 6)
+        raise InvalidFileError(
+            "SECTION-ENCODING", f"section {number}: unknown encoding {encoding}", offset_bytes=at + 6
+        )
     if encoding == Encoding.RAW and stored != decoded:
-        raise InvalidFileError("SECTION-SIZE", f"section {number}: {stored} bytes stored, {decoded} decoded", offset_bytes=at)
+        raise InvalidFileError(
+            "SECTION-SIZE", f"section {number}: {stored} bytes stored, {decoded} decoded", offset_bytes=at
+        )
     if kind not in KNOWN_KINDS and flags & SectionFlag.CRITICAL:
-        raise UnsupportedVersionError(f"the file needs section {kind!r}, which this reader does not know; upgrade inrformat")
+        raise UnsupportedVersionError(
+            f"the file needs section {kind!r}, which this reader does not know; upgrade inrformat"
+        )
     return Section(kind, SectionFlag(flags), Encoding(encoding), offset, stored, decoded, crc)
 
 

@@ -31,6 +31,7 @@ from inrformat.errors import InvalidFileError, LimitError, UnsupportedVersionErr
 __all__ = ["RecordIndex", "parse_index", "psnr_to_units", "serialize_index"]
 
 _MAX_COLUMNS = 256
+_MAX_SCALE = (1 << 32) - 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,6 +72,7 @@ def serialize_index(columns: Mapping[int, NDArray[np.int64]], *, record_count: i
         base = int(values.min(initial=np.iinfo(np.int64).max)) if record_count else 0
         entries = values - base
         scale = max(int(np.gcd.reduce(entries)), 1) if record_count else 1
+        scale = scale if scale <= _MAX_SCALE else 1
         entries //= scale
         largest = int(entries.max(initial=0))
         width = next(w for w in ENTRY_WIDTHS if largest < 1 << 8 * w)
@@ -123,7 +125,9 @@ def _parse_columns(data: bytes, record_count: int) -> dict[int, NDArray[np.int64
         raise InvalidFileError("INDEX-SIZE", f"index: {len(data)} bytes, its header takes {INDEX_HEADER.size}")
     declared_records, column_count = INDEX_HEADER.unpack_from(data)
     if declared_records != record_count:
-        raise InvalidFileError("INDEX-COUNT", f"index of {declared_records} records, the header declares {record_count}")
+        raise InvalidFileError(
+            "INDEX-COUNT", f"index of {declared_records} records, the header declares {record_count}"
+        )
     at = INDEX_HEADER.size + column_count * INDEX_COLUMN.size
     if column_count > _MAX_COLUMNS or at > len(data):
         raise InvalidFileError("INDEX-SIZE", f"index: {column_count} columns do not fit its {len(data)} bytes")
@@ -145,7 +149,9 @@ def _parse_columns(data: bytes, record_count: int) -> dict[int, NDArray[np.int64
             values = base + scale * raw.astype(np.int64)
             columns[number] = values if width else np.broadcast_to(values, (record_count,))
         elif number < ANCILLARY_COLUMN:
-            raise UnsupportedVersionError(f"the index has column {number}, which this reader does not know; upgrade inrformat")
+            raise UnsupportedVersionError(
+                f"the index has column {number}, which this reader does not know; upgrade inrformat"
+            )
     if at != len(data):
         raise InvalidFileError("INDEX-SIZE", f"index: {len(data)} bytes, its columns take {at}")
     return columns

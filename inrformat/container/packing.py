@@ -25,7 +25,9 @@ def decompress(data: bytes, *, decoded_bytes: int, what: str) -> bytes:
     try:
         stated = zstandard.frame_content_size(data)
         if stated != decoded_bytes:
-            raise InvalidFileError("SECTION-SIZE", f"{what}: zstd frame states {stated} bytes, expected {decoded_bytes}")
+            raise InvalidFileError(
+                "SECTION-SIZE", f"{what}: zstd frame states {stated} bytes, expected {decoded_bytes}"
+            )
         # One shot into a buffer of the stated size: a frame that lies about it fails instead of growing.
         return zstandard.ZstdDecompressor().decompress(data, allow_extra_data=False)
     except zstandard.ZstdError as error:

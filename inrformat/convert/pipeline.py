@@ -142,7 +142,11 @@ def convert(
         for numbers, images in loader.chunks():
             for record, image in zip(encoder.encode(images), images, strict=True):
                 writer.add(
-                    record.data, height=record.height, width=record.width, network=record.network, psnr_db=record.psnr_db
+                    record.data,
+                    height=record.height,
+                    width=record.width,
+                    network=record.network,
+                    psnr_db=record.psnr_db,
                 )
                 psnrs.append(record.psnr_db)
                 moments.add(image)

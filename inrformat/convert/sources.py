@@ -63,7 +63,9 @@ def scan_folder(root: str | os.PathLike[str]) -> ImageSource:
     classes = tuple(sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")))
     inside = {name: _images_below(folder / name) for name in classes}
     if direct and any(inside.values()):
-        raise SourceError(f"{folder}: images both in it ({direct[0]}, ...) and in its sub-folders; convert one of the two")
+        raise SourceError(
+            f"{folder}: images both in it ({direct[0]}, ...) and in its sub-folders; convert one of the two"
+        )
     if direct:
         return ImageSource(folder, direct, (), None)
     if not any(inside.values()):
@@ -93,8 +95,8 @@ def _images_below(folder: Path) -> tuple[str, ...]:
 def load_image(path: str | os.PathLike[str], *, size: int | None = None) -> Pixels:
     """Decode one image file to RGB: uint8 ``(height, width, 3)``.
 
-    The EXIF orientation is applied, 16-bit images are scaled to 8 bits, transparency is dropped (as ImageFolder does), and
-    of an animation the first frame is taken. ``size`` makes the short side that many pixels, with a Lanczos filter.
+    The EXIF orientation is applied, 16-bit images are scaled to 8 bits, transparency is dropped (as ImageFolder does),
+    and of an animation the first frame is taken. ``size`` makes the short side that many pixels, with a Lanczos filter.
 
     Raises:
         SourceError: the file cannot be read as an image.

@@ -27,13 +27,13 @@ UNLABELLED = -1
 """Target of every sample of a file without labels, as in ``torchvision.datasets.STL10(split="unlabeled")``."""
 
 
-class InrdDataset(VisionDataset):
+class InrdDataset(VisionDataset):  # type: ignore[misc]  # torchvision carries no types
     """Images and labels of an .inrd file, decoded when asked for.
 
     ``ds[i]`` is ``(image, target)``: a uint8 ``tv_tensors.Image`` ``(3, height, width)`` and an int, both after the
-    transforms. A ``DataLoader`` fetches whole batches (``__getitems__``), which decodes them together. Opened plain, each
-    image is read from the file when it is needed, in as many worker processes as you like; after ``to(device)`` the
-    file's bytes live on that device and images come out there.
+    transforms. A ``DataLoader`` fetches whole batches (``__getitems__``), which decodes them together. Opened plain,
+    each image is read from the file when it is needed, in as many worker processes as you like; after ``to(device)``
+    the file's bytes live on that device and images come out there.
 
     Attributes:
         classes: class names. class_to_idx: their numbers. targets: the label of every sample.
@@ -82,7 +82,7 @@ class InrdDataset(VisionDataset):
             return [UNLABELLED] * len(self.reader)
         if isinstance(labels, VariableColumn) or labels.dtype != np.int64:
             raise InvalidFileError("FIELD-LABEL", "field 'label' is not of type int64")
-        if len(labels) and not (0 <= labels.min() and labels.max() < max(len(self.classes), 1)):
+        if len(labels) and not (labels.min() >= 0 and labels.max() < max(len(self.classes), 1)):
             raise InvalidFileError("FIELD-LABEL", f"field 'label' has values outside the {len(self.classes)} classes")
         targets: list[int] = labels.tolist()
         return targets

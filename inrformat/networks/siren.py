@@ -95,7 +95,7 @@ class Siren:
         """Multiply-adds to evaluate one network at every pixel centre of ``height x width``."""
         return height * width * sum(a * b for a, b in pairwise(self.widths))
 
-    def lanes(self, *, height: int, width: int) -> int:  # noqa: ARG002 - the image's size changes nothing here
+    def lanes(self, *, height: int, width: int) -> int:
         """rANS lanes of a record: by the number of parameters alone."""
         return lanes_for(self.parameter_count)
 
@@ -131,9 +131,15 @@ class Siren:
         groups = 2 * (len(widths) - 1)
         values = np.frombuffer(steps, "<f4") if len(steps) == 4 * groups else np.zeros(0)
         if len(values) != groups or not (np.isfinite(values) & (values > 0)).all() or not math.isfinite(omega):
-            raise InvalidFileError("SIREN-STEPS", f"siren descriptor: expected {groups} positive steps and a finite omega")
-        if len(tables) != groups or not all(isinstance(t, int) and 0 <= t < table_count for t in (*tables, scale_table)):
-            raise InvalidFileError("SIREN-TABLES", f"siren descriptor: expected {groups} of {table_count} table numbers")
+            raise InvalidFileError(
+                "SIREN-STEPS", f"siren descriptor: expected {groups} positive steps and a finite omega"
+            )
+        if len(tables) != groups or not all(
+            isinstance(t, int) and 0 <= t < table_count for t in (*tables, scale_table)
+        ):
+            raise InvalidFileError(
+                "SIREN-TABLES", f"siren descriptor: expected {groups} of {table_count} table numbers"
+            )
         network = cls(tuple(widths), omega, tuple(values.tolist()), tuple(tables), scale_table)
         return network if base is None else network._with_base(base)
 
@@ -161,7 +167,7 @@ class Siren:
         values = symbols.float() * (factors.new_tensor(self.step_vector) * factors[:, None])
         return values if self.base is None else values + values.new_tensor(self.base)
 
-    def read(self, decoder: SymbolDecoder, *, height: int, width: int) -> torch.Tensor:  # noqa: ARG002
+    def read(self, decoder: SymbolDecoder, *, height: int, width: int) -> torch.Tensor:
         """Parameters of the decoder's records: float32 ``(B, P)``."""
         return self.dequantize(*self.read_symbols(decoder))
 
@@ -177,16 +183,14 @@ class Siren:
         h = xy.mT if xy.ndim == 3 else xy.mT.expand(len(parameters), -1, -1)  # (B, 2, N)
         slices = layer_slices(self.widths)
         for (weights, biases), (inputs, outputs) in zip(slices, pairwise(self.widths), strict=True):
-            w = parameters[:, weights].unflatten(1, (outputs, inputs))
+            w = parameters[:, weights].reshape(-1, outputs, inputs)
             h = parameters[:, biases, None].baddbmm(w, h)  # (B, outputs, N)
             if biases.stop != self.parameter_count:
                 h = (self.omega * h).sin()
         return 0.5 + 0.5 * h.mT
 
-    def render(
-        self, weights: torch.Tensor, *, native: tuple[int, int], lattice: tuple[int, int]  # noqa: ARG002
-    ) -> torch.Tensor:
-        """Colours at the pixel centres of a ``lattice`` of (rows, columns): float32 ``(B, channels, rows, columns)``."""
+    def render(self, weights: torch.Tensor, *, native: tuple[int, int], lattice: tuple[int, int]) -> torch.Tensor:
+        """Colours at the pixel centres of a (rows, columns) ``lattice``: float32 ``(B, channels, rows, columns)``."""
         rows, columns = lattice
         out = weights.new_empty((len(weights), self.channels, rows, columns))
         x = (2 * weights.new_ones(columns).cumsum(0) - 1) / columns - 1
@@ -197,5 +201,5 @@ class Siren:
             xy = x.new_empty((bottom - top, columns, 2))
             xy[..., 0], xy[..., 1] = x, y[top:bottom, None]
             colours = self.evaluate(weights, xy.flatten(0, 1))
-            out[:, :, top:bottom] = colours.mT.unflatten(2, (bottom - top, columns))
+            out[:, :, top:bottom] = colours.mT.reshape(len(weights), self.channels, bottom - top, columns)
         return out

@@ -15,6 +15,7 @@ import json
 import math
 import time
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ def one_at_a_time(image: np.ndarray, hidden: tuple[int, int], steps: int, seed: 
     torch.manual_seed(seed)
     layers, width = hidden
     sizes = [2, *[width] * layers, 3]
-    linears = [torch.nn.Linear(a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True)]
+    linears = [torch.nn.Linear(a, b) for a, b in pairwise(sizes)]
     for number, linear in enumerate(linears):
         bound = 1 / 2 if number == 0 else math.sqrt(6 / linear.in_features) / 30
         torch.nn.init.uniform_(linear.weight, -bound, bound)
@@ -130,13 +131,16 @@ def speed(images: list[np.ndarray], *, slow_count: int, steps: int) -> dict[str,
     engine = engine_for(torch.device("cpu"))
     firsts = np.stack([initial_parameters(shape, seed=seed) for seed in range(len(images))])
     start = Start(origin=np.zeros_like(firsts[0]), differences=firsts)
-    engine.fit(shape, images[:1], Start(origin=start.origin, differences=firsts[:1]), Tuning(steps=1, **ADAM))  # compile
+    engine.fit(
+        shape, images[:1], Start(origin=start.origin, differences=firsts[:1]), Tuning(steps=1, **ADAM)
+    )  # compile
     began = time.perf_counter()
     fit = engine.fit(shape, images, start, Tuning(steps=steps, **ADAM))
     rate = len(images) / (time.perf_counter() - began)
     return {
         "threads": torch.get_num_threads(), "steps": steps, "images": len(images), "plain_images": slow_count,
-        "plain_images_per_s": round(plain_rate, 3), "images_per_s": round(rate, 2), "ratio": round(rate / plain_rate, 2),
+        "plain_images_per_s": round(plain_rate, 3), "images_per_s": round(rate, 2),
+        "ratio": round(rate / plain_rate, 2),
         "plain_psnr_db": round(decibels(plain), 3), "psnr_db_same_images": round(decibels(fit.mse[:slow_count]), 3),
         "psnr_db": round(decibels(fit.mse), 3),
     }  # fmt: skip
@@ -148,7 +152,7 @@ def quantization(images: list[np.ndarray], *, shared: bool) -> dict[str, Any]:
     engine = engine_for(torch.device("cpu"))
     first = initial_parameters(shape, seed=0)
     base = learn_base(engine, shape, images, tuning) if shared else np.zeros_like(first)
-    fit = fit_from(engine, shape, images, base, first * (not shared), tuning, target_mse=None)
+    fit = fit_from(engine, shape, images, base, first=first * (not shared), tuning=tuning, target_mse=None)
     energies = weight_energies(shape, base + fit.differences)
     network = Siren(shape.widths, 30.0, (1.0,) * 8, tuple(range(8)), 8, base)
     steps = group_steps(energies, network.group_sizes, noise=float(np.median(fit.mse)) * (10**0.025 - 1))
@@ -236,7 +240,7 @@ def main() -> None:
     parser.add_argument("--count", type=int)
     parser.add_argument("--slow-count", type=int, default=8, help="images for the one-at-a-time procedure")
     parser.add_argument("--steps", type=int, default=2000)
-    parser.add_argument("--scratch", type=Path, default=Path("."))
+    parser.add_argument("--scratch", type=Path, default=Path())
     args = parser.parse_args()
     if args.what == "cifar":
         result = cifar(load(args.images, args.count or 256), args.scratch, slow_count=args.slow_count)
@@ -259,7 +263,7 @@ def cuda(images: list[np.ndarray], *, steps: int) -> dict[str, Any]:
     began = time.perf_counter()
     fit = engine.fit(shape, images, start, tuning)
     seconds = time.perf_counter() - began
-    per_pixel = 3 * sum(a * b for a, b in zip(shape.widths[:-1], shape.widths[1:], strict=True))
+    per_pixel = 3 * sum(a * b for a, b in pairwise(shape.widths))
     multiply_adds = per_pixel * 4096 * steps * len(images)
     return {
         "device": torch.cuda.get_device_name(), "images": len(images), "steps": steps, "psnr_db": decibels(fit.mse),

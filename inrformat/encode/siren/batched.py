@@ -72,7 +72,7 @@ class BatchedEngine:
             now, queue = queue[:width], queue[width:]
             slots = self._empty(shape, len(now), _pixels(images[now[0]]), parameters)
             for row, i in enumerate(now):
-                self._load(slots, row, i, images[i], start, tuning)
+                self._load(slots, row, image=images[i], number=i, start=start, tuning=tuning)
             queue = self._run(shape, images, start, tuning, slots=slots, queue=queue, result=result)
         return result
 
@@ -95,7 +95,8 @@ class BatchedEngine:
             m=state[3], v=state[4], step=zeros(rows), best=state[5], best_mse=zeros(rows) + math.inf,
         )  # fmt: skip
 
-    def _load(self, slots: _Slots, row: int, i: int, image: Image, start: Start, tuning: Tuning) -> None:
+    def _load(self, slots: _Slots, row: int, *, image: Image, number: int, start: Start, tuning: Tuning) -> None:
+        i = number
         order = pixel_order(*image.shape[:2], seed=tuning.seed)
         both = np.concatenate([order.xy, shuffled_colours(image, order)])
         slots.image[row] = i
@@ -124,19 +125,19 @@ class BatchedEngine:
                     self._progress(1.0)
                     if queue and _pixels(images[queue[0]]) <= slots.pixels.shape[2]:
                         i = queue.pop(0)
-                        self._load(slots, row, i, images[i], start, tuning)
+                        self._load(slots, row, image=images[i], number=i, start=start, tuning=tuning)
                         fresh = _rounded(slots.latent[row : row + 1], slots.quantum[row : row + 1])
                         slots.best[row] = fresh[0]
             difference = _rounded(slots.latent, slots.quantum)
             xy, colours, weights = _sampled(slots, shape.widths[0], tuning)
-            self._gradients(shape, origin + difference, xy, colours, weights, gradient)
+            self._gradients(shape, origin + difference, xy, colours, weights, gradient=gradient)
             _adam(slots, gradient, tuning)
             tick += 1
         return queue
 
     @staticmethod
     def _gradients(
-        shape: Shape, parameters: Tensor, xy: Tensor, colours: Tensor, weights: Tensor, gradient: Tensor
+        shape: Shape, parameters: Tensor, xy: Tensor, colours: Tensor, weights: Tensor, *, gradient: Tensor
     ) -> None:
         if parameters.is_cuda:
             from inrformat.encode.siren import fused

@@ -24,6 +24,7 @@ from inrformat.encode.siren.sensitivity import weight_energies
 from inrformat.encode.siren.start import initial_parameters, learn_base
 from inrformat.encode.siren.targets import Context, cost_bytes, for_bytes, for_drop, for_psnr
 from inrformat.networks.codebook import Codebook
+from inrformat.networks.family import Network
 from inrformat.networks.siren import Siren
 
 __all__ = ["SirenEncoder", "SirenOptions"]
@@ -57,7 +58,9 @@ class SirenEncoder:
         """``progress`` is called with the images' worth of work done since its last call."""
         self.options = options
         self._device = device
-        self._engine = engine_for(device, progress=progress)
+        self._progress = progress
+        self._counting = False
+        self._engine = engine_for(device, progress=self._count)
         self._known: dict[bytes, _Coded] = {}
         self.pruning_pays = options.pruning in (Pruning.RATIO, Pruning.DYNAMIC)
 
@@ -81,17 +84,18 @@ class SirenEncoder:
         energies = weight_energies(self._shape, self._origin + fitted.differences)
         self._network = self._allocate(energies, fitted)
         context = self._context(sample, fitted.differences, fitted.mse, energies)
-        quantized = for_drop(context, max_drop_db=options.max_drop_db)
-        if options.bytes_per_image or options.psnr_db:
-            self._learn_tables([(quantized.symbols, quantized.scales)], complete=False)
-            quantized = self._targeted(context)
-        classes = [(quantized.symbols, quantized.scales)]
+        dense = for_drop(context, max_drop_db=options.max_drop_db)
+        if options.bytes_per_image is not None or options.psnr_db is not None:
+            self._learn_tables([(dense.symbols, dense.scales)], complete=False)
+            dense = self._targeted(context)
+        classes = [(dense.symbols, dense.scales)]
         if options.pruning is not Pruning.NONE:
-            classes += self._try_pruning(context, quantized, complete=complete)
+            classes += self._try_pruning(context, dense)
         self._learn_tables(classes, complete=complete and options.pruning is Pruning.NONE)
-        if not self.pruning_pays:
-            for image, coded in zip(sample, _coded(quantized, _DENSE, fitted.steps), strict=True):
-                self._known[_key(image)] = coded
+        # Sizes follow from the tables, so that a target in bytes is aimed at again with the final ones.
+        again = None if options.bytes_per_image is not None else dense
+        for image, coded in zip(sample, self._finish(context, fitted.steps, dense=again), strict=True):
+            self._known[_key(image)] = coded
         return self._codebook
 
     def encode(self, images: Sequence[Image]) -> list[EncodedRecord]:
@@ -102,14 +106,24 @@ class SirenEncoder:
         networks = [coded.get(i) or self._known[key] for i, key in enumerate(keys)]
         tables = self._codebook.tables
         records = [
-            self._codebook.networks[n.network].encode_records(n.symbols[None], np.array([n.scale]), tables)[0]  # type: ignore[attr-defined]
+            _as_siren(self._codebook.networks[n.network]).encode_records(n.symbols[None], np.array([n.scale]), tables)[
+                0
+            ]
             for n in networks
         ]
         shapes = np.array([(n.network, *image.shape[:2]) for n, image in zip(networks, images, strict=True)], np.int64)
         joined = join_records(records, tables, device=self._device)
         decoded = decode_images(self._codebook.networks, joined, range(len(images)), shapes=shapes)
         return [
-            EncodedRecord(data, *image.shape[:2], n.network, psnr_db(pixels.permute(1, 2, 0).cpu().numpy(), image))
+            EncodedRecord(
+                data,
+                image.shape[0],
+                image.shape[1],
+                network=n.network,
+                psnr_db=psnr_db(pixels.permute(1, 2, 0).cpu().numpy(), image),
+                steps=n.steps,
+                sparsity=float((n.symbols == 0).mean()),
+            )
             for data, n, image, pixels in zip(records, networks, images, decoded, strict=True)
         ]
 
@@ -135,9 +149,17 @@ class SirenEncoder:
 
     def _fitted(self, images: Sequence[Image]) -> Fit:
         target = None if self.options.psnr_db is None else 10 ** (-(self.options.psnr_db + 0.3) / 10)
-        return fit_from(
-            self._engine, self._shape, images, self._origin, self._first, self._tuning, target_mse=target
+        self._counting = True
+        fit = fit_from(
+            self._engine, self._shape, images, self._origin, first=self._first, tuning=self._tuning, target_mse=target
         )
+        self._counting = False
+        return fit
+
+    def _count(self, fits: float) -> None:
+        """Pass on the progress of first fits, not that of the base and of fine-tuning."""
+        if self._counting:
+            self._progress(fits)
 
     def _allocate(self, energies: NDArray[np.float32], fitted: Fit) -> Siren:
         groups = 2 * (len(self._shape.widths) - 1)
@@ -162,11 +184,9 @@ class SirenEncoder:
         if options.psnr_db is not None:
             return for_psnr(context, psnr_db=options.psnr_db)
         if options.bytes_per_image is not None:
-            coding = self._codebook.networks[min(network, len(self._codebook.networks) - 1)]
-            return for_bytes(
-                replace(context, network=coding),  # type: ignore[arg-type]
-                budget_bytes=options.bytes_per_image, tables=self._codebook.tables,
-            )  # fmt: skip
+            coding = _as_siren(self._codebook.networks[min(network, len(self._codebook.networks) - 1)])
+            context = replace(context, network=coding)
+            return for_bytes(context, budget_bytes=options.bytes_per_image, tables=self._codebook.tables)
         return for_drop(context, max_drop_db=options.max_drop_db)
 
     def _learn_tables(self, classes: Sequence[tuple[NDArray[np.int32], NDArray[np.int32]]], *, complete: bool) -> None:
@@ -204,66 +224,70 @@ class SirenEncoder:
         energies = weight_energies(self._shape, self._origin + differences) * mask
         return self._context(context.images, differences, measured.mse, energies, mask)
 
-    def _try_pruning(
-        self, context: Context, dense: Quantized, *, complete: bool
-    ) -> list[tuple[NDArray[np.int32], NDArray[np.int32]]]:
-        """The pruned class learned from (part of) the sample, if pruning was asked for or pays (``pruning_pays``)."""
+    def _try_pruning(self, context: Context, dense: Quantized) -> list[tuple[NDArray[np.int32], NDArray[np.int32]]]:
+        """The pruned class learned from part of the sample, if pruning was asked for or pays (``pruning_pays``)."""
         rows = np.arange(min(_TRIAL_IMAGES, len(context.images)))
-        if self.options.pruning is Pruning.AUTO:
-            self._learn_tables([(dense.symbols, dense.scales)], complete=complete)
-        part = self._context(
-            [context.images[i] for i in rows], context.start.differences[rows], context.mse[rows], context.energies[rows]
-        )
+        images = [context.images[i] for i in rows.tolist()]
+        self._learn_tables([(dense.symbols, dense.scales)], complete=False)
+        part = self._context(images, context.start.differences[rows], context.mse[rows], context.energies[rows])
         pruned = self._quantize_pruned(self._pruned(part), dense.scales[rows])
         classes = [(pruned.symbols, pruned.scales)]
         if self.options.pruning is Pruning.AUTO:
-            cheaper = [(dense.symbols, dense.scales), *classes]
-            self._learn_tables(cheaper, complete=False)
-            wins = self._gain(Quantized(*(a[rows] for a in _arrays(dense))), pruned) > 0
-            self.pruning_pays = bool(wins.mean() >= _TRIAL_WINS)
+            self._learn_tables([(dense.symbols, dense.scales), *classes], complete=False)
+            same = Quantized(dense.symbols[rows], dense.scales[rows], dense.mse[rows], dense.steps[rows])
+            self.pruning_pays = bool(self._better(same, pruned).mean() >= _TRIAL_WINS)
         return classes if self.pruning_pays else []
 
     def _quantize_pruned(self, context: Context, scales: NDArray[np.int32]) -> Quantized:
+        """Where pruning is on trial, at the same scales as the dense networks: only what it changes is compared."""
         if self.options.pruning is Pruning.AUTO:
-            return context.quantize(context.all_rows(), scales)
-        if self.options.bytes_per_image is not None:
             return context.quantize(context.all_rows(), scales)
         return self._targeted(context, network=_PRUNED)
 
-    def _gain(self, dense: Quantized, pruned: Quantized) -> NDArray[np.float64]:
-        """How much less ``mse + slope * bytes`` the pruned networks have, in mean squared error: float64 ``(B,)``.
+    def _better(self, dense: Quantized, pruned: Quantized) -> NDArray[np.bool_]:
+        """Which networks to prune: those with less ``mse + slope * bytes``, or within the target if there is one.
 
         The slope is the one along which coarser steps trade bytes for error: noise falls fourfold a bit per weight.
         """
-        networks, tables = self._codebook.networks, self._codebook.tables
-        saved = cost_bytes(networks[_DENSE], dense.symbols, tables) - cost_bytes(networks[_PRUNED], pruned.symbols, tables)  # type: ignore[arg-type]
+        networks, tables = [_as_siren(n) for n in self._codebook.networks], self._codebook.tables
+        dense_bytes = cost_bytes(networks[_DENSE], dense.symbols, tables)
+        pruned_bytes = cost_bytes(networks[_PRUNED], pruned.symbols, tables)
+        if self.options.psnr_db is not None:
+            return (pruned.mse <= 10 ** (-self.options.psnr_db / 10)) & (pruned_bytes < dense_bytes)
+        if self.options.bytes_per_image is not None:
+            return (pruned.mse < dense.mse) & (pruned_bytes <= self.options.bytes_per_image)
         noise = np.maximum(dense.mse, 1e-6) * (10 ** (self.options.max_drop_db / 10) - 1)
         slope = 8 * 2 * np.log(2) * noise / self._network.parameter_count
-        return dense.mse - pruned.mse + slope * saved
+        better: NDArray[np.bool_] = dense.mse - pruned.mse + slope * (dense_bytes - pruned_bytes) > 0
+        return better
 
     def _code(self, images: Sequence[Image]) -> list[_Coded]:
-        """Fit and quantize new images, pruned where that is asked for or pays."""
+        """Fit and quantize new images."""
         if not images:
             return []
         fitted = self._fitted(images)
         energies = weight_energies(self._shape, self._origin + fitted.differences)
-        context = self._context(images, fitted.differences, fitted.mse, energies)
+        return self._finish(self._context(images, fitted.differences, fitted.mse, energies), fitted.steps)
+
+    def _finish(self, context: Context, steps: NDArray[np.int64], *, dense: Quantized | None = None) -> list[_Coded]:
+        """Quantize fitted networks (unless ``dense`` already is that), pruned where that is asked for or pays."""
         if self.options.pruning in (Pruning.RATIO, Pruning.DYNAMIC):
-            pruned = self._targeted(self._pruned(context), network=_PRUNED)
-            return _coded(pruned, _PRUNED, fitted.steps)
-        dense = self._targeted(context)
-        coded = _coded(dense, _DENSE, fitted.steps)
+            return _coded(self._targeted(self._pruned(context), network=_PRUNED), _PRUNED, steps)
+        dense = self._targeted(context) if dense is None else dense
+        coded = _coded(dense, _DENSE, steps)
         if self.pruning_pays:
             pruned = self._quantize_pruned(self._pruned(context), dense.scales)
-            wins = np.flatnonzero(self._gain(dense, pruned) > 0)
-            others = _coded(pruned, _PRUNED, fitted.steps + dense.steps)
-            for i in wins:
+            others = _coded(pruned, _PRUNED, steps + dense.steps)
+            for i in np.flatnonzero(self._better(dense, pruned)).tolist():
                 coded[i] = others[i]
         return coded
 
 
-def _arrays(q: Quantized) -> tuple[Any, ...]:
-    return q.symbols, q.scales, q.mse, q.steps
+def _as_siren(network: Network) -> Siren:
+    """This encoder's codebooks hold nothing else."""
+    if not isinstance(network, Siren):
+        raise TypeError(f"expected a siren descriptor, got {network.family}")
+    return network
 
 
 def _coded(quantized: Quantized, network: int, steps: NDArray[np.int64]) -> list[_Coded]:

@@ -20,7 +20,8 @@ _DETAIL = 1e-4
 
 def fit_from(
     engine: Engine, shape: Shape, images: Sequence[Image], origin: NDArray[np.float32],
-    first: NDArray[np.float32], tuning: Tuning, *, target_mse: float | None,
+    *,
+    first: NDArray[np.float32], tuning: Tuning, target_mse: float | None,
 ) -> Fit:  # fmt: skip
     """Fit every image from the difference ``first (P,)`` to ``origin (P,)``.
 
@@ -38,13 +39,13 @@ def fit_from(
         if not len(failed):
             break
         again = engine.fit(
-            shape, [images[i] for i in failed], take(start, failed),
+            shape, [images[i] for i in failed.tolist()], take(start, failed),
             replace(tuning, learning_rate=tuning.learning_rate * gentler),
         )  # fmt: skip
         better = again.mse < fit.mse[failed]
         _put(fit, failed[better], again, np.flatnonzero(better))
     fit.diverged[:] = ~np.isfinite(fit.mse) | (fit.mse > constants + _DETAIL)
-    for i in np.flatnonzero(fit.diverged):
+    for i in np.flatnonzero(fit.diverged).tolist():
         fit.differences[i] = _constant(shape, images[i]) - origin
         fit.mse[i] = constants[i]
     return fit

@@ -12,7 +12,6 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-import torch
 import triton
 import triton.language as tl
 from torch import Tensor
@@ -57,7 +56,8 @@ def _sine(z, omega):
 
 @triton.jit
 def fused_kernel(
-    weight_ptr, bias_ptr, xy_ptr, colour_ptr, pixel_weight_ptr, weight_gradient_ptr, bias_gradient_ptr, sse_ptr, scratch_ptr,
+    weight_ptr, bias_ptr, xy_ptr, colour_ptr, pixel_weight_ptr,
+    weight_gradient_ptr, bias_gradient_ptr, sse_ptr, scratch_ptr,
     pixels, omega, channels_inverse,
     LAYERS: tl.constexpr, INPUTS: tl.constexpr, CHANNELS: tl.constexpr,
     PAD: tl.constexpr, TILE: tl.constexpr, SPLITS: tl.constexpr, PRECISION: tl.constexpr,
@@ -125,7 +125,7 @@ def errors_and_gradients(
     biases = parameters.new_zeros((batch, layers, pad))
     slices = layer_slices(shape.widths)
     for number, ((at, bias), (cols, rows)) in enumerate(zip(slices, pairwise(shape.widths), strict=True)):
-        matrices[:, number, :rows, :cols] = parameters[:, at].unflatten(1, (rows, cols))
+        matrices[:, number, :rows, :cols] = parameters[:, at].reshape(-1, rows, cols)
         biases[:, number, :rows] = parameters[:, bias]
     pixels = xy.shape[2]
     splits = min(_SPLITS, -(-pixels // _TILE))

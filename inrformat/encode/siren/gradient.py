@@ -22,7 +22,7 @@ def errors_and_gradients(
 
     Args:
         parameters: ``(B, P)``. xy: ``(B, inputs, N)``. colours: ``(B, channels, N)`` in [0, 1].
-        weights: ``(B, 1, N)`` of each pixel in the sum. gradient: ``(B, P)``, overwritten; None skips the backward pass.
+        weights: ``(B, 1, N)`` of each pixel in the sum. gradient: ``(B, P)``, overwritten; None: no backward pass.
 
     Returns:
         ``(B,)``: sum over pixels of weight times squared error, averaged over channels.
@@ -31,7 +31,7 @@ def errors_and_gradients(
     last = len(slices) - 1
     h, matrices, inputs, slopes = xy, [], [], []
     for number, ((at, bias), (cols, rows)) in enumerate(zip(slices, pairwise(shape.widths), strict=True)):
-        matrices.append(parameters[:, at].unflatten(1, (rows, cols)))
+        matrices.append(parameters[:, at].reshape(-1, rows, cols))
         inputs.append(h)
         h = torch.baddbmm(parameters[:, bias, None], matrices[-1], h)  # (B, rows, N)
         if number < last:

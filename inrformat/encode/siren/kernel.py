@@ -30,9 +30,7 @@ _ZERO, _HALF, _ONE, _TWO = (np.float32(v) for v in (0.0, 0.5, 1.0, 2.0))
 _INVERSE_PI = np.float32(1 / math.pi)
 MSE_UNKNOWN = 1e30
 # sin(pi r) / r and cos(pi r) in powers of r^2 for |r| <= 1/2, least squares at Chebyshev points: errors 1e-7, 1.4e-7.
-_S0, _S1, _S2, _S3, _S4 = (
-    np.float32(v) for v in (3.14159274, -5.1677103, 2.55007744, -0.598291218, 0.0776575729)
-)
+_S0, _S1, _S2, _S3, _S4 = (np.float32(v) for v in (3.14159274, -5.1677103, 2.55007744, -0.598291218, 0.0776575729))
 _C0, _C1, _C2, _C3, _C4, _C5 = (
     np.float32(v) for v in (1.0, -4.93480206, 4.05870914, -1.33521199, 0.234937295, -0.0243963022)
 )
@@ -45,7 +43,7 @@ def workspace_size(padded_widths: NDArray[np.int64]) -> int:
     """Floats of scratch that one call needs."""
     widths = padded_widths.tolist()
     parameters = sum((a + 1) * b for a, b in pairwise(widths))
-    return _T * (2 * sum(widths) + 2 * max(widths)) + 6 * parameters
+    return int(_T * (2 * sum(widths) + 2 * max(widths)) + 6 * parameters)
 
 
 @_compiled
@@ -138,12 +136,12 @@ def _transposed(params: Any, widths: Any, wt: Any) -> int:
                     wt[end + i * rows + o] = params[at + o * cols + i]
             end += rows * cols
         at += rows * cols + rows
-    return end
+    return int(end)
 
 
 @_compiled
 def _residual(out: Any, colour: Any, channels: int, start: int, valid: int, scale: Any) -> float:
-    """Replace the outputs (channels, T) by ``scale`` times their errors, 0 past ``valid``; returns the squared error."""
+    """Replace the outputs (channels, T) by ``scale`` times their errors, 0 past ``valid``; returns their square sum."""
     sse = 0.0
     for channel in range(channels):
         e = out[channel * _T : (channel + 1) * _T]
@@ -155,7 +153,7 @@ def _residual(out: Any, colour: Any, channels: int, start: int, valid: int, scal
                 v = _ZERO
             s += v * v
             e[p] = v * scale
-        sse += s
+        sse += float(s)
     return sse
 
 
@@ -265,7 +263,7 @@ def fit_image(
             sse = loss_and_gradient(params, widths, omega, xy, colour, channels, first, count, workspace, gradient)
             if not np.isfinite(sse):
                 return best_mse, t
-        if t == steps or t % every == 0 and blocks > 1:
+        if t == steps or (t % every == 0 and blocks > 1):
             sse = loss_and_gradient(params, widths, omega, xy, colour, channels, 0, pixels, workspace, nothing)
         if blocks == 1 or t == steps or t % every == 0:
             mse = sse / (channels * pixels)

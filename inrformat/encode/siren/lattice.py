@@ -34,10 +34,7 @@ def pixel_order(height: int, width: int, *, seed: int) -> PixelOrder:
     """The order for images of ``height x width``."""
     rng = np.random.default_rng(seed)
     pixels = height * width
-    if pixels > MAX_PIXELS:
-        order = rng.integers(pixels, size=MAX_PIXELS)
-    else:
-        order = rng.permutation(pixels)
+    order = rng.integers(pixels, size=MAX_PIXELS) if pixels > MAX_PIXELS else rng.permutation(pixels)
     rows, columns = np.divmod(order, width)
     xy = np.stack([(2 * columns + 1) / width - 1, (2 * rows + 1) / height - 1])
     return PixelOrder(order, xy.astype(np.float32))

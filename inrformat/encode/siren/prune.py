@@ -22,7 +22,9 @@ __all__ = ["keep_mask", "prune", "prune_within", "saliency"]
 _LARGEST_SHARE = 0.95
 
 
-def saliency(shape: Shape, origin: NDArray[np.float32], differences: NDArray[np.float32], *, by: str) -> NDArray[np.float32]:
+def saliency(
+    shape: Shape, origin: NDArray[np.float32], differences: NDArray[np.float32], *, by: str
+) -> NDArray[np.float32]:
     """What pruning each weight alone would cost: float32 ``(B, P)``.
 
     ``by`` "sensitivity": mean squared error to second order, energy times squared difference (Optimal Brain Damage,
@@ -33,7 +35,7 @@ def saliency(shape: Shape, origin: NDArray[np.float32], differences: NDArray[np.
 
 
 def keep_mask(scores: NDArray[np.float32], share: float, groups: Sequence[int]) -> NDArray[np.bool_]:
-    """True for all but the ``share`` of weights with the lowest scores in each of ``groups`` (sizes): bool ``(B, P)``."""
+    """False for the ``share`` of weights with the lowest scores in each of ``groups`` (sizes): bool ``(B, P)``."""
     parts = []
     for part in np.split(scores, np.cumsum(groups)[:-1], axis=1):
         pruned = round(share * part.shape[1])
@@ -81,7 +83,7 @@ def prune_within(
         scores = np.where(masks[active], saliency(shape, start.origin, now, by=by), -1.0).astype(np.float32)
         mask = keep_mask(scores, share, groups)
         trial = replace(take(start, active), differences=now * mask, mask=mask)
-        fit = engine.fit(shape, [images[i] for i in active], trial, tuning)
+        fit = engine.fit(shape, [images[i] for i in active.tolist()], trial, tuning)
         within = fit.mse <= limit_mse[active]
         active = active[within]
         differences[active], masks[active] = fit.differences[within], mask[within]

@@ -18,7 +18,15 @@ from inrformat.encode.record import Image
 from inrformat.encode.siren.engine import Engine, Fit, Shape, Start, Tuning
 from inrformat.networks.siren import SCALES_PER_OCTAVE, Siren
 
-__all__ = ["QUANTIZATION_FLOOR_MSE", "Quantized", "group_steps", "noise_mse", "quantize", "range_steps", "scales_for_noise"]
+__all__ = [
+    "QUANTIZATION_FLOOR_MSE",
+    "Quantized",
+    "group_steps",
+    "noise_mse",
+    "quantize",
+    "range_steps",
+    "scales_for_noise",
+]
 
 QUANTIZATION_FLOOR_MSE = 1e-5
 """Images fitted better than this (50 dB) are not quantized any finer: 8-bit colours would not show it."""
@@ -71,7 +79,8 @@ def range_steps(
 
 def noise_mse(network: Siren, energies: NDArray[np.float32]) -> NDArray[np.float64]:
     """Expected increase of each image's mean squared error at scale 0: float64 ``(B,)``."""
-    return (energies.astype(np.float64) * network.step_vector.astype(np.float64) ** 2).sum(1) / 12
+    noise: NDArray[np.float64] = (energies.astype(np.float64) * network.step_vector.astype(np.float64) ** 2).sum(1)
+    return noise / 12
 
 
 def scales_for_noise(at_zero: NDArray[np.float64], allowed: NDArray[np.float64]) -> NDArray[np.int32]:
@@ -87,8 +96,8 @@ def quantum(network: Siren, scales: NDArray[np.int32]) -> NDArray[np.float32]:
 
 
 def quantize(
-    engine: Engine, shape: Shape, network: Siren, images: Sequence[Image], start: Start, tuning: Tuning, *,
-    scales: NDArray[np.int32],
+    engine: Engine, shape: Shape, network: Siren, images: Sequence[Image], start: Start, *,
+    tuning: Tuning, scales: NDArray[np.int32],
 ) -> Quantized:  # fmt: skip
     """Round the differences of ``start`` under ``scales`` and fine-tune through the rounding.
 

@@ -34,7 +34,7 @@ def weight_energies(shape: Shape, parameters: NDArray[np.float32]) -> NDArray[np
     centres = (2 * torch.arange(_PROBE_SIDE) + 1) / _PROBE_SIDE - 1
     xy = torch.stack(torch.meshgrid(centres, centres, indexing="xy")).flatten(1).float()
     batch = max(_BATCH_FLOATS // (2 * sum(shape.widths) * xy.shape[1]), 1)
-    parts = [_energies(shape, part, xy).numpy() for part in torch.from_numpy(parameters).split(batch)]
+    parts = [_energies(shape, part, xy).numpy() for part in torch.split(torch.from_numpy(parameters), batch)]
     return np.concatenate(parts) if parts else np.zeros_like(parameters)
 
 
@@ -43,7 +43,7 @@ def _energies(shape: Shape, parameters: Tensor, xy: Tensor) -> Tensor:
     slices = layer_slices(shape.widths)
     matrices, inputs, slopes = [], [], []
     for (weights, biases), (cols, rows) in zip(slices, pairwise(shape.widths), strict=True):
-        matrices.append(parameters[:, weights].unflatten(1, (rows, cols)))
+        matrices.append(parameters[:, weights].reshape(-1, rows, cols))
         inputs.append(h)
         z = shape.omega * torch.baddbmm(parameters[:, biases, None], matrices[-1], h)
         h = z.sin()

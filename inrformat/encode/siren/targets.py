@@ -46,13 +46,15 @@ class Context:
     energies: NDArray[np.float32]
     tuning: Tuning
 
-    def quantize(self, rows: NDArray[np.int64], scales: NDArray[np.int32], *, target_mse: float | None = None) -> Quantized:
+    def quantize(
+        self, rows: NDArray[np.int64], scales: NDArray[np.int32], *, target_mse: float | None = None
+    ) -> Quantized:
         """Those images' networks under ``scales``, one for each of ``rows``."""
         start = take(self.start, rows)
         if target_mse is not None:
             start = replace(start, target_mse=np.full(len(rows), target_mse))
-        images = [self.images[i] for i in rows]
-        return quantize(self.engine, self.shape, self.network, images, start, self.tuning, scales=scales)
+        images = [self.images[i] for i in rows.tolist()]
+        return quantize(self.engine, self.shape, self.network, images, start, tuning=self.tuning, scales=scales)
 
     def all_rows(self) -> NDArray[np.int64]:
         """Numbers of all images."""
@@ -64,7 +66,8 @@ def cost_bytes(network: Siren, symbols: NDArray[np.int32], tables: TableSet) -> 
     bits = np.zeros(len(symbols))
     for table in set(network.tables):
         bits += tables.tables[table].cost_bits(symbols[:, network.table_vector == table]).sum(1)
-    overhead = 1 + lanes_for(network.parameter_count) * (STATE_BYTES + WORD_BYTES) / 2
+    # The scale, then for each lane its initial state and half of what its final one leaves unused; rounding up.
+    overhead = 3 + lanes_for(network.parameter_count) * (STATE_BYTES + WORD_BYTES) / 2
     return bits / 8 + overhead
 
 

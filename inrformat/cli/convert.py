@@ -1,0 +1,88 @@
+"""``inrformat convert SOURCE OUT.inrd``"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from inrformat.cli.options import add_json, bar, positive_int, print_json
+from inrformat.errors import OutputExistsError
+
+if TYPE_CHECKING:
+    from inrformat.convert.pipeline import ConvertSummary
+
+_DESCRIPTION = """Convert a folder of images: one class a sub-folder, as torchvision's ImageFolder reads them, or a flat
+folder without classes. EXIF orientation is applied, transparency dropped, and of animations the first frame taken."""
+
+
+def add_parser(commands: Any) -> None:
+    """Register the command."""
+    parser = commands.add_parser("convert", help="folder of images -> .inrd file", description=_DESCRIPTION)
+    parser.add_argument("source", metavar="SOURCE", type=Path, help="folder of images")
+    parser.add_argument("output", metavar="OUT.inrd", type=Path, help="file to write; must not exist")
+    parser.add_argument("--network", choices=["siren"], default="siren", help="network family (default: %(default)s)")
+    parser.add_argument("--size", type=positive_int, metavar="N", help="make the short side N pixels (Lanczos)")
+    parser.add_argument(
+        "--steps", type=positive_int, metavar="N", help="optimiser steps for each image (default: 1000)"
+    )
+    parser.add_argument(
+        "--limit", type=positive_int, metavar="N", help="convert N images, spread evenly over the source"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of every random choice (default: 0)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
+    parser.add_argument(
+        "--skip-unreadable", action="store_true", help="leave unreadable images out instead of stopping"
+    )
+    add_json(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Convert, then say what came of it."""
+    if arguments.output.exists():  # before torch is loaded and the source scanned
+        raise OutputExistsError(f"{arguments.output} exists: remove it first or choose another name")
+    from inrformat.convert.pipeline import convert
+    from inrformat.convert.sources import scan_folder
+    from inrformat.data.residency import checked_device
+    from inrformat.encode.siren.encoder import SirenEncoder, SirenOptions
+
+    device = checked_device(arguments.device)
+    source = scan_folder(arguments.source).limited(arguments.limit)
+    chosen = {} if arguments.steps is None else {"steps": arguments.steps}
+    options = SirenOptions(seed=arguments.seed, **chosen)
+    with bar(len(source), unit=" images", what="converting", quiet=arguments.json) as progress:
+        summary = convert(
+            source,
+            arguments.output,
+            SirenEncoder(options, device=device, progress=progress.update),
+            size=arguments.size,
+            seed=arguments.seed,
+            skip_unreadable=arguments.skip_unreadable,
+        )
+    _report(summary, as_json=arguments.json)
+    return 0
+
+
+def _report(summary: ConvertSummary, *, as_json: bool) -> None:
+    values = {
+        "output": str(summary.output),
+        "samples": summary.samples,
+        "bytes": summary.bytes,
+        "mean_bpp": round(summary.rate_bpp, 4),
+        "mean_psnr_db": round(summary.mean_psnr_db, 2),
+        "worst_psnr_db": round(summary.worst_psnr_db, 2),
+        "skipped": list(summary.skipped),
+        "seconds": round(summary.seconds, 2),
+        "images_per_second": round(summary.samples / summary.seconds, 2),
+    }
+    if as_json:
+        print_json(values)
+        return
+    print(
+        f"{summary.output}: {summary.samples} images, {summary.bytes:,} bytes ({summary.rate_bpp:.3f} bpp), "
+        f"PSNR mean {summary.mean_psnr_db:.2f} dB, worst {summary.worst_psnr_db:.2f} dB, "
+        f"{summary.seconds:.1f} s ({summary.samples / summary.seconds:.1f} images/s)"
+    )
+    for name in summary.skipped:
+        print(f"skipped: {name}")

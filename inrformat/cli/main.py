@@ -1,0 +1,63 @@
+"""``inrformat``: convert, info, validate, export.
+
+Exit codes: 0 ok, 1 unexpected, 2 usage, 3 invalid file, 4 input or output, 5 unsupported version, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
+
+import inrformat
+from inrformat.cli import convert, export, info, validate
+from inrformat.errors import InrdError
+
+__all__ = ["main"]
+
+EXIT_OK, EXIT_UNEXPECTED, EXIT_USAGE, EXIT_INVALID, EXIT_IO, EXIT_VERSION, EXIT_INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="inrformat",
+        description="Image data sets as one file of small neural networks.",
+        epilog=__doc__.splitlines()[2],
+    )
+    parser.add_argument("--version", action="version", version=f"inrformat {inrformat.__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in (convert, info, validate, export):
+        command.add_parser(commands)
+    arguments = parser.parse_args(argv)
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        code: int = arguments.run(arguments)
+    except InrdError as error:
+        return _fail(str(error), error.exit_code)
+    except BrokenPipeError:  # the reader of our output has gone, as in `inrformat info FILE | head -1`
+        sys.stderr.close()
+        return EXIT_IO
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{where}{error.strerror or error}", EXIT_IO)
+    except KeyboardInterrupt:
+        return _fail("interrupted; no output was left behind", EXIT_INTERRUPTED)
+    return code
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
+    # Unwinds like Ctrl-C, so that half-written files are removed.
+    raise KeyboardInterrupt
+
+
+def _fail(text: str, code: int) -> int:
+    print(f"inrformat: {text}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,42 @@
+"""Argument types and the progress bar that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from tqdm import tqdm
+
+__all__ = ["add_json", "bar", "positive_int", "print_json"]
+
+
+def positive_int(text: str) -> int:
+    """An argument that must be a whole number of at least 1."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+    return value
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Give a command ``--json``."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+
+
+def print_json(values: dict[str, Any]) -> None:
+    """One JSON object on standard output, keys in the order given."""
+    print(json.dumps(values, ensure_ascii=False, indent=2))
+
+
+def bar(total: float, *, unit: str, what: str, quiet: bool) -> tqdm[Any]:
+    """A progress bar with rate and ETA that appears after a second, and only on a terminal."""
+    return tqdm(
+        total=total, unit=unit, desc=what, delay=1, disable=quiet or not sys.stderr.isatty(), unit_scale=unit == "B",
+        leave=False, bar_format="{l_bar}{bar}| {n:.0f}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}]"
+        if unit != "B" else None,
+    )  # fmt: skip

@@ -1,0 +1,64 @@
+"""Real photographs for every test, and small files made from them once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from skimage import data as photographs
+
+from inrformat.convert.pipeline import convert
+from inrformat.convert.sources import scan_folder
+from inrformat.encode.siren.encoder import SirenEncoder, SirenOptions
+
+torch.set_num_threads(2)
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def tiles(image: np.ndarray, *, side: int, count: int) -> list[np.ndarray]:
+    """``count`` square pieces of a photograph, reduced to 32 px, from left to right."""
+    height, width = image.shape[:2]
+    columns = np.linspace(0, width - side, count).astype(int)
+    top = (height - side) // 2
+    pieces = [Image.fromarray(image[top : top + side, x : x + side]) for x in columns]
+    return [np.asarray(piece.resize((32, 32), Image.Resampling.LANCZOS)) for piece in pieces]
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of public image sets, where this checkout has one beside it."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("the public image sets are not on this machine (../shared/data)")  # only the project's CI has them
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def photo_tiles() -> dict[str, list[np.ndarray]]:
+    """Six 32 px tiles of each of two photographs: uint8 (32, 32, 3)."""
+    return {
+        "astronaut": tiles(photographs.astronaut(), side=256, count=6),
+        "coffee": tiles(photographs.coffee(), side=256, count=6),
+    }
+
+
+@pytest.fixture(scope="session")
+def photo_folder(tmp_path_factory: pytest.TempPathFactory, photo_tiles: dict[str, list[np.ndarray]]) -> Path:
+    """The tiles as a folder in ImageFolder's layout."""
+    folder = tmp_path_factory.mktemp("photos")
+    for name, images in photo_tiles.items():
+        (folder / name).mkdir()
+        for number, image in enumerate(images):
+            Image.fromarray(image).save(folder / name / f"tile_{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def photo_file(tmp_path_factory: pytest.TempPathFactory, photo_folder: Path) -> Path:
+    """The folder as an .inrd file of sirens, fitted long enough to be recognisable."""
+    path = tmp_path_factory.mktemp("inrd") / "photos.inrd"
+    encoder = SirenEncoder(SirenOptions(steps=250), device=torch.device("cpu"))
+    convert(scan_folder(photo_folder), path, encoder)
+    return path

@@ -1,0 +1,243 @@
+"""The writer and the reader against each other, and the reader against damaged files."""
+
+import os
+import pickle
+import struct
+
+import numpy as np
+import pytest
+
+from inrformat.container import reader as reader_module
+from inrformat.container.checksum import crc32c
+from inrformat.container.fields import FieldType
+from inrformat.container.layout import HEADER_BYTES, HEADER_CRC_OFFSET, SECTION, SectionKind
+from inrformat.container.limits import Limits
+from inrformat.container.metadata import Metadata
+from inrformat.container.reader import InrdReader
+from inrformat.container.rules import RULES
+from inrformat.container.validate import validate_file
+from inrformat.container.writer import InrdWriter
+from inrformat.errors import (
+    ChecksumError,
+    InrdError,
+    InvalidFileError,
+    LimitError,
+    NotInrdError,
+    OutputExistsError,
+    TruncatedFileError,
+    UnsupportedVersionError,
+)
+
+RECORDS = [bytes([k]) * (8 + 2 * k) for k in range(7)]
+
+
+def write(path, *, alignment=4):
+    with InrdWriter(path, record_alignment=alignment) as writer:
+        for k, record in enumerate(RECORDS):
+            writer.add(record, height=32 + k, width=16, network=0, psnr_db=30 + k)
+        writer.add_field("label", FieldType.INT64, np.arange(7) % 2)
+        writer.add_field("name", FieldType.UTF8, [f"é{k}" for k in range(7)])
+        writer.finish(codebook={"tables": [], "networks": []}, metadata=Metadata(classes=("a", "b")))
+    return path
+
+
+@pytest.fixture
+def path(tmp_path):
+    return write(tmp_path / "x.inrd")
+
+
+def validate(path):
+    return validate_file(path, check_codebook=lambda _reader: None)
+
+
+def patched(path, offset, data, *, fix_header=False):
+    """Overwrite bytes in place; ``fix_header`` recomputes the header's checksum, as an attacker would."""
+    content = bytearray(path.read_bytes())
+    content[offset : offset + len(data)] = data
+    if fix_header:
+        (count,) = struct.unpack_from("<I", content, 20)
+        covered = content[:HEADER_CRC_OFFSET] + content[HEADER_BYTES : HEADER_BYTES + count * SECTION.size]
+        content[HEADER_CRC_OFFSET:HEADER_BYTES] = struct.pack("<I", crc32c(covered))
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("alignment", [4, 16])
+def test_everything_written_is_read_back(tmp_path, alignment):
+    with InrdReader(write(tmp_path / "x.inrd", alignment=alignment)) as reader:
+        assert [reader.record(k) for k in range(len(reader))] == RECORDS
+        assert reader.records([6, 0, -1]) == [RECORDS[6], RECORDS[0], RECORDS[6]]
+        assert reader.index.heights.tolist() == list(range(32, 39))
+        assert reader.index.psnr_db.tolist() == list(range(30, 37))
+        assert (reader.index.offsets_bytes % alignment == 0).all()
+        assert reader.metadata.classes == ("a", "b")
+        assert reader.field("label").tolist() == [0, 1, 0, 1, 0, 1, 0]
+        assert list(reader.text_field("name")) == [f"é{k}" for k in range(7)]
+        assert reader.field("nothing") is None
+    assert validate(tmp_path / "x.inrd").findings == ()
+
+
+def test_an_empty_file_is_a_file(tmp_path):
+    with InrdWriter(tmp_path / "x.inrd") as writer:
+        writer.finish(codebook={"tables": [], "networks": []}, metadata=Metadata())
+    assert len(InrdReader(tmp_path / "x.inrd")) == 0
+    assert validate(tmp_path / "x.inrd").ok
+
+
+def test_reading_a_record_touches_the_head_the_tables_the_index_and_that_record_only(path, monkeypatch):
+    touched = []
+    original = reader_module.InrdReader._read_some
+
+    def noting(self, offset_bytes, size_bytes):
+        touched.append((offset_bytes, offset_bytes + size_bytes))
+        return original(self, offset_bytes, size_bytes)
+
+    monkeypatch.setattr(reader_module.InrdReader, "_read_some", noting)
+    reader = InrdReader(path)
+    allowed = {(0, 4096)} | {
+        (s.offset_bytes, s.end_bytes)
+        for s in reader.header.sections
+        if s.kind in (SectionKind.METADATA, SectionKind.CODEBOOK, SectionKind.INDEX)
+    }
+    assert set(touched) == allowed
+    touched.clear()
+    reader.record(4)
+    start = 4096 + int(reader.index.offsets_bytes[4])
+    assert touched == [(start, start + len(RECORDS[4]))]
+
+
+def test_the_same_input_gives_the_same_bytes(tmp_path):
+    assert write(tmp_path / "a").read_bytes() == write(tmp_path / "b").read_bytes()
+
+
+def test_a_reader_survives_pickling_and_notices_a_replaced_file(path, tmp_path):
+    reader = InrdReader(path)
+    stored = pickle.dumps(reader)
+    assert pickle.loads(stored).record(3) == RECORDS[3]
+    other = tmp_path / "other"
+    with InrdWriter(other) as writer:
+        writer.finish(codebook={}, metadata=Metadata())
+    other.replace(path)
+    with pytest.raises(InvalidFileError, match="FILE-CHANGED"):
+        pickle.loads(stored)
+
+
+def test_an_existing_file_is_never_overwritten(path):
+    before = path.read_bytes()
+    with pytest.raises(OutputExistsError):
+        InrdWriter(path)
+    assert path.read_bytes() == before
+
+
+def test_a_file_that_comes_into_being_meanwhile_is_left_alone(tmp_path):
+    with InrdWriter(tmp_path / "x") as writer:
+        (tmp_path / "x").write_text("mine")
+        with pytest.raises(OutputExistsError):
+            writer.finish(codebook={}, metadata=Metadata())
+    assert (tmp_path / "x").read_text() == "mine"
+    assert os.listdir(tmp_path) == ["x"]
+
+
+def test_a_failed_conversion_leaves_nothing_behind(tmp_path):
+    with pytest.raises(RuntimeError), InrdWriter(tmp_path / "x") as writer:
+        writer.add(b"1234", height=1, width=1, network=0, psnr_db=1)
+        raise RuntimeError
+    assert os.listdir(tmp_path) == []
+
+
+def test_every_truncation_is_refused(path):
+    content = path.read_bytes()
+    for size in (0, 1, 8, 9, 63, 64, 4095, 4096, 5000, len(content) - 1):
+        path.write_bytes(content[:size])
+        with pytest.raises(NotInrdError if size == 0 else TruncatedFileError) as caught:
+            InrdReader(path)
+        assert str(path) in str(caught.value)
+
+
+def test_a_foreign_file_is_named_as_such(path):
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(5000))
+    with pytest.raises(NotInrdError, match=r"not an \.inrd file"):
+        InrdReader(path)
+
+
+def test_a_newer_major_version_and_unknown_required_features_are_refused_as_unsupported(path):
+    for offset, data in ((9, b"\2"), (12, b"\1\0\0\0")):
+        fresh = write(path.with_name(f"v{offset}.inrd"))
+        with pytest.raises(UnsupportedVersionError, match="upgrade|features") as caught:
+            InrdReader(patched(fresh, offset, data, fix_header=True))
+        assert str(fresh) in str(caught.value)
+
+
+def test_a_newer_minor_version_and_compat_bits_are_read(path):
+    patched(path, 10, b"\7", fix_header=True)
+    patched(path, 16, b"\1\0\0\0", fix_header=True)
+    assert InrdReader(path).header.version == (1, 7)
+
+
+def test_unknown_sections_are_skipped_when_ancillary_and_refused_when_critical(path):
+    reader = InrdReader(path)
+    number = reader.header.sections.index(reader.header.fields[-1])
+    at = HEADER_BYTES + number * SECTION.size
+    patched(path, at, b"XTRA", fix_header=True)
+    with pytest.raises(InvalidFileError, match="FIELD-COUNT"):  # the metadata still names it
+        InrdReader(path)
+    patched(path, at + 4, b"\1\0", fix_header=True)
+    with pytest.raises(UnsupportedVersionError, match="XTRA"):
+        InrdReader(path)
+
+
+def test_any_single_damaged_byte_is_found_by_validation(path):
+    content = path.read_bytes()
+    rng = np.random.default_rng(0)
+    interesting = [*range(96), *rng.integers(0, len(content), 300).tolist()]
+    for offset in interesting:
+        path.write_bytes(content)
+        patched(path, offset, bytes([content[offset] ^ 0x40]))
+        try:
+            report = validate(path)
+        except UnsupportedVersionError:
+            continue
+        assert not report.ok, offset
+        assert all(f.rule in RULES for f in report.findings)
+
+
+def test_a_damaged_record_is_reported_with_its_number_and_the_others_still_read(path):
+    reader = InrdReader(path)
+    offset = 4096 + int(reader.index.offsets_bytes[2])
+    patched(path, offset, b"\xff")
+    reader = InrdReader(path)
+    with pytest.raises(ChecksumError, match="record 2"):
+        reader.record(2)
+    assert reader.record(3) == RECORDS[3]
+    report = validate(path)
+    assert [(f.rule, f.offset_bytes) for f in report.findings] == [("RECORD-CRC", offset), ("SECTION-CRC", 4096)]
+    with pytest.raises(ChecksumError, match="PYLD"):
+        reader.payload()
+
+
+def test_declared_sizes_are_bounded_before_anything_is_allocated(path):
+    reader = InrdReader(path)
+    (number,) = [k for k, s in enumerate(reader.header.sections) if s.kind == SectionKind.METADATA]
+    patched(path, HEADER_BYTES + number * SECTION.size + 24, struct.pack("<Q", 1 << 60), fix_header=True)
+    with pytest.raises(LimitError, match="META"):
+        InrdReader(path)
+
+
+def test_the_record_count_limit_is_the_readers_choice(path):
+    with pytest.raises(LimitError, match="LIMIT-RECORDS"):
+        InrdReader(path, limits=Limits(max_records=6))
+
+
+def test_labels_without_a_class_are_reported(tmp_path):
+    with InrdWriter(tmp_path / "x") as writer:
+        writer.add(b"1234", height=1, width=1, network=0, psnr_db=1)
+        writer.add_field("label", FieldType.INT64, np.array([2]))
+        writer.finish(codebook={}, metadata=Metadata(classes=("a", "b")))
+    assert [f.rule for f in validate(tmp_path / "x").findings] == ["FIELD-LABEL"]
+
+
+def test_errors_cross_process_boundaries_whole(path):
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(InrdError) as caught:
+        InrdReader(path)
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
