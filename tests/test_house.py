@@ -34,7 +34,9 @@ def test_imports_point_downward(path):
             assert other is None or LAYERS.index(other) <= LAYERS.index(own), f"{dotted} imports {node.module}"
 
 
-@pytest.mark.parametrize("module", ["inrformat", "inrformat.cli.main", "inrformat.container.reader", "inrformat.networks.codebook"])
+@pytest.mark.parametrize(
+    "module", ["inrformat", "inrformat.cli.main", "inrformat.container.reader", "inrformat.networks.codebook"]
+)
 def test_starting_and_validating_do_not_load_torch(module):
     code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -56,5 +58,7 @@ def test_public_names():
 
 def test_error_tree_names_the_documented_exit_codes():
     codes = {name: getattr(errors, name).exit_code for name in errors.__all__}
-    assert {codes[n] for n in ("InvalidFileError", "NotInrdError", "TruncatedFileError", "ChecksumError", "LimitError")} == {3}
+    assert {
+        codes[n] for n in ("InvalidFileError", "NotInrdError", "TruncatedFileError", "ChecksumError", "LimitError")
+    } == {3}
     assert (codes["UnsupportedVersionError"], codes["SourceError"], codes["OutputExistsError"]) == (5, 4, 4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import chain, count
 from pathlib import Path, PurePosixPath
 
 from PIL import Image
@@ -71,9 +72,9 @@ def png_names(names: Sequence[str]) -> list[str]:
     counts = Counter(short)
     taken = {s for s in short if counts[s] == 1}
     result = []
-    for number, (name, plain) in enumerate(zip(names, short, strict=True)):
-        choices = (plain if counts[plain] == 1 else "", f"{name}.png", f"{name}.{number}.png")
-        chosen = choices[0] or next(c for c in choices[1:] if c not in taken)
+    for name, plain in zip(names, short, strict=True):
+        longer = chain([f"{name}.png"], (f"{name}.{k}.png" for k in count(1)))
+        chosen = plain if counts[plain] == 1 else next(c for c in longer if c not in taken)
         taken.add(chosen)
         result.append(chosen)
     return result

@@ -76,6 +76,8 @@ def test_a_malformed_table_is_refused_by_name(change, rule):
 
 
 def test_a_table_set_gives_every_slot_to_the_token_that_owns_it():
-    tables = TableSet.of([SymbolTable(0, 0, np.array([4000, 96, 0], np.uint16)), SymbolTable(-1, 0, np.array([1, 4095]))])
+    tables = TableSet.of(
+        [SymbolTable(0, 0, np.array([4000, 96, 0], np.uint16)), SymbolTable(-1, 0, np.array([1, 4095]))]
+    )
     assert tables.token_at[0].tolist() == [0] * 4000 + [1] * 96
     assert tables.token_at[1].tolist() == [0] + [1] * 4095

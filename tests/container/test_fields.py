@@ -21,7 +21,7 @@ VALUES = {
 @given(data=st.data())
 def test_every_type_comes_back_as_it_went_in(kind, data):
     values = data.draw(st.lists(VALUES[kind], max_size=20))
-    typed = np.array(values, np.int64 if kind == FieldType.INT64 else np.float64) if "64" == kind[-2:] else values
+    typed = np.array(values, np.int64 if kind == FieldType.INT64 else np.float64) if kind[-2:] == "64" else values
     column = decode_field("f", kind, encode_field(kind, typed), count=len(values))
     assert len(column) == len(values)
     assert [v.tolist() if isinstance(v, np.ndarray) else v for v in column] == values

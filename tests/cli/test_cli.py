@@ -1,0 +1,161 @@
+"""The commands as real processes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from inrformat.container.layout import HEADER_BYTES, HEADER_CRC_OFFSET, SECTION
+
+
+def inrformat(*arguments, timeout_s=300):
+    return subprocess.run(
+        [sys.executable, "-m", "inrformat", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
+
+
+def fails(code, text, *arguments):
+    """The command ends with ``code`` and one line on standard error that says ``text``."""
+    result = inrformat(*arguments)
+    assert (result.returncode, result.stdout) == (code, "")
+    assert result.stderr.count("\n") == 1
+    assert text in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def psnr(a, b):
+    return 20 * np.log10(255 / np.sqrt(((np.asarray(a, float) - np.asarray(b, float)) ** 2).mean()))
+
+
+def test_convert_info_validate_export_tell_one_story(photo_folder, tmp_path):
+    out = tmp_path / "x.inrd"
+    done = inrformat("convert", photo_folder, out, "--network", "siren", "--steps", 100, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    converted = json.loads(done.stdout)
+    info = json.loads(inrformat("info", out, "--json").stdout)
+    assert (info["samples"], info["classes"]) == (12, ["astronaut", "coffee"])
+    assert info["bytes"] == converted["bytes"] == out.stat().st_size == sum(info["bytes_by_section"].values())
+    assert info["mean_bpp"] == pytest.approx(8 * info["bytes"] / (12 * 32 * 32))
+    assert json.loads(inrformat("validate", out, "--json").stdout) == {
+        "file": str(out), "valid": True, "records": 12, "findings": [],
+    }  # fmt: skip
+    assert inrformat("export", out, tmp_path / "png").returncode == 0
+    names = sorted(p.relative_to(photo_folder) for p in photo_folder.rglob("*.png"))
+    assert sorted(p.relative_to(tmp_path / "png") for p in (tmp_path / "png").rglob("*.*")) == names
+    measured = [psnr(Image.open(photo_folder / n), Image.open(tmp_path / "png" / n)) for n in names]
+    assert np.mean(measured) == pytest.approx(info["mean_psnr_db"], abs=0.05)
+    assert min(measured) == pytest.approx(info["worst_psnr_db"], abs=0.05)
+    assert str(names[int(np.argmin(measured))]) == info["worst_name"]
+
+
+def test_export_at_another_size(photo_file, tmp_path):
+    assert inrformat("export", photo_file, tmp_path / "png", "--size", 80).returncode == 0
+    assert {Image.open(p).size for p in (tmp_path / "png").rglob("*.png")} == {(80, 80)}
+
+
+def test_text_output_names_the_essentials(photo_file):
+    text = inrformat("info", photo_file).stdout
+    assert "12 of 32x32" in text
+    assert "astronaut, coffee" in text
+    assert "siren 2-15-15-15-3" in text
+    assert inrformat("validate", photo_file).stdout.endswith(
+        f"valid: 12 records, {photo_file.stat().st_size:,} bytes\n"
+    )
+
+
+def test_bad_input_gets_one_line_and_its_exit_code(photo_folder, photo_file, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "x.jpg").write_bytes(b"\xff\xd8\xff\xe0 nonsense")
+    out = tmp_path / "out.inrd"
+    content = photo_file.read_bytes()
+    (tmp_path / "short.inrd").write_bytes(content[:-7])
+    (tmp_path / "photo.inrd").write_bytes(next(photo_folder.rglob("*.png")).read_bytes())
+    newer = bytearray(content)
+    newer[9] = 2
+    (tmp_path / "newer.inrd").write_bytes(newer)
+    fails(4, "no images found", "convert", tmp_path / "empty", out)
+    fails(4, "no such folder", "convert", tmp_path / "nowhere", out)
+    fails(4, "x.jpg", "convert", tmp_path / "broken", out)
+    fails(4, "exists", "convert", photo_folder, photo_file)
+    fails(4, "No such file or directory", "convert", photo_folder, tmp_path / "no" / "such" / "out.inrd")
+    fails(4, "exists and is not empty", "export", photo_file, tmp_path)
+    fails(4, "nowhere.inrd", "info", tmp_path / "nowhere.inrd")
+    fails(2, "no CUDA device", "convert", photo_folder, out, "--device", "cuda:0") if not _cuda() else None
+    for command in (["info"], ["export", tmp_path / "png"]):
+        name, *rest = command
+        fails(3, "short.inrd: file has", name, tmp_path / "short.inrd", *rest)
+        fails(3, "photo.inrd: not an .inrd file", name, tmp_path / "photo.inrd", *rest)
+        fails(5, "newer.inrd: format version 2.0", name, tmp_path / "newer.inrd", *rest)
+    fails(5, "newer.inrd: format version 2.0", "validate", tmp_path / "newer.inrd")
+    broken = inrformat("validate", tmp_path / "short.inrd")
+    assert (broken.returncode, "FILE-SIZE" in broken.stdout) == (3, True)
+    assert sorted(os.listdir(tmp_path)) == ["broken", "empty", "newer.inrd", "photo.inrd", "short.inrd"]
+
+
+def _cuda():
+    import torch
+
+    return torch.cuda.is_available()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["convert"], ["nonsense"], ["convert", "a", "b", "--size", "0"], ["convert", "a", "b", "--network", "x"], []],
+)
+def test_wrong_usage_is_exit_2(arguments):
+    result = inrformat(*arguments)
+    assert result.returncode == 2
+    assert result.stderr.startswith("usage:")
+
+
+@pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_conversion_leaves_nothing_behind(photo_folder, tmp_path, which):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "inrformat", "convert", photo_folder, tmp_path / "x.inrd", "--steps", "1000000"],
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not os.listdir(tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert os.listdir(tmp_path)  # the temporary file
+    process.send_signal(which)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors == "inrformat: interrupted; no output was left behind\n"
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_damaged_header_is_reported_at_its_place(photo_file, tmp_path):
+    content = bytearray(photo_file.read_bytes())
+    content[HEADER_BYTES + SECTION.size] ^= 1
+    (tmp_path / "x.inrd").write_bytes(content)
+    fails(3, f"at byte {HEADER_CRC_OFFSET} [HEADER-CRC]", "info", tmp_path / "x.inrd")
+
+
+def test_version():
+    assert inrformat("--version").stdout.startswith("inrformat 0.")
+
+
+def test_cifar_converts_and_comes_back_as_reported(shared_data, tmp_path):
+    source, out = shared_data / "cifar10" / "test", tmp_path / "c.inrd"
+    done = inrformat("convert", source, out, "--network", "siren", "--limit", 40, "--steps", 100)
+    assert (done.returncode, done.stderr) == (0, "")
+    info = json.loads(inrformat("info", out, "--json").stdout)
+    assert inrformat("validate", out).returncode == 0
+    assert inrformat("export", out, tmp_path / "png").returncode == 0
+    files = sorted((tmp_path / "png").rglob("*.png"))
+    assert len(files) == info["samples"] == 40
+    assert len({f.parent.name for f in files}) == len(info["classes"]) == 10
+    measured = np.mean([psnr(Image.open(f), Image.open(source / f.relative_to(tmp_path / "png"))) for f in files])
+    assert measured == pytest.approx(info["mean_psnr_db"], abs=0.05)

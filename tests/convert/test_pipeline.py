@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+import torch
+
+from inrformat.container.reader import InrdReader
+from inrformat.convert import pipeline
+from inrformat.convert.pipeline import convert
+from inrformat.convert.sources import scan_folder
+from inrformat.encode.siren.encoder import SirenEncoder, SirenOptions
+from inrformat.errors import OutputExistsError, SourceError
+
+CPU = torch.device("cpu")
+
+
+def encoder(seed=0, steps=20):
+    return SirenEncoder(SirenOptions(hidden=(2, 8), steps=steps, seed=seed), device=CPU)
+
+
+def test_twice_the_same_conversion_gives_the_same_bytes(photo_folder, tmp_path):
+    for name in "ab":
+        convert(scan_folder(photo_folder), tmp_path / name, encoder(), seed=3)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    convert(scan_folder(photo_folder), tmp_path / "c", encoder(seed=4), seed=4)
+    assert (tmp_path / "a").read_bytes() != (tmp_path / "c").read_bytes()
+
+
+def test_names_labels_and_pixel_statistics_are_stored(photo_folder, photo_tiles, tmp_path):
+    summary = convert(scan_folder(photo_folder), tmp_path / "x", encoder())
+    reader = InrdReader(tmp_path / "x")
+    assert list(reader.text_field("name")) == list(scan_folder(photo_folder).names)
+    assert reader.field("label").tolist() == [0] * 6 + [1] * 6
+    pixels = np.concatenate([np.stack(images) for images in photo_tiles.values()]) / 255
+    assert reader.metadata.channel_mean == pytest.approx(pixels.mean((0, 1, 2)))
+    assert reader.metadata.channel_std == pytest.approx(pixels.std((0, 1, 2)))
+    assert summary.mean_psnr_db == pytest.approx(reader.index.psnr_db.mean(), abs=0.01)
+    assert (summary.samples, summary.bytes) == (12, (tmp_path / "x").stat().st_size)
+
+
+def test_a_source_larger_than_the_sample_is_streamed(photo_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "_SAMPLE_IMAGES", 5)
+    monkeypatch.setattr(pipeline, "_CHUNK_IMAGES", 4)
+    seen = []
+    summary = convert(scan_folder(photo_folder), tmp_path / "x", encoder(), on_images=seen.append)
+    assert seen == [4, 4, 4]
+    assert (summary.samples, len(InrdReader(tmp_path / "x"))) == (12, 12)
+
+
+@pytest.fixture
+def broken_folder(photo_folder, tmp_path):
+    source = scan_folder(photo_folder)
+    for name in source.names:
+        target = tmp_path / "in" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes((photo_folder / name).read_bytes())
+    broken = tmp_path / "in" / source.names[3]
+    broken.write_bytes(broken.read_bytes()[:200])
+    return tmp_path / "in"
+
+
+def test_an_unreadable_image_stops_the_conversion_and_leaves_nothing(broken_folder, tmp_path):
+    with pytest.raises(SourceError, match=r"tile_3\.png: unreadable.*--skip-unreadable"):
+        convert(scan_folder(broken_folder), tmp_path / "x", encoder())
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in"]
+
+
+def test_unreadable_images_can_be_left_out(broken_folder, tmp_path):
+    summary = convert(scan_folder(broken_folder), tmp_path / "x", encoder(), skip_unreadable=True)
+    assert (summary.samples, summary.skipped) == (11, ("astronaut/tile_3.png",))
+    assert InrdReader(tmp_path / "x").field("label").tolist() == [0] * 5 + [1] * 6
+
+
+def test_nothing_but_unreadable_images_is_an_error(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "x.png").write_bytes(b"not an image")
+    with pytest.raises(SourceError, match="none of its images"):
+        convert(scan_folder(tmp_path / "in"), tmp_path / "x", encoder(), skip_unreadable=True)
+
+
+def test_an_existing_output_is_refused_before_any_work(photo_folder, tmp_path):
+    (tmp_path / "x").write_text("mine")
+    with pytest.raises(OutputExistsError):
+        convert(scan_folder(photo_folder), tmp_path / "x", encoder())
+    assert (tmp_path / "x").read_text() == "mine"
