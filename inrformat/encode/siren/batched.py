@@ -119,15 +119,18 @@ class BatchedEngine:
         gradient = torch.zeros_like(slots.latent)
         tick = 0
         while any(i >= 0 for i in slots.image):
-            if tick % every == 0:
+            while tick % every == 0:
                 self._judge(shape, slots, origin, tuning)
-                for row in self._finished(slots, tuning, result):
+                finished = self._finished(slots, tuning, result)
+                for row in finished:
                     self._progress(1.0)
                     if queue and _pixels(images[queue[0]]) <= slots.pixels.shape[2]:
                         i = queue.pop(0)
                         self._load(slots, row, image=images[i], number=i, start=start, tuning=tuning)
-                        fresh = _rounded(slots.latent[row : row + 1], slots.quantum[row : row + 1])
-                        slots.best[row] = fresh[0]
+                if tuning.steps or not finished:
+                    break
+            if all(i < 0 for i in slots.image):
+                break
             difference = _rounded(slots.latent, slots.quantum)
             xy, colours, weights = _sampled(slots, shape.widths[0], tuning)
             self._gradients(shape, origin + difference, xy, colours, weights, gradient=gradient)

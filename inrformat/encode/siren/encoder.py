@@ -31,7 +31,9 @@ __all__ = ["SirenEncoder", "SirenOptions"]
 
 _OMEGA = 30.0
 _BASE_FROM_IMAGES = 48
-_TRIAL_IMAGES, _TRIAL_WINS = 24, 0.125
+_TRIAL_IMAGES = 24
+# Pruned networks need tables of their own and take nearly three times as long to encode.
+_WORTHWHILE = 0.02
 _DENSE, _PRUNED = 0, 1
 
 
@@ -235,7 +237,8 @@ class SirenEncoder:
         if self.options.pruning is Pruning.AUTO:
             self._learn_tables([(dense.symbols, dense.scales), *classes], complete=False)
             same = Quantized(dense.symbols[rows], dense.scales[rows], dense.mse[rows], dense.steps[rows])
-            self.pruning_pays = bool(self._better(same, pruned).mean() >= _TRIAL_WINS)
+            gain = float(np.maximum(self._gains(same, pruned), 0).mean())
+            self.pruning_pays = gain >= _WORTHWHILE
         return classes if self.pruning_pays else []
 
     def _quantize_pruned(self, context: Context, scales: NDArray[np.int32]) -> Quantized:
@@ -244,8 +247,8 @@ class SirenEncoder:
             return context.quantize(context.all_rows(), scales)
         return self._targeted(context, network=_PRUNED)
 
-    def _better(self, dense: Quantized, pruned: Quantized) -> NDArray[np.bool_]:
-        """Which networks to prune: those with less ``mse + slope * bytes``, or within the target if there is one.
+    def _gains(self, dense: Quantized, pruned: Quantized) -> NDArray[np.float64]:
+        """What pruning saves of each record, as a share of it, at equal error; positive where it pays: float64 ``(B,)``.
 
         The slope is the one along which coarser steps trade bytes for error: noise falls fourfold a bit per weight.
         """
@@ -253,13 +256,14 @@ class SirenEncoder:
         dense_bytes = cost_bytes(networks[_DENSE], dense.symbols, tables)
         pruned_bytes = cost_bytes(networks[_PRUNED], pruned.symbols, tables)
         if self.options.psnr_db is not None:
-            return (pruned.mse <= 10 ** (-self.options.psnr_db / 10)) & (pruned_bytes < dense_bytes)
+            reached = pruned.mse <= 10 ** (-self.options.psnr_db / 10)
+            return np.where(reached, 1 - pruned_bytes / dense_bytes, -1.0)
         if self.options.bytes_per_image is not None:
-            return (pruned.mse < dense.mse) & (pruned_bytes <= self.options.bytes_per_image)
+            return np.where(pruned_bytes <= self.options.bytes_per_image, 1 - pruned.mse / dense.mse, -1.0)
         noise = np.maximum(dense.mse, 1e-6) * (10 ** (self.options.max_drop_db / 10) - 1)
         slope = 8 * 2 * np.log(2) * noise / self._network.parameter_count
-        better: NDArray[np.bool_] = dense.mse - pruned.mse + slope * (dense_bytes - pruned_bytes) > 0
-        return better
+        gains: NDArray[np.float64] = (dense.mse - pruned.mse) / slope + dense_bytes - pruned_bytes
+        return gains / dense_bytes
 
     def _code(self, images: Sequence[Image]) -> list[_Coded]:
         """Fit and quantize new images."""
@@ -278,7 +282,7 @@ class SirenEncoder:
         if self.pruning_pays:
             pruned = self._quantize_pruned(self._pruned(context), dense.scales)
             others = _coded(pruned, _PRUNED, steps + dense.steps)
-            for i in np.flatnonzero(self._better(dense, pruned)).tolist():
+            for i in np.flatnonzero(self._gains(dense, pruned) > 0).tolist():
                 coded[i] = others[i]
         return coded
 
