@@ -236,7 +236,11 @@ class SirenEncoder:
         classes = [(pruned.symbols, pruned.scales)]
         if self.options.pruning is Pruning.AUTO:
             self._learn_tables([(dense.symbols, dense.scales), *classes], complete=False)
-            same = Quantized(dense.symbols[rows], dense.scales[rows], dense.mse[rows], dense.steps[rows])
+            # Pruning is fine-tuned in rounds: the dense networks get as many steps more before the two are compared.
+            longer = replace(self._fine_tuning, steps=self._fine_tuning.steps * self.options.prune_rounds)
+            fit = self._engine.fit(self._shape, images, part.start, longer)
+            control = self._context(images, fit.differences, fit.mse, part.energies)
+            same = control.quantize(control.all_rows(), dense.scales[rows])
             gain = float(np.maximum(self._gains(same, pruned), 0).mean())
             self.pruning_pays = gain >= _WORTHWHILE
         return classes if self.pruning_pays else []
@@ -248,7 +252,7 @@ class SirenEncoder:
         return self._targeted(context, network=_PRUNED)
 
     def _gains(self, dense: Quantized, pruned: Quantized) -> NDArray[np.float64]:
-        """What pruning saves of each record, as a share of it, at equal error; positive where it pays: float64 ``(B,)``.
+        """What pruning saves of each record at equal error, as a share of it; above 0 it pays: float64 ``(B,)``.
 
         The slope is the one along which coarser steps trade bytes for error: noise falls fourfold a bit per weight.
         """
