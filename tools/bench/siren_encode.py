@@ -189,6 +189,8 @@ def cifar(images: list[np.ndarray], folder: Path, *, slow_count: int) -> dict[st
         "dynamic pruning 0.5 dB": {"pruning": Pruning.DYNAMIC, "prune_drop_db": 0.5},
         "psnr 30 dB": {"psnr_db": 30.0},
         "400 bytes an image": {"bytes_per_image": 400},
+        "no pruning, 1 dB for quantization": {"pruning": Pruning.NONE, "max_drop_db": 1.0},
+        "no pruning, longer": {"pruning": Pruning.NONE, "steps": round(1500 * LONGER)},
     }
     for name, options in runs.items():
         result[name] = encoded(images, folder, hidden=(3, 15), **options)

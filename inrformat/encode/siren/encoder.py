@@ -22,7 +22,7 @@ from inrformat.encode.siren.prune import prune, prune_within
 from inrformat.encode.siren.quantize import QUANTIZATION_FLOOR_MSE, Quantized, group_steps, range_steps
 from inrformat.encode.siren.sensitivity import weight_energies
 from inrformat.encode.siren.start import initial_parameters, learn_base
-from inrformat.encode.siren.targets import Context, cost_bytes, for_bytes, for_drop, for_psnr
+from inrformat.encode.siren.targets import Context, cost_bytes, for_bytes, for_drop, for_psnr, scale_for_bytes
 from inrformat.networks.codebook import Codebook
 from inrformat.networks.family import Network
 from inrformat.networks.siren import Siren
@@ -31,6 +31,8 @@ __all__ = ["SirenEncoder", "SirenOptions"]
 
 _OMEGA = 30.0
 _BASE_FROM_IMAGES = 48
+# A better fit rounded coarsely takes fewer bytes than a fit stopped at the target and rounded finely.
+_FIT_BEYOND_DB = 2.0
 _TRIAL_IMAGES = 24
 # Pruned networks need tables of their own and take nearly three times as long to encode.
 _WORTHWHILE = 0.02
@@ -87,15 +89,18 @@ class SirenEncoder:
         self._network = self._allocate(energies, fitted)
         context = self._context(sample, fitted.differences, fitted.mse, energies)
         dense = for_drop(context, max_drop_db=options.max_drop_db)
-        if options.bytes_per_image is not None or options.psnr_db is not None:
+        if options.bytes_per_image is not None:
+            common = scale_for_bytes(context, budget_bytes=options.bytes_per_image)
+            dense = context.quantize(context.all_rows(), np.full(len(sample), common, np.int32))
             self._learn_tables([(dense.symbols, dense.scales)], complete=False)
+        if options.bytes_per_image is not None or options.psnr_db is not None:
             dense = self._targeted(context)
         classes = [(dense.symbols, dense.scales)]
         if options.pruning is not Pruning.NONE:
             classes += self._try_pruning(context, dense)
-        self._learn_tables(classes, complete=complete and options.pruning is Pruning.NONE)
         # Sizes follow from the tables, so that a target in bytes is aimed at again with the final ones.
         again = None if options.bytes_per_image is not None else dense
+        self._learn_tables(classes, complete=complete and not self.pruning_pays and again is dense)
         for image, coded in zip(sample, self._finish(context, fitted.steps, dense=again), strict=True):
             self._known[_key(image)] = coded
         return self._codebook
@@ -150,7 +155,7 @@ class SirenEncoder:
             self._origin, self._first = np.zeros_like(initial), initial
 
     def _fitted(self, images: Sequence[Image]) -> Fit:
-        target = None if self.options.psnr_db is None else 10 ** (-(self.options.psnr_db + 0.3) / 10)
+        target = None if self.options.psnr_db is None else 10 ** (-(self.options.psnr_db + _FIT_BEYOND_DB) / 10)
         self._counting = True
         fit = fit_from(
             self._engine, self._shape, images, self._origin, first=self._first, tuning=self._tuning, target_mse=target

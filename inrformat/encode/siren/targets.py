@@ -23,7 +23,7 @@ from inrformat.encode.siren.quantize import (
 )
 from inrformat.networks.siren import Siren
 
-__all__ = ["Context", "cost_bytes", "for_bytes", "for_drop", "for_psnr"]
+__all__ = ["Context", "cost_bytes", "for_bytes", "for_drop", "for_psnr", "scale_for_bytes"]
 
 _FINE_TUNING_RECOVERS = 1.5
 _WORST_TO_MEAN_DROP = 2.0
@@ -66,9 +66,12 @@ def cost_bytes(network: Siren, symbols: NDArray[np.int32], tables: TableSet) -> 
     bits = np.zeros(len(symbols))
     for table in set(network.tables):
         bits += tables.tables[table].cost_bits(symbols[:, network.table_vector == table]).sum(1)
-    # The scale, then for each lane its initial state and half of what its final one leaves unused; rounding up.
-    overhead = 3 + lanes_for(network.parameter_count) * (STATE_BYTES + WORD_BYTES) / 2
-    return bits / 8 + overhead
+    return bits / 8 + _overhead_bytes(network)
+
+
+def _overhead_bytes(network: Siren) -> float:
+    """The scale, each lane's initial state and half of what its final one leaves unused; rounding up."""
+    return 3 + lanes_for(network.parameter_count) * (STATE_BYTES + WORD_BYTES) / 2
 
 
 def _merge(into: Quantized, rows: NDArray[np.int64], part: Quantized) -> None:
@@ -104,6 +107,23 @@ def for_psnr(context: Context, *, psnr_db: float) -> Quantized:
             break
         _merge(result, failed, context.quantize(failed, result.scales[failed] - 2, target_mse=target))
     return result
+
+
+def scale_for_bytes(context: Context, *, budget_bytes: int) -> int:
+    """The finest common scale at which the average record would fit, coded with tables of its own."""
+    sizes = context.network.group_sizes
+    budget_bits = 8 * (budget_bytes - _overhead_bytes(context.network))
+    for scale in range(_FINEST, _COARSEST, 2):
+        steps = quantum(context.network, np.full(len(context.images), scale, np.int32))
+        groups = np.split(np.rint(context.start.differences / steps), np.cumsum(sizes)[:-1], axis=1)
+        if sum(n * _entropy_bits(g) for n, g in zip(sizes, groups, strict=True)) <= budget_bits:
+            return scale
+    return _COARSEST
+
+
+def _entropy_bits(values: NDArray[np.float32]) -> float:
+    counts = np.unique(values, return_counts=True)[1] / values.size
+    return float(-(counts * np.log2(counts)).sum())
 
 
 def for_bytes(context: Context, *, budget_bytes: int, tables: TableSet) -> Quantized:
