@@ -244,7 +244,8 @@ def plot(result: dict[str, Any], path: Path) -> None:
             axes.plot([p["rate_bpp"] for p in chosen], [p["psnr_db"] for p in chosen], style, marker="o", label=label)
     axes.set(xlabel="rate (bits per pixel, records)", ylabel="PSNR-RGB (dB)", title="SIREN at 224 px")
     axes.grid(alpha=0.3)
-    axes.legend()
+    axes.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
+    figure.tight_layout()
     figure.savefig(path, dpi=110)
 
 

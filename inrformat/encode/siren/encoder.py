@@ -30,7 +30,8 @@ from inrformat.networks.siren import Siren
 __all__ = ["SirenEncoder", "SirenOptions"]
 
 _OMEGA = 30.0
-_BASE_FROM_IMAGES = 48
+# Measured on 256 images of 32 px: 2.7 dB at equal steps, worth far more than its own bytes shared by a dozen.
+_BASE_FROM_IMAGES = 12
 # A better fit rounded coarsely takes fewer bytes than a fit stopped at the target and rounded finely.
 _FIT_BEYOND_DB = 2.0
 _TRIAL_IMAGES = 24
@@ -136,9 +137,12 @@ class SirenEncoder:
 
     def _tuning_for(self, layers: int) -> Tuning:
         options = self.options
+        steps = options.steps or (1500 if layers <= 3 else 2000)
+        # Measured on 32 px: a short fit wants a higher rate. Deep networks fall into noise at 2e-3.
+        rate = 1e-3 if layers > 3 else 3e-3 if steps < 1000 else 2e-3
         return Tuning(
-            steps=options.steps or (1500 if layers <= 3 else 2000),
-            learning_rate=options.learning_rate or (2e-3 if layers <= 3 else 1e-3),
+            steps=steps,
+            learning_rate=options.learning_rate or rate,
             pixels_per_step=options.pixels_per_step,
             seed=options.seed,
         )

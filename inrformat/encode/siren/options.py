@@ -35,11 +35,11 @@ class SirenOptions:
     Attributes:
         hidden: (hidden layers, width of each), or None to choose by image size: 3x15 up to 48 px, 5x28 up to 128 px,
             10x28 beyond. steps: of Adam for each image; None: 1500 up to 48 px, 2000 beyond.
-        learning_rate: of Adam at the start; None: 2e-3 for 3 hidden layers or fewer, 1e-3 for more.
+        learning_rate: of Adam at the start; None: 2e-3 for 3 hidden layers or fewer (3e-3 below 1000 steps), else 1e-3.
         pixels_per_step: images with more pixels show another part of them in every step.
         psnr_db: each image gets the coarsest steps that reach it. bytes_per_image: the finest that fit it.
         max_drop_db: without a target, what quantization with fine-tuning may cost; twice that for any one image.
-        shared_base: networks are differences to one learned from the sample; None: if there are 48 images or more.
+        shared_base: networks are differences to one learned from the sample; None: if there are 12 images or more.
         fine_tune_steps: straight-through steps after rounding; None: a sixth of ``steps``.
         pruning: see ``Pruning``. prune_ratio: share of weights, for ``RATIO``. prune_drop_db: budget, for ``DYNAMIC``.
         prune_rounds: pruning and fine-tuning alternate this often. prune_by: "sensitivity" or "magnitude".
