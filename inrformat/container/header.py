@@ -153,6 +153,8 @@ def _parse_section(table: bytes, number: int) -> Section:
         raise InvalidFileError(
             "SECTION-ENCODING", f"section {number}: unknown encoding {encoding}", offset_bytes=at + 6
         )
+    if kind in (SectionKind.PAYLOAD, SectionKind.INDEX) and encoding != Encoding.RAW:
+        raise InvalidFileError("SECTION-ENCODING", f"section {number} ({kind!r}) is not raw", offset_bytes=at + 6)
     if encoding == Encoding.RAW and stored != decoded:
         raise InvalidFileError(
             "SECTION-SIZE", f"section {number}: {stored} bytes stored, {decoded} decoded", offset_bytes=at

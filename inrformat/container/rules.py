@@ -39,7 +39,7 @@ RULES = {
         _error("SECTION-COUNT", "there are at most 100 sections"),
         _error("SECTION-REQUIRED", "PYLD, INDX, CDBK and META occur exactly once"),
         _error("SECTION-PLACE", "sections follow each other without gaps beyond their alignment and end with the file"),
-        _error("SECTION-ENCODING", "a section's encoding is raw or zstd"),
+        _error("SECTION-ENCODING", "a section's encoding is raw or zstd; payload and index are raw"),
         _error("SECTION-SIZE", "a section decodes to the size its table entry states"),
         _error("SECTION-ZSTD", "a zstd section is exactly one valid frame"),
         _error("SECTION-CRC", "every section matches its CRC-32C"),

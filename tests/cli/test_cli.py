@@ -124,6 +124,8 @@ def test_an_interrupted_conversion_leaves_nothing_behind(photo_folder, tmp_path,
     process = subprocess.Popen(
         [sys.executable, "-m", "inrformat", "convert", photo_folder, tmp_path / "x.inrd", "--steps", "1000000"],
         stderr=subprocess.PIPE, text=True,
+        # SIGINT is ignored where pytest itself runs in the background.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )  # fmt: skip
     deadline = time.monotonic() + 120
     while not os.listdir(tmp_path) and time.monotonic() < deadline:

@@ -201,6 +201,12 @@ def test_any_single_damaged_byte_is_found_by_validation(path):
         assert all(f.rule in RULES for f in report.findings)
 
 
+def test_a_compressed_payload_is_refused(path):
+    patched(path, HEADER_BYTES + 6, b"\1\0", fix_header=True)
+    with pytest.raises(InvalidFileError, match="SECTION-ENCODING"):
+        InrdReader(path)
+
+
 def test_a_damaged_record_is_reported_with_its_number_and_the_others_still_read(path):
     reader = InrdReader(path)
     offset = 4096 + int(reader.index.offsets_bytes[2])
