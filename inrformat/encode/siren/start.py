@@ -15,7 +15,7 @@ from inrformat.networks.siren import layer_slices
 
 __all__ = ["initial_parameters", "learn_base"]
 
-_ROUNDS, _IMAGES_PER_ROUND, _STEPS_PER_ROUND = 40, 12, 100
+_ROUNDS, _FEWEST_ROUNDS, _IMAGES_PER_ROUND, _STEPS_PER_ROUND = 40, 16, 12, 100
 
 
 def initial_parameters(shape: Shape, *, seed: int) -> NDArray[np.float32]:
@@ -40,11 +40,14 @@ def learn_base(engine: Engine, shape: Shape, sample: Sequence[Image], tuning: Tu
     rng = np.random.default_rng(tuning.seed)
     inner = replace(tuning, steps=min(_STEPS_PER_ROUND, tuning.steps), floor=1.0)
     count = min(_IMAGES_PER_ROUND, len(sample))
-    for number in range(_ROUNDS):
+    # No more than about twice the work of fitting the sample itself.
+    affordable = 2 * len(sample) * tuning.steps // (count * inner.steps)
+    rounds = min(max(affordable, _FEWEST_ROUNDS), _ROUNDS)
+    for number in range(rounds):
         chosen = [sample[i] for i in rng.choice(len(sample), count, replace=False)]
         start = Start(origin=base, differences=np.zeros((count, len(base)), np.float32))
         fit = engine.fit(shape, chosen, start, inner)
-        pull = 0.5 * (1 - number / (1.5 * _ROUNDS))
+        pull = 0.5 * (1 - number / (1.5 * rounds))
         if np.isfinite(fit.mse).all():
             base = base + np.float32(pull) * fit.differences.mean(0)
     return base.astype(np.float16).astype(np.float32)
