@@ -1,4 +1,4 @@
-"""The whole way once: photographs, a labelled folder, .inrd files, a classifier trained from them, a picture to look at.
+"""The whole way once: photographs, a labelled folder, .inrd files, a classifier trained from them, a picture.
 
 Started by ``tools/quickstart``. Everything it makes lies in one output folder, made anew each time.
 """

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inrformat.cli.options import add_json, bar, positive_int, print_json
+from inrformat.cli.siren_flags import add_siren_flags, siren_options
 from inrformat.errors import OutputExistsError
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--network", choices=["siren"], default="siren", help="network family (default: %(default)s)")
     parser.add_argument("--size", type=positive_int, metavar="N", help="make the short side N pixels (Lanczos)")
     parser.add_argument(
-        "--steps", type=positive_int, metavar="N", help="optimiser steps for each image (default: 1000)"
+        "--steps", type=positive_int, metavar="N", help="optimiser steps for each image (default: by size)"
     )
     parser.add_argument(
         "--limit", type=positive_int, metavar="N", help="convert N images, spread evenly over the source"
@@ -34,6 +35,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--skip-unreadable", action="store_true", help="leave unreadable images out instead of stopping"
     )
+    add_siren_flags(parser)
     add_json(parser)
     parser.set_defaults(run=run)
 
@@ -45,12 +47,11 @@ def run(arguments: argparse.Namespace) -> int:
     from inrformat.convert.pipeline import convert
     from inrformat.convert.sources import scan_folder
     from inrformat.data.residency import checked_device
-    from inrformat.encode.siren.encoder import SirenEncoder, SirenOptions
+    from inrformat.encode.siren.encoder import SirenEncoder
 
     device = checked_device(arguments.device)
     source = scan_folder(arguments.source).limited(arguments.limit)
-    chosen = {} if arguments.steps is None else {"steps": arguments.steps}
-    options = SirenOptions(seed=arguments.seed, **chosen)
+    options = siren_options(arguments)
     with bar(len(source), unit=" images", what="converting", quiet=arguments.json) as progress:
         summary = convert(
             source,

@@ -22,6 +22,7 @@ from inrformat.errors import SourceError
 __all__ = ["LABEL_FIELD", "NAME_FIELD", "ConvertSummary", "convert"]
 
 LABEL_FIELD, NAME_FIELD = "label", "name"
+STEPS_FIELD, SPARSITY_FIELD = "fit_steps", "zero_weights_percent"
 _SAMPLE_IMAGES = 256
 _CHUNK_IMAGES = 256
 _CHUNK_PIXELS = 1 << 24
@@ -131,6 +132,7 @@ def convert(
     loader = _Loader(source, size=size, skip_unreadable=skip_unreadable)
     psnrs: list[float] = []
     kept: list[int] = []
+    reports: list[tuple[int, int]] = []
     moments = _ChannelMoments()
     with InrdWriter(output) as writer:
         sample = [image for number in _sample(len(source), seed) if (image := loader.load(number)) is not None]
@@ -149,6 +151,7 @@ def convert(
                     psnr_db=record.psnr_db,
                 )
                 psnrs.append(record.psnr_db)
+                reports.append((record.steps, round(100 * record.sparsity)))
                 moments.add(image)
             kept += numbers
             on_images(len(numbers))
@@ -157,6 +160,9 @@ def convert(
         if final.labels is not None:
             writer.add_field(LABEL_FIELD, FieldType.INT64, np.array(final.labels, np.int64))
         writer.add_field(NAME_FIELD, FieldType.UTF8, final.names)
+        if any(steps for steps, _ in reports):
+            for name, values in zip((STEPS_FIELD, SPARSITY_FIELD), zip(*reports, strict=True), strict=True):
+                writer.add_field(name, FieldType.INT64, np.array(values, np.int64))
         options = {**encoder.options_map(), "size": size}
         metadata = Metadata(
             classes=final.classes,

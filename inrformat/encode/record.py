@@ -26,6 +26,7 @@ class EncodedRecord:
     Attributes:
         data: the record's bytes. height, width: native size in pixels. network: descriptor number in the codebook.
         psnr_db: of the reference decoder's uint8 output against the source.
+        steps: of the optimiser, 0 where there was none. sparsity: share of the network's symbols that are zero.
     """
 
     data: bytes
@@ -33,6 +34,8 @@ class EncodedRecord:
     width: int
     network: int
     psnr_db: float
+    steps: int = 0
+    sparsity: float = 0.0
 
 
 class Encoder(Protocol):

@@ -54,7 +54,7 @@ class Siren:
         steps: float32 quantization step of each group, in order W_1, b_1, W_2, ...
         tables: symbol table number of each group.
         scale_table: symbol table number of the record's scale.
-        base: float32 ``(P,)`` that all networks are differences to, or None for zeros.
+        base: float32 ``(P,)``, representable in float16, that all networks are differences to; None for zeros.
     """
 
     family: ClassVar[str] = "siren"
@@ -110,7 +110,7 @@ class Siren:
             "widths": list(self.widths),
         }
         if self.base is not None:
-            stored["base"] = self.base.astype("<f4").tobytes()
+            stored["base"] = self.base.astype("<f2").tobytes()
         return stored
 
     @classmethod
@@ -144,7 +144,7 @@ class Siren:
         return network if base is None else network._with_base(base)
 
     def _with_base(self, base: Any) -> Siren:
-        values = np.frombuffer(base, "<f4") if isinstance(base, bytes) and len(base) % 4 == 0 else np.zeros(0, "<f4")
+        values = np.frombuffer(base, "<f2") if isinstance(base, bytes) and len(base) % 2 == 0 else np.zeros(0, "<f2")
         if len(values) != self.parameter_count or not np.isfinite(values).all():
             raise InvalidFileError("SIREN-BASE", f"siren descriptor: base is not {self.parameter_count} finite numbers")
         return Siren(self.widths, self.omega, self.steps, self.tables, self.scale_table, values.astype(np.float32))

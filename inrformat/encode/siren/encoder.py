@@ -1,54 +1,57 @@
-"""The SIREN encoder: fit, quantize, entropy-code, and measure what the decoder will give back."""
+"""The SIREN encoder: fit, prune, quantize, entropy-code, and measure what the decoder will give back."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from inrformat.coding.tables import SymbolTable, TableSet
 from inrformat.decode.records import join_records
 from inrformat.decode.reference import decode_images
 from inrformat.encode.record import EncodedRecord, Image, psnr_db
-from inrformat.encode.siren.fit import fit_images
-from inrformat.encode.siren.quantize import choose_steps, quantize_within
+from inrformat.encode.siren.engine import Fit, Shape, Start, Tuning, engine_for
+from inrformat.encode.siren.fitting import fit_from
+from inrformat.encode.siren.options import Pruning, SirenOptions
+from inrformat.encode.siren.prune import prune, prune_within
+from inrformat.encode.siren.quantize import QUANTIZATION_FLOOR_MSE, Quantized, group_steps, range_steps
+from inrformat.encode.siren.sensitivity import weight_energies
+from inrformat.encode.siren.start import initial_parameters, learn_base
+from inrformat.encode.siren.targets import Context, cost_bytes, for_bytes, for_drop, for_psnr, scale_for_bytes
 from inrformat.networks.codebook import Codebook
+from inrformat.networks.family import Network
 from inrformat.networks.siren import Siren
 
 __all__ = ["SirenEncoder", "SirenOptions"]
 
 _OMEGA = 30.0
-_WORST_TO_MEAN_DROP = 4
+# Measured on 256 images of 32 px: 2.7 dB at equal steps, worth far more than its own bytes shared by a dozen.
+_BASE_FROM_IMAGES = 12
+# A better fit rounded coarsely takes fewer bytes than a fit stopped at the target and rounded finely.
+_FIT_BEYOND_DB = 2.0
+_TRIAL_IMAGES = 24
+# Pruned networks need tables of their own and take nearly three times as long to encode.
+_WORTHWHILE = 0.02
+_DENSE, _PRUNED = 0, 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SirenOptions:
-    """What to fit and how long.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Coded:
+    """A network ready to be written: its descriptor's number, scale, symbols ``(P,)`` and the steps it took."""
 
-    Attributes:
-        hidden: (hidden layers, width of each), or None to choose by image size: the paper's 3x15 at 32 px,
-            5x28 up to 128 px, 10x28 beyond.
-        steps: of the optimiser, for each image.
-        learning_rate: of Adam at the start.
-        max_drop_db: what quantization may cost on average; no image may lose more than four times that.
-        seed: of every random choice.
-    """
-
-    hidden: tuple[int, int] | None = None
-    steps: int = 1000
-    learning_rate: float = 3e-3
-    max_drop_db: float = 0.2
-    seed: int = 0
+    network: int
+    scale: int
+    symbols: NDArray[np.int32]
+    steps: int
 
 
 class SirenEncoder:
-    """Encodes images as records of one ``Siren`` descriptor."""
+    """Encodes images as records of one ``Siren`` shape, with one descriptor each for dense and for pruned networks."""
 
     def __init__(
         self,
@@ -61,37 +64,62 @@ class SirenEncoder:
         self.options = options
         self._device = device
         self._progress = progress
-        self._fitted: dict[bytes, Tensor] = {}
+        self._counting = False
+        self._engine = engine_for(device, progress=self._count)
+        self._known: dict[bytes, _Coded] = {}
+        self.pruning_pays = options.pruning in (Pruning.RATIO, Pruning.DYNAMIC)
 
     def options_map(self) -> dict[str, Any]:
         """What the encoder was asked for: plain types for the metadata."""
-        return {"network": Siren.family, **asdict(self.options)}
+        asked = asdict(self.options)
+        return {"network": Siren.family, **asked, "pruning": str(self.options.pruning)}
 
     def train(self, sample: Sequence[Image], *, complete: bool) -> Codebook:
-        """Choose the shape, fit the sample, and learn steps and symbol tables from it."""
-        layers, width = self.options.hidden or _shape_for(sample)
-        groups = 2 * (layers + 1)
-        network = Siren((2, *[width] * layers, 3), _OMEGA, (1.0,) * groups, tuple(range(groups)), groups)
-        parameters = self._fit(network, sample)
-        self._fitted = {_key(image): row for image, row in zip(sample, parameters, strict=True)}
-        self._network = choose_steps(
-            network, parameters, sample, max_drop_db=self.options.max_drop_db, seed=self.options.seed
+        """Choose the shape, learn the base, fit the sample, and learn steps and symbol tables from it."""
+        options = self.options
+        layers, width = options.hidden or _shape_for(sample)
+        self._shape = Shape((2, *[width] * layers, 3), _OMEGA)
+        self._tuning = self._tuning_for(layers)
+        fine = options.fine_tune_steps if options.fine_tune_steps is not None else self._tuning.steps // 6
+        self._fine_tuning = replace(
+            self._tuning, steps=fine, learning_rate=self._tuning.learning_rate * 0.15, pixels_per_step=4096
         )
-        scales, symbols = self._quantize(parameters, sample)
-        values = [*np.split(symbols, np.cumsum(network.group_sizes)[:-1], axis=1), scales]
-        tables = TableSet.of([SymbolTable.from_values(v, complete=complete) for v in values])
-        self._codebook = Codebook(tables, (self._network,))
+        self._set_origin(sample)
+        fitted = self._fitted(sample)
+        energies = weight_energies(self._shape, self._origin + fitted.differences)
+        self._network = self._allocate(energies, fitted)
+        context = self._context(sample, fitted.differences, fitted.mse, energies)
+        dense = for_drop(context, max_drop_db=options.max_drop_db)
+        if options.bytes_per_image is not None:
+            common = scale_for_bytes(context, budget_bytes=options.bytes_per_image)
+            dense = context.quantize(context.all_rows(), np.full(len(sample), common, np.int32))
+            self._learn_tables([(dense.symbols, dense.scales)], complete=False)
+        if options.bytes_per_image is not None or options.psnr_db is not None:
+            dense = self._targeted(context)
+        classes = [(dense.symbols, dense.scales)]
+        if options.pruning is not Pruning.NONE:
+            classes += self._try_pruning(context, dense)
+        # Sizes follow from the tables, so that a target in bytes is aimed at again with the final ones.
+        again = None if options.bytes_per_image is not None else dense
+        self._learn_tables(classes, complete=complete and not self.pruning_pays and again is dense)
+        for image, coded in zip(sample, self._finish(context, fitted.steps, dense=again), strict=True):
+            self._known[_key(image)] = coded
         return self._codebook
 
     def encode(self, images: Sequence[Image]) -> list[EncodedRecord]:
         """Encode images, in order; those of the training sample are not fitted again."""
-        fresh = iter(self._fit(self._network, [image for image in images if _key(image) not in self._fitted]))
-        known = [self._fitted.get(_key(image)) for image in images]
-        parameters = torch.stack([next(fresh) if row is None else row for row in known])
-        scales, symbols = self._quantize(parameters, images)
+        keys = [_key(image) for image in images]
+        fresh = [i for i, key in enumerate(keys) if key not in self._known]
+        coded: dict[int, _Coded] = dict(zip(fresh, self._code([images[i] for i in fresh]), strict=True))
+        networks = [coded.get(i) or self._known[key] for i, key in enumerate(keys)]
         tables = self._codebook.tables
-        records = self._network.encode_records(symbols, scales, tables)
-        shapes = np.array([(0, *image.shape[:2]) for image in images], np.int64)
+        records = [
+            _as_siren(self._codebook.networks[n.network]).encode_records(n.symbols[None], np.array([n.scale]), tables)[
+                0
+            ]
+            for n in networks
+        ]
+        shapes = np.array([(n.network, *image.shape[:2]) for n, image in zip(networks, images, strict=True)], np.int64)
         joined = join_records(records, tables, device=self._device)
         decoded = decode_images(self._codebook.networks, joined, range(len(images)), shapes=shapes)
         return [
@@ -99,27 +127,193 @@ class SirenEncoder:
                 data,
                 image.shape[0],
                 image.shape[1],
-                network=0,
+                network=n.network,
                 psnr_db=psnr_db(pixels.permute(1, 2, 0).cpu().numpy(), image),
+                steps=n.steps,
+                sparsity=float((n.symbols == 0).mean()),
             )
-            for data, image, pixels in zip(records, images, decoded, strict=True)
+            for data, n, image, pixels in zip(records, networks, images, decoded, strict=True)
         ]
 
-    def _fit(self, network: Siren, images: Sequence[Image]) -> Tensor:
-        return fit_images(
-            network,
-            images,
-            steps=self.options.steps,
-            learning_rate=self.options.learning_rate,
-            seed=self.options.seed,
-            device=self._device,
-            progress=self._progress,
+    def _tuning_for(self, layers: int) -> Tuning:
+        options = self.options
+        steps = options.steps or (1500 if layers <= 3 else 2000)
+        # Measured on 32 px: a short fit wants a higher rate. Deep networks fall into noise at 2e-3.
+        rate = 1e-3 if layers > 3 else 3e-3 if steps < 1000 else 2e-3
+        return Tuning(
+            steps=steps,
+            learning_rate=options.learning_rate or rate,
+            pixels_per_step=options.pixels_per_step,
+            seed=options.seed,
         )
 
-    def _quantize(self, parameters: Tensor, images: Sequence[Image]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        worst = _WORST_TO_MEAN_DROP * self.options.max_drop_db
-        scales, symbols = quantize_within(self._network, parameters, images, max_drop_db=worst)
-        return scales.cpu().numpy(), symbols.cpu().numpy()
+    def _set_origin(self, sample: Sequence[Image]) -> None:
+        """Networks are differences to the learned base, or to zero and start from one common initialisation."""
+        initial = initial_parameters(self._shape, seed=self.options.seed)
+        wanted = self.options.shared_base
+        self._has_base = len(sample) >= _BASE_FROM_IMAGES if wanted is None else wanted
+        if self._has_base:
+            self._origin = learn_base(self._engine, self._shape, sample, self._tuning)
+            self._first = np.zeros_like(self._origin)
+        else:
+            self._origin, self._first = np.zeros_like(initial), initial
+
+    def _fitted(self, images: Sequence[Image]) -> Fit:
+        target = None if self.options.psnr_db is None else 10 ** (-(self.options.psnr_db + _FIT_BEYOND_DB) / 10)
+        self._counting = True
+        fit = fit_from(
+            self._engine, self._shape, images, self._origin, first=self._first, tuning=self._tuning, target_mse=target
+        )
+        self._counting = False
+        return fit
+
+    def _count(self, fits: float) -> None:
+        """Pass on the progress of first fits, not that of the base and of fine-tuning."""
+        if self._counting:
+            self._progress(fits)
+
+    def _allocate(self, energies: NDArray[np.float32], fitted: Fit) -> Siren:
+        groups = 2 * (len(self._shape.widths) - 1)
+        base = self._origin if self._has_base else None
+        network = Siren(self._shape.widths, _OMEGA, (1.0,) * groups, tuple(range(groups)), groups, base)
+        sizes = network.group_sizes
+        typical = max(float(np.median(fitted.mse)), QUANTIZATION_FLOOR_MSE)
+        noise = typical * (10 ** (self.options.max_drop_db / 10) - 1)
+        if self.options.allocate:
+            return replace(network, steps=group_steps(energies, sizes, noise=noise))
+        return replace(network, steps=range_steps(energies, fitted.differences, sizes, noise=noise))
+
+    def _context(
+        self, images: Sequence[Image], differences: NDArray[np.float32], mse: NDArray[np.float64],
+        energies: NDArray[np.float32], mask: NDArray[np.bool_] | None = None,
+    ) -> Context:  # fmt: skip
+        start = Start(origin=self._origin, differences=differences, mask=mask)
+        return Context(self._engine, self._shape, self._network, images, start, mse, energies, self._fine_tuning)
+
+    def _targeted(self, context: Context, *, network: int = _DENSE) -> Quantized:
+        options = self.options
+        if options.psnr_db is not None:
+            return for_psnr(context, psnr_db=options.psnr_db)
+        if options.bytes_per_image is not None:
+            coding = _as_siren(self._codebook.networks[min(network, len(self._codebook.networks) - 1)])
+            context = replace(context, network=coding)
+            return for_bytes(context, budget_bytes=options.bytes_per_image, tables=self._codebook.tables)
+        return for_drop(context, max_drop_db=options.max_drop_db)
+
+    def _learn_tables(self, classes: Sequence[tuple[NDArray[np.int32], NDArray[np.int32]]], *, complete: bool) -> None:
+        """One descriptor and one set of tables for each class of networks: (symbols, scales)."""
+        tables: list[SymbolTable] = []
+        networks = []
+        for symbols, scales in classes:
+            values = [*np.split(symbols, np.cumsum(self._network.group_sizes)[:-1], axis=1), scales]
+            numbers = tuple(range(len(tables), len(tables) + len(values) - 1))
+            networks.append(replace(self._network, tables=numbers, scale_table=len(tables) + len(values) - 1))
+            tables += [SymbolTable.from_values(v, complete=complete) for v in values]
+        self._codebook = Codebook(TableSet.of(tables), tuple(networks))
+
+    def _pruned(self, context: Context) -> Context:
+        """The same images pruned as the options ask, with their new errors and sensitivities."""
+        options = self.options
+        sizes = self._network.group_sizes
+        groups = sizes if options.prune_scope == "layer" else (sum(sizes),)
+        if options.pruning is Pruning.DYNAMIC:
+            limit = np.maximum(context.mse, 1e-6) * 10 ** (options.prune_drop_db / 10)
+            differences, mask = prune_within(
+                self._engine, self._shape, context.images, context.start, self._fine_tuning,
+                limit_mse=limit, rounds=4 * options.prune_rounds, by=options.prune_by, groups=groups,
+            )  # fmt: skip
+        else:
+            fit, mask = prune(
+                self._engine, self._shape, context.images, context.start, self._fine_tuning,
+                share=options.prune_ratio, rounds=options.prune_rounds, by=options.prune_by, groups=groups,
+            )  # fmt: skip
+            differences = fit.differences
+        measured = self._engine.fit(
+            self._shape, context.images, Start(origin=self._origin, differences=differences),
+            replace(self._fine_tuning, steps=0),
+        )  # fmt: skip
+        energies = weight_energies(self._shape, self._origin + differences) * mask
+        return self._context(context.images, differences, measured.mse, energies, mask)
+
+    def _try_pruning(self, context: Context, dense: Quantized) -> list[tuple[NDArray[np.int32], NDArray[np.int32]]]:
+        """The pruned class learned from part of the sample, if pruning was asked for or pays (``pruning_pays``)."""
+        rows = np.arange(min(_TRIAL_IMAGES, len(context.images)))
+        images = [context.images[i] for i in rows.tolist()]
+        self._learn_tables([(dense.symbols, dense.scales)], complete=False)
+        part = self._context(images, context.start.differences[rows], context.mse[rows], context.energies[rows])
+        pruned = self._quantize_pruned(self._pruned(part), dense.scales[rows])
+        classes = [(pruned.symbols, pruned.scales)]
+        if self.options.pruning is Pruning.AUTO:
+            self._learn_tables([(dense.symbols, dense.scales), *classes], complete=False)
+            # Pruning is fine-tuned in rounds: the dense networks get as many steps more before the two are compared.
+            longer = replace(self._fine_tuning, steps=self._fine_tuning.steps * self.options.prune_rounds)
+            fit = self._engine.fit(self._shape, images, part.start, longer)
+            control = self._context(images, fit.differences, fit.mse, part.energies)
+            same = control.quantize(control.all_rows(), dense.scales[rows])
+            gain = float(np.maximum(self._gains(same, pruned), 0).mean())
+            self.pruning_pays = gain >= _WORTHWHILE
+        return classes if self.pruning_pays else []
+
+    def _quantize_pruned(self, context: Context, scales: NDArray[np.int32]) -> Quantized:
+        """Where pruning is on trial, at the same scales as the dense networks: only what it changes is compared."""
+        if self.options.pruning is Pruning.AUTO:
+            return context.quantize(context.all_rows(), scales)
+        return self._targeted(context, network=_PRUNED)
+
+    def _gains(self, dense: Quantized, pruned: Quantized) -> NDArray[np.float64]:
+        """What pruning saves of each record at equal error, as a share of it; above 0 it pays: float64 ``(B,)``.
+
+        The slope is the one along which coarser steps trade bytes for error: noise falls fourfold a bit per weight.
+        """
+        networks, tables = [_as_siren(n) for n in self._codebook.networks], self._codebook.tables
+        dense_bytes = cost_bytes(networks[_DENSE], dense.symbols, tables)
+        pruned_bytes = cost_bytes(networks[_PRUNED], pruned.symbols, tables)
+        if self.options.psnr_db is not None:
+            reached = pruned.mse <= 10 ** (-self.options.psnr_db / 10)
+            return np.where(reached, 1 - pruned_bytes / dense_bytes, -1.0)
+        if self.options.bytes_per_image is not None:
+            return np.where(pruned_bytes <= self.options.bytes_per_image, 1 - pruned.mse / dense.mse, -1.0)
+        noise = np.maximum(dense.mse, 1e-6) * (10 ** (self.options.max_drop_db / 10) - 1)
+        slope = 8 * 2 * np.log(2) * noise / self._network.parameter_count
+        gains: NDArray[np.float64] = (dense.mse - pruned.mse) / slope + dense_bytes - pruned_bytes
+        return gains / dense_bytes
+
+    def _code(self, images: Sequence[Image]) -> list[_Coded]:
+        """Fit and quantize new images."""
+        if not images:
+            return []
+        fitted = self._fitted(images)
+        energies = weight_energies(self._shape, self._origin + fitted.differences)
+        return self._finish(self._context(images, fitted.differences, fitted.mse, energies), fitted.steps)
+
+    def _finish(self, context: Context, steps: NDArray[np.int64], *, dense: Quantized | None = None) -> list[_Coded]:
+        """Quantize fitted networks (unless ``dense`` already is that), pruned where that is asked for or pays."""
+        if self.options.pruning in (Pruning.RATIO, Pruning.DYNAMIC):
+            return _coded(self._targeted(self._pruned(context), network=_PRUNED), _PRUNED, steps)
+        dense = self._targeted(context) if dense is None else dense
+        coded = _coded(dense, _DENSE, steps)
+        if self.pruning_pays:
+            pruned = self._quantize_pruned(self._pruned(context), dense.scales)
+            others = _coded(pruned, _PRUNED, steps + dense.steps)
+            for i in np.flatnonzero(self._gains(dense, pruned) > 0).tolist():
+                coded[i] = others[i]
+        return coded
+
+
+def _as_siren(network: Network) -> Siren:
+    """This encoder's codebooks hold nothing else."""
+    if not isinstance(network, Siren):
+        raise TypeError(f"expected a siren descriptor, got {network.family}")
+    return network
+
+
+def _coded(quantized: Quantized, network: int, steps: NDArray[np.int64]) -> list[_Coded]:
+    return [
+        _Coded(network, int(scale), symbols, int(before + after))
+        for scale, symbols, before, after in zip(
+            quantized.scales, quantized.symbols, steps, quantized.steps, strict=True
+        )
+    ]
 
 
 def _shape_for(sample: Sequence[Image]) -> tuple[int, int]:

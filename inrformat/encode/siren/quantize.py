@@ -1,89 +1,109 @@
-"""Layer-wise quantization: a step for each group of weights, in proportion to how little the image feels it."""
+"""Layer-wise quantization: a step for each group of weights, a scale for each image, then fine-tuning.
+
+Rounding adds noise of variance ``step**2 / 12`` to a weight, and ``energy * step**2 / 12`` to the image's mean squared
+error (``sensitivity.py``). For a given number of bits the sum over all weights is least when every weight contributes
+the same: step proportional to ``1 / sqrt(energy)``, shared by the data set for each layer's weights and biases.
+A record's scale multiplies all steps by ``2**(scale / 8)``: the image's own point on the rate-distortion curve.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from inrformat.encode.record import Image
-from inrformat.encode.siren.fit import image_psnr_db, pixel_centres
+from inrformat.encode.siren.engine import Engine, Fit, Shape, Start, Tuning
 from inrformat.networks.siren import SCALES_PER_OCTAVE, Siren
 
-__all__ = ["choose_steps", "group_sensitivity", "quantize", "quantize_within"]
+__all__ = [
+    "QUANTIZATION_FLOOR_MSE",
+    "Quantized",
+    "group_steps",
+    "noise_mse",
+    "quantize",
+    "range_steps",
+    "scales_for_noise",
+]
 
-_PROBES = 4
-_PROBE_SIDE = 32
-_FINEST_NOISE, _HALVINGS = 1 / 4096, 24
-_SCALES = (0, -4, -8, -16, -24)
+QUANTIZATION_FLOOR_MSE = 1e-5
+"""Images fitted better than this (50 dB) are not quantized any finer: 8-bit colours would not show it."""
+
+_SCALE_LIMIT = 96
+_SYMBOL_LIMIT = 32767
 
 
-def group_sensitivity(network: Siren, parameters: Tensor, xy: Tensor, *, seed: int) -> Tensor:
-    """Mean squared derivative of a colour value by one parameter of each group: float32 ``(groups,)``.
+@dataclass(frozen=True, slots=True, eq=False)
+class Quantized:
+    """Networks as symbols.
 
-    With rounding noise of variance step**2 / 12 in each parameter, the image's MSE grows by the sum over groups of
-    size * sensitivity * step**2 / 12; for a given number of bits that sum is least where step is proportional to
-    1 / sqrt(sensitivity). Estimated with random signs (Hutchinson) instead of one backward pass a pixel.
+    Attributes:
+        symbols: int32 ``(B, P)``. scales: int32 ``(B,)``. mse: float64 ``(B,)`` of the quantized networks.
+        steps: int64 ``(B,)``, of fine-tuning.
+    """
+
+    symbols: NDArray[np.int32]
+    scales: NDArray[np.int32]
+    mse: NDArray[np.float64]
+    steps: NDArray[np.int64]
+
+
+def group_steps(energies: NDArray[np.float32], sizes: Sequence[int], *, noise: float) -> tuple[float, ...]:
+    """Steps of each group that together add ``noise`` to the mean squared error of the average image.
 
     Args:
-        parameters: ``(B, P)``. xy: ``(N, 2)``.
+        energies: float32 ``(B, P)``, of a sample of fitted networks. sizes: of the groups.
     """
-    generator = torch.Generator().manual_seed(seed)
-    squares = torch.zeros(network.parameter_count, device=parameters.device)
-    weights = parameters.detach().requires_grad_()
-    for _ in range(_PROBES):
-        colours = network.evaluate(weights, xy)
-        signs = torch.randint(0, 2, colours.shape, generator=generator).to(colours) * 2 - 1
-        (gradient,) = torch.autograd.grad((colours * signs).sum(), weights)
-        squares += gradient.square().mean(0) / (_PROBES * colours.shape[1] * colours.shape[2])
-    return torch.stack([group.mean() for group in torch.split(squares, list(network.group_sizes))])
+    means = np.array([g.mean() for g in np.split(energies, np.cumsum(sizes)[:-1], axis=1)], np.float64)
+    # A group that no image of the sample feels (all black, say) still needs a positive step.
+    means = np.maximum(means, max(means.max() * 1e-9, 1e-12))
+    common = np.sqrt(12 * noise / sum(sizes))
+    return tuple(float(np.float32(s)) for s in common / np.sqrt(means))
 
 
-def quantize(network: Siren, parameters: Tensor, scales: Tensor) -> Tensor:
-    """Nearest symbols, int32 ``(B, P)``, under steps of ``network.steps * 2**(scales / 8)``; ``scales`` is ``(B,)``."""
-    steps = torch.from_numpy(network.step_vector).to(parameters.device)
-    factors = (scales.float() / SCALES_PER_OCTAVE).exp2()
-    base = 0.0 if network.base is None else torch.from_numpy(network.base).to(parameters.device)
-    return ((parameters - base) / (steps * factors[:, None])).round().to(torch.int32)
+def range_steps(
+    energies: NDArray[np.float32], differences: NDArray[np.float32], sizes: Sequence[int], *, noise: float
+) -> tuple[float, ...]:
+    """Steps in proportion to each group's range (the same levels everywhere) with the same expected ``noise``.
 
-
-def choose_steps(
-    network: Siren, parameters: Tensor, images: Sequence[Image], *, max_drop_db: float, seed: int
-) -> Siren:
-    """``network`` with the coarsest steps that cost at most ``max_drop_db`` of PSNR on average over ``images``.
-
-    The ratio between groups comes from their sensitivity, the common factor from trying, in quarter octaves.
+    The usual way, for comparison; arguments as in ``group_steps``, ``differences (B, P)``.
     """
-    xy = pixel_centres(_PROBE_SIDE, _PROBE_SIDE, device=parameters.device)
-    sensitivity = group_sensitivity(network, parameters, xy, seed=seed)
-    finest = (12 / sensitivity.clamp(min=1e-12)).sqrt() * _FINEST_NOISE
-    before = image_psnr_db(network, parameters, images)
-    zero = torch.zeros(len(images), device=parameters.device)
-    chosen = replace(network, steps=tuple(finest.tolist()))
-    for quarters in range(1, _HALVINGS + 1):
-        coarser = replace(network, steps=tuple((finest * 2 ** (quarters / 4)).tolist()))
-        symbols = quantize(coarser, parameters, zero)
-        after = image_psnr_db(coarser, coarser.dequantize(zero, symbols), images)
-        if (before - after).mean() > max_drop_db:
-            break
-        chosen = coarser
-    return chosen
+    ends = np.cumsum(sizes)[:-1]
+    ranges = np.array([max(float(np.abs(g).max()), 1e-9) for g in np.split(differences, ends, axis=1)])
+    totals = np.array([g.sum(1).mean() for g in np.split(energies, ends, axis=1)], np.float64)
+    common = np.sqrt(12 * noise / max(float((totals * ranges**2).sum()), 1e-12))
+    return tuple(float(np.float32(s)) for s in common * ranges)
 
 
-def quantize_within(
-    network: Siren, parameters: Tensor, images: Sequence[Image], *, max_drop_db: float
-) -> tuple[Tensor, Tensor]:
-    """Quantize each image with the coarsest scale that costs it at most ``max_drop_db``.
+def noise_mse(network: Siren, energies: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Expected increase of each image's mean squared error at scale 0: float64 ``(B,)``."""
+    noise: NDArray[np.float64] = (energies.astype(np.float64) * network.step_vector.astype(np.float64) ** 2).sum(1)
+    return noise / 12
 
-    Returns:
-        scales int32 ``(B,)`` and symbols int32 ``(B, P)``.
+
+def scales_for_noise(at_zero: NDArray[np.float64], allowed: NDArray[np.float64]) -> NDArray[np.int32]:
+    """The scale at which each image's noise, ``at_zero`` at scale 0, is ``allowed``: int32 ``(B,)``."""
+    octaves = 0.5 * np.log2(np.maximum(allowed, 1e-12) / np.maximum(at_zero, 1e-12))
+    return np.clip(np.floor(octaves * SCALES_PER_OCTAVE), -_SCALE_LIMIT, _SCALE_LIMIT).astype(np.int32)
+
+
+def quantum(network: Siren, scales: NDArray[np.int32]) -> NDArray[np.float32]:
+    """Step of each weight of each image: float32 ``(B, P)``."""
+    factors = np.exp2(scales / SCALES_PER_OCTAVE).astype(np.float32)
+    return network.step_vector * factors[:, None]
+
+
+def quantize(
+    engine: Engine, shape: Shape, network: Siren, images: Sequence[Image], start: Start, *,
+    tuning: Tuning, scales: NDArray[np.int32],
+) -> Quantized:  # fmt: skip
+    """Round the differences of ``start`` under ``scales`` and fine-tune through the rounding.
+
+    ``tuning.steps`` 0 rounds only. The result is never worse than rounding alone, measured on all pixels.
     """
-    before = image_psnr_db(network, parameters, images)
-    scales = torch.full((len(images),), _SCALES[0], dtype=torch.int32, device=parameters.device)
-    for finer in _SCALES[1:]:
-        symbols = quantize(network, parameters, scales)
-        after = image_psnr_db(network, network.dequantize(scales, symbols), images)
-        scales = torch.where(before - after > max_drop_db, finer, scales).to(torch.int32)
-    return scales, quantize(network, parameters, scales)
+    steps = quantum(network, scales)
+    fit: Fit = engine.fit(shape, images, replace(start, quantum=steps), tuning)
+    symbols = np.rint(fit.differences.astype(np.float64) / steps)
+    return Quantized(np.clip(symbols, -_SYMBOL_LIMIT, _SYMBOL_LIMIT).astype(np.int32), scales, fit.mse, fit.steps)
