@@ -1,4 +1,4 @@
-"""The rANS coder of ``coding/rans.py`` for one record at a time, compiled: same symbols, same bytes, about 1000x faster.
+"""The rANS coder of ``coding/rans.py`` for one record at a time, compiled: same symbols, same bytes.
 
 The numpy coder stays normative; tests hold this one to it bit for bit. Symbols come as one flat array with the ends of
 its segments, because a compiled loop cannot take a list of arrays of its own.
@@ -45,7 +45,7 @@ def encode_record(
 
 
 @numba.njit(cache=True, nogil=True)
-def _encode(
+def _encode(  # noqa: PLR0917
     values: Any, table_ids: Any, ends: Any, freqs: Any, starts: Any, lowest: Any, low_bits: Any, escape: Any,
     states: Any, buffer: Any,
 ) -> int:  # fmt: skip
@@ -84,7 +84,9 @@ def _encode(
                     free -= 1
                     buffer[free] = state & np.uint64(_WORD_MASK)
                     state >>= np.uint64(16)
-                states[i - first] = ((state // f) << np.uint64(PRECISION_BITS)) + state % f + np.uint64(starts[t, token])
+                states[i - first] = (
+                    ((state // f) << np.uint64(PRECISION_BITS)) + state % f + np.uint64(starts[t, token])
+                )
     return free
 
 
@@ -117,13 +119,15 @@ class RecordDecoder:
             InvalidFileError: words are missing or left over, or a lane did not return to its initial state.
         """
         if self._next != len(self._words):
-            raise InvalidFileError("RECORD-SYMBOLS", f"record of {len(self._words)} words, its symbols need {self._next}")
+            raise InvalidFileError(
+                "RECORD-SYMBOLS", f"record of {len(self._words)} words, its symbols need {self._next}"
+            )
         if (self._states != LOWER_BOUND).any():
             raise InvalidFileError("RECORD-STATE", "a rANS lane did not end in its initial state")
 
 
 @numba.njit(cache=True, nogil=True)
-def _decode(
+def _decode(  # noqa: PLR0917
     table_ids: Any, freqs: Any, starts: Any, token_at: Any, lowest: Any, low_bits: Any, escape: Any,
     states: Any, words: Any, following: int, values: Any,
 ) -> int:  # fmt: skip
@@ -135,7 +139,9 @@ def _decode(
             t, state = table_ids[i], states[i - first]
             slot = state & np.uint64(TOTAL - 1)
             token = np.int64(token_at[t, slot])
-            state = np.uint64(freqs[t, token]) * (state >> np.uint64(PRECISION_BITS)) + slot - np.uint64(starts[t, token])
+            state = (
+                np.uint64(freqs[t, token]) * (state >> np.uint64(PRECISION_BITS)) + slot - np.uint64(starts[t, token])
+            )
             if state < np.uint64(LOWER_BOUND):
                 word = words[following] if following < len(words) else np.uint16(0)
                 state = (state << np.uint64(16)) | np.uint64(word)

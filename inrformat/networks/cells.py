@@ -40,7 +40,7 @@ class Level:
 
     Attributes:
         side: 8, 16, 32; 64 stands for all greater sides, which have no cells.
-        kept: int32 ``(K, C)``: hidden units a cell keeps in each channel, in ``unit_order``, the mean counted: 1..side**2.
+        kept: int32 ``(K, C)``: hidden units a cell keeps in each channel, in ``unit_order``, the mean too: 1..side**2.
         group_tables: uint8 ``(K, C, G)``: table of each unit group, relative to the descriptor's first table.
         split_tables: uint8 ``(S, C, 3)``: tables of a split node's details.
         class_table: table of the class symbol.
@@ -175,8 +175,10 @@ class Cells:
         """Parse and check a descriptor; a key it does not know could change what the record means, so it is refused."""
         match stored:
             case {
-                "colour": bytes(colour), "family": _, "first_table": int(first), "head": 0, "lane_pixels": int(lane_pixels),
-                "levels": list(levels), "root_tables": list(roots), "scale_table": int(scale), "step": float(step), **rest,
+                "colour": bytes(colour), "family": _, "first_table": int(first), "head": 0,
+                "lane_pixels": int(lane_pixels),
+                "levels": list(levels), "root_tables": list(roots),
+                "scale_table": int(scale), "step": float(step), **rest,
             } if not rest and all(isinstance(r, int) for r in roots):  # fmt: skip
                 pass
             case _:
@@ -188,11 +190,15 @@ class Cells:
         if not np.isfinite(matrix).all() or not np.allclose(matrix @ matrix.T, np.eye(channels), atol=1e-4):
             raise InvalidFileError("CELLS-COLOUR", "cells descriptor: the colour matrix is not orthonormal")
         if not 0.01 <= step <= 1e4 or not 1 <= lane_pixels <= 1 << 28:
-            raise InvalidFileError("CELLS-STEP", f"cells descriptor: step {step} or lane_pixels {lane_pixels} out of range")
+            raise InvalidFileError(
+                "CELLS-STEP", f"cells descriptor: step {step} or lane_pixels {lane_pixels} out of range"
+            )
         parsed = tuple(Level.from_map(m, side=s, channels=channels) for s, m in zip(_LEVELS, levels, strict=True))
         highest = max(scale, *roots, *(_highest_table(level) for level in parsed))
         if first < 0 or min(scale, *roots) < 0 or first + highest >= table_count:
-            raise InvalidFileError("CELLS-TABLES", f"cells descriptor: refers to table {first + highest} of {table_count}")
+            raise InvalidFileError(
+                "CELLS-TABLES", f"cells descriptor: refers to table {first + highest} of {table_count}"
+            )
         return cls(step, matrix, parsed, tuple(roots), scale, first, lane_pixels)
 
     def read(self, decoder: SymbolDecoder, *, height: int, width: int) -> CellWeights:
@@ -202,10 +208,8 @@ class Cells:
 
         return dequantize(self, read_batch(self, decoder, height=height, width=width))
 
-    def render(
-        self, weights: CellWeights, *, native: tuple[int, int], lattice: tuple[int, int]
-    ) -> torch.Tensor:
-        """Colours at the pixel centres of a ``lattice`` of (rows, columns): float32 ``(B, channels, rows, columns)``."""
+    def render(self, weights: CellWeights, *, native: tuple[int, int], lattice: tuple[int, int]) -> torch.Tensor:
+        """Colours at the pixel centres of a ``lattice`` (rows, columns): float32 ``(B, channels, rows, columns)``."""
         from inrformat.networks.cells_render import render
 
         return render(self, weights, native=native, lattice=lattice)

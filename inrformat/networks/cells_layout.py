@@ -13,7 +13,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CELL_SIDES", "TOP_SIDE_MAX", "basis", "details", "grid", "merge", "predict", "top_side", "unit_groups", "unit_order"]
+__all__ = [
+    "CELL_SIDES",
+    "TOP_SIDE_MAX",
+    "basis",
+    "details",
+    "grid",
+    "merge",
+    "predict",
+    "top_side",
+    "unit_groups",
+    "unit_order",
+]
 
 CELL_SIDES = (32, 16, 8)
 TOP_SIDE_MAX = 256
@@ -58,7 +69,7 @@ def basis(side: int) -> NDArray[np.float64]:
 
 def units_at(u: NDArray[Any], side: int) -> NDArray[np.float64]:
     """Hidden units at cell coordinates ``u (n,)`` in [0, 1]: float64 ``(side, n)``."""
-    values = np.cos(math.pi * np.arange(side)[:, None] * u) * math.sqrt(2 / side)
+    values: NDArray[np.float64] = np.cos(math.pi * np.arange(side)[:, None] * u) * math.sqrt(2 / side)
     values[0] = math.sqrt(1 / side)
     return values
 
@@ -86,7 +97,7 @@ def merge(parents: Any, parts: Any) -> Any:
 
 
 def predict(parents: NDArray[Any]) -> NDArray[Any]:
-    """Details expected from the neighbouring means ``(..., rows, columns)``: an eighth of their difference, 0 diagonally."""
+    """Details expected from the neighbouring means ``(..., rows, columns)``: 1/8 of the difference, 0 diagonally."""
     pad = [(0, 0)] * (parents.ndim - 2)
     rows = np.pad(parents, [*pad, (1, 1), (0, 0)], mode="edge")
     columns = np.pad(parents, [*pad, (0, 0), (1, 1)], mode="edge")

@@ -53,7 +53,9 @@ def sides_of(height: int, width: int) -> list[int]:
     return [top >> i for i in range(top.bit_length() - 3)]
 
 
-def expand_split(network: Cells, classes: dict[int, NDArray[np.int32]], side: int, shape: tuple[int, int]) -> NDArray[np.bool_]:
+def expand_split(
+    network: Cells, classes: dict[int, NDArray[np.int32]], side: int, shape: tuple[int, int]
+) -> NDArray[np.bool_]:
     """Which nodes of ``side`` exist, from the classes of their parents: bool ``shape``."""
     if side >= CELL_SIDES[0]:
         return np.ones(shape, bool)
@@ -62,7 +64,7 @@ def expand_split(network: Cells, classes: dict[int, NDArray[np.int32]], side: in
 
 
 def weight_tables(level: Level, classes: NDArray[Any]) -> tuple[NDArray[np.bool_], NDArray[np.int32]]:
-    """Of cells of ``classes (n,)``: which weights are coded, bool ``(n, C, units)``, and the tables of those, in order."""
+    """Of cells of ``classes (n,)``: which weights are coded, bool ``(n, C, units)``, and their tables, in order."""
     units = np.arange(level.side**2)
     coded = (units > 0) & (units < level.kept[..., None])
     mask = coded[classes]
@@ -71,7 +73,8 @@ def weight_tables(level: Level, classes: NDArray[Any]) -> tuple[NDArray[np.bool_
 
 def detail_tables(level: Level, classes: NDArray[Any]) -> NDArray[np.int32]:
     """Tables of the details of split nodes with ``classes`` (splits counted from the level's K): ``(n, C, 3)``."""
-    return level.split_tables[classes - len(level.kept)].astype(np.int32)
+    tables: NDArray[np.int32] = level.split_tables[classes - len(level.kept)].astype(np.int32)
+    return tables
 
 
 def segments(network: Cells, height: int, width: int) -> Generator[NDArray[np.int32], NDArray[np.int32], CellSymbols]:
@@ -79,7 +82,9 @@ def segments(network: Cells, height: int, width: int) -> Generator[NDArray[np.in
     sides = sides_of(height, width)
     scale = int((yield np.array([network.scale_table], np.int32))[0])
     if abs(scale) > SCALE_LIMIT:
-        raise InvalidFileError("CELLS-SCALE", f"cells record: step scale {scale} is not in -{SCALE_LIMIT}..{SCALE_LIMIT}")
+        raise InvalidFileError(
+            "CELLS-SCALE", f"cells record: step scale {scale} is not in -{SCALE_LIMIT}..{SCALE_LIMIT}"
+        )
     classes: dict[int, NDArray[np.int32]] = {}
     for group in ([s for s in sides if s >= CELL_SIDES[0]], [CELL_SIDES[1]], [CELL_SIDES[2]]):
         masks = {s: expand_split(network, classes, s, grid(height, width, s)) for s in group}
@@ -156,7 +161,9 @@ def write_record(network: Cells, symbols: CellSymbols, tables: TableSet) -> byte
     return encode_record(np.concatenate(values).astype(np.int32), flat_ids, ends, tables, lanes=lanes)
 
 
-def read_record(network: Cells, record: bytes | memoryview, tables: TableSet, *, height: int, width: int) -> CellSymbols:
+def read_record(
+    network: Cells, record: bytes | memoryview, tables: TableSet, *, height: int, width: int
+) -> CellSymbols:
     """Decode the symbols of one record (compiled coder)."""
     decoder = RecordDecoder(record, tables, lanes=network.lanes(height=height, width=width))
     walk = segments(network, height, width)

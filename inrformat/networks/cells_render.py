@@ -92,7 +92,10 @@ def render(network: Cells, weights: CellWeights, *, native: tuple[int, int], lat
     """Colours at the pixel centres of a ``lattice`` of (rows, columns): float32 ``(B, channels, rows, columns)``."""
     yx = [(np.arange(n) + 0.5) * extent / n for n, extent in zip(lattice, native, strict=True)]
     finest = CELL_SIDES[-1]
-    at = [torch.from_numpy(np.minimum(c // finest, -(-e // finest) - 1).astype(np.int64)) for c, e in zip(yx, native, strict=True)]
+    at = [
+        torch.from_numpy(np.minimum(c // finest, -(-e // finest) - 1).astype(np.int64))
+        for c, e in zip(yx, native, strict=True)
+    ]
     cover = weights.sides[:, at[0]][:, :, at[1]]
     total = torch.zeros((len(cover), network.channels, *lattice))
     for side, plane in weights.planes.items():

@@ -11,11 +11,15 @@ from inrformat.errors import InvalidFileError
 def _tables() -> TableSet:
     rng = np.random.default_rng(3)
     null = SymbolTable(0, 0, np.array([4096, 0], np.uint16))
-    return TableSet.of([null, *(SymbolTable.from_values(rng.laplace(0, s, 4000).round(), complete=False) for s in (0.1, 2, 300))])
+    return TableSet.of(
+        [null, *(SymbolTable.from_values(rng.laplace(0, s, 4000).round(), complete=False) for s in (0.1, 2, 300))]
+    )
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.sampled_from(rans.LANE_CHOICES), st.lists(st.integers(0, 200), min_size=1, max_size=4))
+@given(
+    st.integers(0, 2**32 - 1), st.sampled_from(rans.LANE_CHOICES), st.lists(st.integers(0, 200), min_size=1, max_size=4)
+)
 def test_compiled_and_numpy_coders_agree_bit_for_bit(seed: int, lanes: int, counts: list[int]) -> None:
     rng = np.random.default_rng(seed)
     tables = _tables()

@@ -29,7 +29,9 @@ def decode(codebook: Codebook, record: EncodedRecord) -> np.ndarray:
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (7, 9), (33, 17), (64, 64), (65, 129), (200, 301)])
-def test_any_size_round_trips_with_the_stated_psnr(trained: tuple[CellsEncoder, Codebook], shape: tuple[int, int]) -> None:
+def test_any_size_round_trips_with_the_stated_psnr(
+    trained: tuple[CellsEncoder, Codebook], shape: tuple[int, int]
+) -> None:
     encoder, codebook = trained
     image = COFFEE[60 : 60 + shape[0], 100 : 100 + shape[1]]
     record = encoder.encode([image])[0]
@@ -98,7 +100,10 @@ def test_larger_lattice_is_closer_to_the_true_picture_than_bilinear(trained: tup
     encoder, codebook = trained
     truth = ASTRONAUT[:384, :384]
     small = torch.nn.functional.interpolate(
-        torch.from_numpy(truth.astype(np.float32)).permute(2, 0, 1)[None], scale_factor=0.5, mode="bicubic", antialias=True
+        torch.from_numpy(truth.astype(np.float32)).permute(2, 0, 1)[None],
+        scale_factor=0.5,
+        mode="bicubic",
+        antialias=True,
     )
     native = small.clamp(0, 255).round()[0].permute(1, 2, 0).numpy().astype(np.uint8)
     record = encoder.encode([native])[0]

@@ -30,13 +30,18 @@ from inrformat.encode.record import psnr_db
 
 RESULTS = Path(__file__).parent / "results"
 RIVALS: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {
-    "jpeg": ((20, 25, 30, 40, 50, 60, 70, 80, 85, 90, 93), {"format": "JPEG", "optimize": True, "subsampling": "4:2:0"}),
+    "jpeg": (
+        (20, 25, 30, 40, 50, 60, 70, 80, 85, 90, 93),
+        {"format": "JPEG", "optimize": True, "subsampling": "4:2:0"},
+    ),
     "webp": ((15, 20, 30, 40, 50, 60, 70, 80, 85, 90, 94), {"format": "WEBP", "method": 6}),
     "avif": ((30, 40, 50, 60, 70, 75, 80, 85), {"format": "AVIF", "speed": 4}),
 }
 
 
-def rival_curve(images: list[np.ndarray], qualities: tuple[int, ...], options: dict[str, Any]) -> list[dict[str, float]]:
+def rival_curve(
+    images: list[np.ndarray], qualities: tuple[int, ...], options: dict[str, Any]
+) -> list[dict[str, float]]:
     """Rate and mean PSNR of one encoder at each quality."""
     pixels = sum(i.shape[0] * i.shape[1] for i in images)
     curve = []
@@ -51,7 +56,7 @@ def rival_curve(images: list[np.ndarray], qualities: tuple[int, ...], options: d
 
 
 def our_curve(folder: Path, training: list[np.ndarray] | None, qualities: list[float]) -> list[dict[str, float]]:
-    """Whole-file rate and mean PSNR of `cells` at each quality; the codebook from ``training``, or from the set itself."""
+    """Whole-file rate and mean PSNR of `cells` at each quality; codebook from ``training`` or the set itself."""
     curve = []
     for quality in qualities:
         options = CellsOptions(quality=quality)
@@ -62,7 +67,8 @@ def our_curve(folder: Path, training: list[np.ndarray] | None, qualities: list[f
             summary = convert(scan_folder(folder), Path(scratch) / "out.inrd", CellsEncoder(options, codebook=codebook))
         curve.append(
             {
-                "quality": quality, "rate_bpp": summary.rate_bpp, "psnr_db": summary.mean_psnr_db, "bytes": summary.bytes,
+                "quality": quality, "rate_bpp": summary.rate_bpp,
+                "psnr_db": summary.mean_psnr_db, "bytes": summary.bytes,
                 "train_seconds": trained - began, "convert_images_per_second": summary.samples / summary.seconds,
             }
         )  # fmt: skip
@@ -70,7 +76,9 @@ def our_curve(folder: Path, training: list[np.ndarray] | None, qualities: list[f
     return curve
 
 
-def bd_rate(ours: list[dict[str, float]], theirs: list[dict[str, float]], low: float, high: float) -> dict[str, float] | None:
+def bd_rate(
+    ours: list[dict[str, float]], theirs: list[dict[str, float]], low: float, high: float
+) -> dict[str, float] | None:
     """Mean difference in rate at equal PSNR, percent, and the range in dB it was taken over."""
     curves = [sorted((p["psnr_db"], math.log(p["rate_bpp"])) for p in curve) for curve in (ours, theirs)]
     low, high = max(low, *(c[0][0] for c in curves)), min(high, *(c[-1][0] for c in curves))
@@ -120,7 +128,9 @@ def main() -> None:
         curves = {"cells": our_curve(Path(scratch), training, arguments.qualities)}
     for name, (qualities, options) in RIVALS.items():
         curves[name] = rival_curve(images, qualities, options)
-    rates = {name: bd_rate(curves["cells"], curve, *arguments.range) for name, curve in curves.items() if name != "cells"}
+    rates = {
+        name: bd_rate(curves["cells"], curve, *arguments.range) for name, curve in curves.items() if name != "cells"
+    }
     report = {"images": len(images), "size": arguments.size, "bd_rate": rates, "curves": curves}
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"rate_distortion_{arguments.name}.json").write_text(json.dumps(report, indent=1) + "\n")

@@ -55,7 +55,7 @@ def magnitude_index(weights: Any, inverse_step: float) -> Any:
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
-def choose_classes(index: Any, tables: Any, kept: Any, costs: Any, class_costs: Any, chosen: Any, least: Any) -> None:
+def choose_classes(index: Any, tables: Any, kept: Any, costs: Any, class_costs: Any, chosen: Any, least: Any) -> None:  # noqa: PLR0917
     """For each node the class of least cost.
 
     Args:
@@ -94,7 +94,7 @@ def choose_classes(index: Any, tables: Any, kept: Any, costs: Any, class_costs: 
 
 
 @numba.njit(cache=True, nogil=True)
-def quantize(weights: Any, inverse_step: float, tables: Any, kept: Any, chosen: Any, bits: Any) -> Any:
+def quantize(weights: Any, inverse_step: float, tables: Any, kept: Any, chosen: Any, bits: Any) -> Any:  # noqa: PLR0917
     """The best integer of each weight among round, toward zero and 0: int32 ``(n, C, P)``; unit 0 stays 0."""
     out = np.zeros(weights.shape, np.int32)
     for n in range(len(weights)):
@@ -118,14 +118,22 @@ def quantize(weights: Any, inverse_step: float, tables: Any, kept: Any, chosen: 
 
 
 @numba.njit(cache=True, nogil=True)
-def statistics(
-    weights: Any, inverse_step: float, tables: Any, chosen: Any, used: Any, bits: Any, groups: Any, counts: Any, gains: Any
+def statistics(  # noqa: PLR0917
+    weights: Any,
+    inverse_step: float,
+    tables: Any,
+    chosen: Any,
+    used: Any,
+    bits: Any,
+    groups: Any,
+    counts: Any,
+    gains: Any,
 ) -> None:
     """What the weights of ``used`` nodes would be, unpruned: adds to histograms and to the gain of coding over pruning.
 
     Args:
-        groups: int64 ``(P,)``. counts: float32 ``(K, C, G, 256)`` of magnitudes. gains: float64 ``(K, C, P)``, D + lambda R
-        coded less the energy pruned.
+        groups: int64 ``(P,)``. counts: float32 ``(K, C, G, 256)`` of magnitudes. gains: float64
+        ``(K, C, P)``, D + lambda R coded less the energy pruned.
     """
     for n in range(len(weights)):
         if not used[n]:

@@ -32,7 +32,8 @@ _STEP_LEAST, _STEP_MOST = 2.0, 400.0
 _DB_PER_OCTAVE = 4.5
 _BPP_PER_OCTAVE = 0.75
 
-_T, _R = TypeVar("_T"), TypeVar("_R")
+Given = TypeVar("Given")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,7 @@ class CellsOptions:
 
     Attributes:
         quality: 0..100; the quantization step halves with every ten. 70 is about 38 dB on photographs of 256 px.
-        psnr_db: mean over the data set. psnr_floor_db: at least, for each image. rate_bpp: of the records, bits a pixel.
+        psnr_db: mean over the data set. psnr_floor_db: at least, for each image. rate_bpp: of records.
         threads: 0 for one a core.
     """
 
@@ -60,7 +61,7 @@ class CellsOptions:
 
 def step_of_quality(quality: float) -> float:
     """Quantization step for a quality 0..100, in units of 1/255: 2 at 100, twice as much for every 10 less."""
-    return min(_STEP_LEAST * 2.0 ** ((100 - quality) / 10), _STEP_MOST)
+    return min(_STEP_LEAST * math.exp2((100 - quality) / 10), _STEP_MOST)
 
 
 class CellsEncoder:
@@ -73,7 +74,7 @@ class CellsEncoder:
         codebook: Codebook | None = None,
         progress: Callable[[float], None] = lambda _images: None,
     ) -> None:
-        """``codebook`` of another file is used as it is; ``progress`` is called with images done since its last call."""
+        """``codebook`` of another file is used as it is. ``progress`` is called with the images done since last time."""
         self.options = options
         self._progress = progress
         self._threads = options.threads or os.cpu_count() or 1
@@ -85,7 +86,7 @@ class CellsEncoder:
         """What the encoder was asked for: plain types for the metadata."""
         return {"network": Cells.family, **{k: v for k, v in asdict(self.options).items() if k != "threads"}}
 
-    def train(self, sample: Sequence[Image], *, complete: bool) -> Codebook:  # noqa: ARG002 - samples are smoothed anyway
+    def train(self, sample: Sequence[Image], *, complete: bool) -> Codebook:
         """Learn colours, classes, tables and, for a target, the step."""
         if self._given is not None:
             return self._given
@@ -127,7 +128,8 @@ class CellsEncoder:
 
     def _octaves_off(self, sample: Sequence[Image], fits: Sequence[Fit]) -> float:
         """How far the step is from what the aim needs, in octaves, by a typical slope."""
-        results = self._map(lambda pair: self._at_scale(*pair, 0), list(zip(sample, fits[: len(sample)], strict=True)))
+        pairs = list(zip(sample, fits[: len(sample)], strict=True))
+        results = self._map(lambda pair: self._at_scale(pair[0], pair[1], 0), pairs)
         aim = self._aim() or 0.0
         if self.options.rate_bpp is not None:
             rate = 8 * sum(len(r.data) for r in results) / sum(r.height * r.width for r in results)
@@ -160,7 +162,7 @@ class CellsEncoder:
         decoded = _pixels(self._network, symbols, means)
         return EncodedRecord(data, symbols.height, symbols.width, self._number, psnr_db(decoded, image))
 
-    def _map(self, function: Callable[[_T], _R], items: Iterable[_T]) -> list[_R]:
+    def _map(self, function: Callable[[Given], Result], items: Iterable[Given]) -> list[Result]:
         with ThreadPoolExecutor(self._threads) as pool:
             return list(pool.map(function, items))
 
@@ -177,7 +179,8 @@ def _pixels(network: Cells, symbols: CellSymbols, means: dict[int, NDArray[np.fl
         weights[:, :, 0] = means[side].reshape(network.channels, -1)[:, cells].T
         inverse(weights, np.flatnonzero(cells), side, columns=classes.shape[1], planes=planes)
     colours = np.moveaxis(planes[:, :height, :width], 0, 2) @ network.colour + np.float32(OFFSET)
-    return np.floor(np.clip(colours, 0, 255) + np.float32(0.5)).astype(np.uint8)
+    pixels: NDArray[np.uint8] = np.floor(np.clip(colours, 0, 255) + np.float32(0.5)).astype(np.uint8)
+    return pixels
 
 
 def _within(images: Sequence[Image], pixels: int) -> list[Image]:

@@ -20,7 +20,7 @@ __all__ = ["LevelModel", "Model", "decide", "decode_ready", "symbols_of"]
 
 @dataclass(slots=True, eq=False)
 class LevelModel:
-    """Classes of one side, unpacked: ``kept (K, C)``, ``tables (K, C, P)``, ``split_tables (S, C, 4)``, ``bits (K + S,)``."""
+    """Classes: ``kept (K, C)``, ``tables (K, C, P)``, ``split_tables (S, C, 4)``, ``class_bits (K + S,)``."""
 
     kept: NDArray[np.int32]
     tables: NDArray[np.int32]
@@ -57,7 +57,9 @@ class Model:
 def decode_ready(network: Cells, tables: TableSet) -> Model:
     """The model a descriptor and its tables stand for."""
     own = TableSet.of(tables.tables[network.first_table :])
-    weight_tables = 1 + max(int(max(v.group_tables.max(initial=0), v.split_tables.max(initial=0))) for v in network.levels)
+    weight_tables = 1 + max(
+        int(max(v.group_tables.max(initial=0), v.split_tables.max(initial=0))) for v in network.levels
+    )
     bits = magnitude_bits(own, count=weight_tables)
     levels = {}
     for level in network.levels:
@@ -119,7 +121,9 @@ def _without_orphans(classes: dict[int, NDArray[np.int32]], model: Model) -> dic
     return ordered
 
 
-def symbols_of(fit: Fit, network: Cells, model: Model, *, scale: int) -> tuple[CellSymbols, dict[int, NDArray[np.float32]]]:
+def symbols_of(
+    fit: Fit, network: Cells, model: Model, *, scale: int
+) -> tuple[CellSymbols, dict[int, NDArray[np.float32]]]:
     """The best integers of an image under ``model``, and the decoder's means by side ``(C, rows, columns)``."""
     step = float(step_of(network, scale))
     classes, _ = decide(fit, model, step)
@@ -151,6 +155,8 @@ def symbols_of(fit: Fit, network: Cells, model: Model, *, scale: int) -> tuple[C
         level = model.level(side)
         chosen = classes[side].ravel()
         cells = (chosen >= 0) & (chosen < level.cells)
-        weights[side] = quantize(fit.weights[side][cells], 1 / step, level.tables, level.kept, chosen[cells], model.bits)
+        weights[side] = quantize(
+            fit.weights[side][cells], 1 / step, level.tables, level.kept, chosen[cells], model.bits
+        )
     roots = np.ascontiguousarray(np.moveaxis(roots, 0, -1))
     return CellSymbols(fit.height, fit.width, scale, classes, roots, details, weights), means

@@ -62,7 +62,8 @@ def colour_basis(images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
     axes = vectors.T[::-1]
     strongest = np.argmax(np.abs(axes), axis=1)
     axes = axes * np.sign(axes[np.arange(channels), strongest])[:, None]
-    return axes.astype(np.float32)
+    basis: NDArray[np.float32] = axes.astype(np.float32)
+    return basis
 
 
 def start(fits: Sequence[Fit], step: float, counts: ClassCounts) -> tuple[Model, list[dict[int, NDArray[np.int32]]]]:
@@ -137,7 +138,7 @@ def _learn(
         histograms[side, "splits"] = np.zeros((len(level.split_tables), channels, 3, MAGNITUDES), np.float32)
         gains[side] = np.zeros(level.tables.shape)
     for n, f in enumerate(fits):
-        for side in (decided[n] if decided else CELL_SIDES):
+        for side in decided[n] if decided else CELL_SIDES:
             level, key = model.level(side), min(side, 64)
             if decided:
                 symbols = decided[n][side].ravel()
@@ -146,8 +147,8 @@ def _learn(
                 symbols = forced[n][side] if forced else np.zeros(0, np.int32)
             if level.cells:
                 statistics(
-                    f.weights[side], 1 / step, _unpruned(level, side), symbols, (symbols >= 0) & (symbols < level.cells),
-                    model.bits, unit_groups(side), histograms[key, "cells"], gains[key],
+                    f.weights[side], 1 / step, _unpruned(level, side), symbols,
+                    (symbols >= 0) & (symbols < level.cells), model.bits, unit_groups(side), histograms[key, "cells"], gains[key],
                 )  # fmt: skip
             if side > CELL_SIDES[-1] and decided:
                 unused = np.zeros((len(level.split_tables), channels, 4))
@@ -183,7 +184,8 @@ def _assign(histograms: NDArray[np.float32], bits: NDArray[np.float32]) -> NDArr
         before = chosen[:, :, g - 1]
         stay = np.take_along_axis(costs[:, :, g], before[..., None], 2)[..., 0]
         chosen[:, :, g] = np.where(stay <= costs[:, :, g].min(2) + _SWITCH_BITS, before, chosen[:, :, g])
-    return chosen.astype(np.int32) + 1
+    tables: NDArray[np.int32] = chosen.astype(np.int32) + 1
+    return tables
 
 
 def _bank(histograms: Sequence[NDArray[np.float32]], bits: NDArray[np.float32]) -> list[SymbolTable]:
@@ -251,5 +253,3 @@ def to_codebook(
 
 def _top(f: Fit) -> NDArray[np.float64]:
     return f.means[max(f.means)]
-
-

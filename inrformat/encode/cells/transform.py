@@ -45,7 +45,8 @@ def fit(image: NDArray[np.uint8], colour: NDArray[np.float32]) -> Fit:
     height, width = image.shape[:2]
     largest = CELL_SIDES[0]
     padded = np.pad(image, ((0, -height % largest), (0, -width % largest), (0, 0)), mode="edge")
-    planes = np.ascontiguousarray(np.moveaxis((padded.astype(np.float32) - np.float32(OFFSET)) @ colour.T, 2, 0))
+    mixed = (padded.astype(np.float32) - np.float32(OFFSET)) @ colour.T
+    planes: NDArray[np.float32] = np.ascontiguousarray(np.moveaxis(mixed, 2, 0), np.float32)
     weights = {}
     for s in CELL_SIDES:
         rows, columns = grid(height, width, s)
@@ -97,7 +98,7 @@ def inverse(
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
-def _inverse(weights: Any, cells: Any, units: Any, order: Any, columns: int, planes: Any) -> None:
+def _inverse(weights: Any, cells: Any, units: Any, order: Any, columns: int, planes: Any) -> None:  # noqa: PLR0917
     side = len(units)
     half = np.empty((side, side), np.float32)
     for n in range(len(cells)):
