@@ -59,6 +59,11 @@ class TorchRansDecoder:
         self._states = halves[..., 0] | halves[..., 1] << WORD_BITS  # int64 (B, lanes)
         self._next = first + head
 
+    @property
+    def device(self) -> torch.device:
+        """Where the records are."""
+        return self._states.device
+
     def decode(self, table_ids: NDArray[Any] | Tensor) -> Tensor:
         """The next segment: int32 ``(B, n)`` for ``table_ids`` int ``(n,)`` or ``(B, n)``."""
         tables, lanes, batch = self._tables, self._lanes, len(self._states)

@@ -206,7 +206,9 @@ class Cells:
         from inrformat.networks.cells_record import read_batch
         from inrformat.networks.cells_render import dequantize
 
-        return dequantize(self, read_batch(self, decoder, height=height, width=width))
+        # Symbols are sorted into cells on the host: this is the readable path, not the fast one.
+        weights = dequantize(self, read_batch(self, decoder, height=height, width=width))
+        return weights.to(getattr(decoder, "device", weights.sides.device))
 
     def render(self, weights: CellWeights, *, native: tuple[int, int], lattice: tuple[int, int]) -> torch.Tensor:
         """Colours at the pixel centres of a ``lattice`` (rows, columns): float32 ``(B, channels, rows, columns)``."""

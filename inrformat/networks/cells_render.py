@@ -33,6 +33,10 @@ class CellWeights:
     planes: dict[int, Tensor]
     sides: Tensor
 
+    def to(self, device: torch.device) -> CellWeights:
+        """The same on ``device``."""
+        return CellWeights({s: p.to(device) for s, p in self.planes.items()}, self.sides.to(device))
+
 
 def step_of(network: Cells, scale: int) -> np.float32:
     """Quantization step of a record with that step scale."""
@@ -96,21 +100,22 @@ def render(network: Cells, weights: CellWeights, *, native: tuple[int, int], lat
         torch.from_numpy(np.minimum(c // finest, -(-e // finest) - 1).astype(np.int64))
         for c, e in zip(yx, native, strict=True)
     ]
-    cover = weights.sides[:, at[0]][:, :, at[1]]
-    total = torch.zeros((len(cover), network.channels, *lattice))
+    device = weights.sides.device
+    cover = weights.sides[:, at[0].to(device)][:, :, at[1].to(device)]
+    total = torch.zeros((len(cover), network.channels, *lattice), device=device)
     for side, plane in weights.planes.items():
         here = cover == side
         if here.any():
             values = _along(_along(plane, yx[0], side).mT, yx[1], side).mT
             total = torch.where(here[:, None], values, total)
-    colours = torch.einsum("cd,bcyx->bdyx", torch.from_numpy(network.colour), total)
+    colours = torch.einsum("cd,bcyx->bdyx", torch.from_numpy(network.colour).to(device), total)
     return (colours + OFFSET) / 255
 
 
 def _along(plane: Tensor, coordinates: NDArray[np.float64], side: int) -> Tensor:
     """Evaluate the vertical hidden units at ``coordinates`` in px: ``(B, C, len(coordinates), columns)``."""
     cell = np.minimum(coordinates // side, plane.shape[2] // side - 1).astype(np.int64)
-    units = torch.from_numpy(units_at(coordinates / side - cell, side).astype(np.float32))
+    units = torch.from_numpy(units_at(coordinates / side - cell, side).astype(np.float32)).to(plane.device)
     out = []
     for c in range(plane.shape[2] // side):
         inside = np.flatnonzero(cell == c)

@@ -74,7 +74,7 @@ class CellsEncoder:
         codebook: Codebook | None = None,
         progress: Callable[[float], None] = lambda _images: None,
     ) -> None:
-        """``codebook`` of another file is used as it is. ``progress`` is called with the images done since last time."""
+        """``codebook`` of another file is used as it is. ``progress`` is called with the images done since."""
         self.options = options
         self._progress = progress
         self._threads = options.threads or os.cpu_count() or 1

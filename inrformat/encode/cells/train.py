@@ -148,7 +148,8 @@ def _learn(
             if level.cells:
                 statistics(
                     f.weights[side], 1 / step, _unpruned(level, side), symbols,
-                    (symbols >= 0) & (symbols < level.cells), model.bits, unit_groups(side), histograms[key, "cells"], gains[key],
+                    (symbols >= 0) & (symbols < level.cells), model.bits, unit_groups(side),
+                    histograms[key, "cells"], gains[key],
                 )  # fmt: skip
             if side > CELL_SIDES[-1] and decided:
                 unused = np.zeros((len(level.split_tables), channels, 4))
