@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from inrformat.cli.options import add_json, print_json
+from inrformat.container.fields import VariableColumn
 from inrformat.container.layout import HEAD_BLOCK_BYTES
 from inrformat.container.reader import InrdReader
+
+_FIT_FIELDS = ("fit_steps", "zero_weights_percent")
 
 
 def add_parser(commands: Any) -> None:
     """Register the command."""
     parser = commands.add_parser("info", help="what a file holds", description="Say what an .inrd file holds.")
     parser.add_argument("file", metavar="FILE", type=Path)
+    parser.add_argument("--per-image", action="store_true", help="a line for each image too")
     add_json(parser)
     parser.set_defaults(run=run)
 
@@ -26,11 +31,33 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the summary of a file."""
     with InrdReader(arguments.file) as reader:
         values = describe(reader)
+        images = describe_images(reader) if arguments.per_image else []
     if arguments.json:
-        print_json(values)
-    else:
-        _print_text(values)
+        print_json({**values, "images": images} if arguments.per_image else values)
+        return 0
+    _print_text(values)
+    for image in images:
+        print("\t".join(f"{key}={value}" for key, value in image.items() if value is not None))
     return 0
+
+
+def describe_images(reader: InrdReader) -> list[dict[str, Any]]:
+    """The report of each image: what it is and took; None where the file does not say."""
+    index = reader.index
+    columns: dict[str, Sequence[Any] | None] = {
+        "name": reader.text_field("name"),
+        "height": index.heights.tolist(),
+        "width": index.widths.tolist(),
+        "bytes": index.lengths_bytes.tolist(),
+        "psnr_db": None if index.psnr_db is None else index.psnr_db.tolist(),
+        **{name: _int_field(reader, name) for name in _FIT_FIELDS},
+    }
+    return [{key: None if c is None else c[k] for key, c in columns.items()} for k in range(len(reader))]
+
+
+def _int_field(reader: InrdReader, name: str) -> list[int] | None:
+    column = reader.field(name)
+    return None if column is None or isinstance(column, VariableColumn) else column.tolist()
 
 
 def describe(reader: InrdReader) -> dict[str, Any]:
@@ -59,12 +86,17 @@ def describe(reader: InrdReader) -> dict[str, Any]:
         "worst_psnr_db": None if worst is None or index.psnr_db is None else float(index.psnr_db[worst]),
         "worst_sample": worst,
         "worst_name": names[worst] if names is not None and worst is not None else None,
+        **{f"mean_{name}": _mean(_int_field(reader, name)) for name in _FIT_FIELDS},
         "fields": {f.name: f.type.value for f in metadata.fields},
         "channel_mean": list(metadata.channel_mean),
         "channel_std": list(metadata.channel_std),
         "bytes_by_section": {"header": HEAD_BLOCK_BYTES, **sections, "alignment": alignment},
         "options": dict(metadata.options),
     }
+
+
+def _mean(values: list[int] | None) -> float | None:
+    return round(float(np.mean(values)), 2) if values else None
 
 
 def _network_line(stored: Any) -> str:
@@ -96,6 +128,9 @@ def _print_text(values: dict[str, Any]) -> None:
         if values["mean_psnr_db"] is None
         else f"mean {values['mean_psnr_db']:.2f} dB, worst {values['worst_psnr_db']:.2f} dB"
         f" (sample {values['worst_sample']}{', ' + values['worst_name'] if values['worst_name'] else ''})",
+        "fitting": "not stored"
+        if values["mean_fit_steps"] is None
+        else f"{values['mean_fit_steps']:g} steps, {values['mean_zero_weights_percent']:g} % zero weights on average",
         "sections": ", ".join(f"{name} {size:,}" for name, size in values["bytes_by_section"].items()),
     }
     for name, text in lines.items():

@@ -58,6 +58,32 @@ def test_convert_info_validate_export_tell_one_story(photo_folder, tmp_path):
     assert str(names[int(np.argmin(measured))]) == info["worst_name"]
 
 
+def test_info_reports_every_image(photo_file):
+    values = json.loads(inrformat("info", photo_file, "--per-image", "--json").stdout)
+    assert len(values["images"]) == 12
+    assert sum(image["bytes"] for image in values["images"]) <= values["bytes_by_section"]["PYLD"]
+    assert np.mean([image["psnr_db"] for image in values["images"]]) == pytest.approx(values["mean_psnr_db"], abs=1e-3)
+    assert all(image["fit_steps"] >= 250 for image in values["images"])
+    text = inrformat("info", photo_file, "--per-image").stdout
+    assert text.count("name=astronaut/tile_") == 6
+
+
+def test_siren_flags_reach_the_encoder(photo_folder, tmp_path):
+    def psnr_and_networks(name, *flags):
+        out = tmp_path / name
+        done = inrformat("convert", photo_folder, out, "--steps", 60, "--limit", 6, *flags)
+        assert (done.returncode, done.stderr) == (0, "")
+        return json.loads(inrformat("info", out, "--per-image", "--json").stdout)
+
+    shaped = psnr_and_networks("a", "--hidden", "2x9", "--no-shared-base", "--prune", "none")
+    assert shaped["networks"] == ["siren 2-9-9-3"]
+    small = psnr_and_networks("b", "--preset", "paper-cifar", "--bytes-per-image", 300)
+    assert max(image["bytes"] for image in small["images"]) <= 300
+    assert small["networks"][0] == "siren 2-15-15-15-3"
+    fails(2, "unknown preset 'paper'", "convert", photo_folder, tmp_path / "c", "--preset", "paper")
+    fails(2, "expected LAYERSxWIDTH", "convert", photo_folder, tmp_path / "c", "--hidden", "big")
+
+
 def test_export_at_another_size(photo_file, tmp_path):
     assert inrformat("export", photo_file, tmp_path / "png", "--size", 80).returncode == 0
     assert {Image.open(p).size for p in (tmp_path / "png").rglob("*.png")} == {(80, 80)}

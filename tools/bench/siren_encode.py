@@ -203,9 +203,7 @@ def cifar(images: list[np.ndarray], folder: Path, *, slow_count: int) -> dict[st
 
 ARMS: dict[str, dict[str, Any]] = {
     "none": {"pruning": Pruning.NONE},
-    "auto": {"pruning": Pruning.AUTO},
     "dynamic 0.3 dB": {"pruning": Pruning.DYNAMIC, "prune_drop_db": 0.3},
-    "ratio 15 %": {"pruning": Pruning.RATIO, "prune_ratio": 0.15},
 }
 # Pruning fine-tunes for five rounds of a sixth of the steps: its fair rival spends them without pruning.
 LONGER = 11 / 6
@@ -237,7 +235,7 @@ def plot(result: dict[str, Any], path: Path) -> None:
 
     figure, axes = plt.subplots(figsize=(7, 5))
     for hidden in sorted({tuple(p["hidden"]) for p in result["points"]}):
-        for pruning, style in (("none", "--"), ("auto", "-"), ("none, longer", ":"), ("dynamic 0.3 dB", "-.")):
+        for pruning, style in (("none", "--"), ("dynamic 0.3 dB", "-"), ("none, longer", ":")):
             chosen = [p for p in result["points"] if tuple(p["hidden"]) == hidden and p["pruning"] == pruning]
             chosen.sort(key=lambda p: p["rate_bpp"])
             label = f"{hidden[0]}x{hidden[1]}, pruning {pruning}"
