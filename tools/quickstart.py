@@ -25,7 +25,7 @@ from inrformat import InrdDataset
 from inrformat.convert.sources import load_image, scan_folder
 
 TILE_PX, TRAIN_TILES, TEST_TILES = 32, 36, 12
-PREVIEW_PX, PREVIEW_PHOTOS, PREVIEW_STEPS = 96, 6, 600
+PREVIEW_PX, PREVIEW_PHOTOS, PREVIEW_QUALITY = 96, 6, 65
 TRAIN_SHARE = 0.7
 EPOCHS, SEEDS = 30, 3
 
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument(
         "--output", type=Path, default=Path("quickstart-output"), help="made anew (default: %(default)s)"
     )
-    parser.add_argument("--steps", type=int, default=400, help="fitting steps for each tile (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=600, help="fitting steps of the sirens (default: %(default)s)")
     arguments = parser.parse_args()
     out: Path = arguments.output
     if out.exists() and not (out / "quickstart.json").exists() and any(out.iterdir()):

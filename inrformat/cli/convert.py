@@ -6,15 +6,26 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from inrformat.cli.cells_flags import add_cells_flags, cells_options, read_codebook
 from inrformat.cli.options import add_json, bar, positive_int, print_json
 from inrformat.cli.siren_flags import add_siren_flags, siren_options
-from inrformat.errors import OutputExistsError
+from inrformat.errors import OutputExistsError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import torch
+
     from inrformat.convert.pipeline import ConvertSummary
+    from inrformat.encode.record import Encoder
 
 _DESCRIPTION = """Convert a folder of images: one class a sub-folder, as torchvision's ImageFolder reads them, or a flat
 folder without classes. EXIF orientation is applied, transparency dropped, and of animations the first frame taken."""
+
+_CELLS_ONLY = ("quality", "psnr-per-image", "codebook")
+_SIREN_ONLY = (
+    "steps", "preset", "hidden", "bytes-per-image", "no-shared-base", "prune", "prune-ratio", "prune-drop",
+)  # fmt: skip
 
 
 def add_parser(commands: Any) -> None:
@@ -22,11 +33,9 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser("convert", help="folder of images -> .inrd file", description=_DESCRIPTION)
     parser.add_argument("source", metavar="SOURCE", type=Path, help="folder of images")
     parser.add_argument("output", metavar="OUT.inrd", type=Path, help="file to write; must not exist")
-    parser.add_argument("--network", choices=["siren"], default="siren", help="network family (default: %(default)s)")
+    parser.add_argument("--network", choices=["cells", "siren"], default="cells", help="family (default: %(default)s)")
     parser.add_argument("--size", type=positive_int, metavar="N", help="make the short side N pixels (Lanczos)")
-    parser.add_argument(
-        "--steps", type=positive_int, metavar="N", help="optimiser steps for each image (default: by size)"
-    )
+    parser.add_argument("--psnr", type=float, metavar="DB", help="PSNR to reach: on average (cells), or each (siren)")
     parser.add_argument(
         "--limit", type=positive_int, metavar="N", help="convert N images, spread evenly over the source"
     )
@@ -35,6 +44,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--skip-unreadable", action="store_true", help="leave unreadable images out instead of stopping"
     )
+    add_cells_flags(parser)
     add_siren_flags(parser)
     add_json(parser)
     parser.set_defaults(run=run)
@@ -47,22 +57,35 @@ def run(arguments: argparse.Namespace) -> int:
     from inrformat.convert.pipeline import convert
     from inrformat.convert.sources import scan_folder
     from inrformat.data.residency import checked_device
-    from inrformat.encode.siren.encoder import SirenEncoder
 
     device = checked_device(arguments.device)
     source = scan_folder(arguments.source).limited(arguments.limit)
-    options = siren_options(arguments)
     with bar(len(source), unit=" images", what="converting", quiet=arguments.json) as progress:
         summary = convert(
             source,
             arguments.output,
-            SirenEncoder(options, device=device, progress=progress.update),
+            _encoder(arguments, device, progress.update),
             size=arguments.size,
             seed=arguments.seed,
             skip_unreadable=arguments.skip_unreadable,
         )
     _report(summary, as_json=arguments.json)
     return 0
+
+
+def _encoder(arguments: argparse.Namespace, device: torch.device, progress: Callable[[float], None]) -> Encoder:
+    """The encoder of the family that was asked for."""
+    foreign = _SIREN_ONLY if arguments.network == "cells" else _CELLS_ONLY
+    for flag in foreign:
+        if getattr(arguments, flag.replace("-", "_")):
+            raise UsageError(f"--{flag} does not go with --network {arguments.network}")
+    if arguments.network == "cells":
+        from inrformat.encode.cells.encoder import CellsEncoder
+
+        return CellsEncoder(cells_options(arguments), codebook=read_codebook(arguments.codebook), progress=progress)
+    from inrformat.encode.siren.encoder import SirenEncoder
+
+    return SirenEncoder(siren_options(arguments), device=device, progress=progress)
 
 
 def _report(summary: ConvertSummary, *, as_json: bool) -> None:

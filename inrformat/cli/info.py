@@ -128,7 +128,7 @@ def _print_text(values: dict[str, Any]) -> None:
         if values["mean_psnr_db"] is None
         else f"mean {values['mean_psnr_db']:.2f} dB, worst {values['worst_psnr_db']:.2f} dB"
         f" (sample {values['worst_sample']}{', ' + values['worst_name'] if values['worst_name'] else ''})",
-        "fitting": "not stored"
+        "fitting": "closed form"
         if values["mean_fit_steps"] is None
         else f"{values['mean_fit_steps']:g} steps, {values['mean_zero_weights_percent']:g} % zero weights on average",
         "sections": ", ".join(f"{name} {size:,}" for name, size in values["bytes_by_section"].items()),

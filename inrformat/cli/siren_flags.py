@@ -15,13 +15,13 @@ __all__ = ["add_siren_flags", "siren_options"]
 
 
 def add_siren_flags(parser: argparse.ArgumentParser) -> None:
-    """Add them as a group of their own; ``--steps`` and ``--seed`` are the command's."""
+    """Add them as a group of their own; ``--psnr`` and ``--seed`` are the command's."""
     group = parser.add_argument_group("siren")
+    group.add_argument("--steps", type=positive_int, metavar="N", help="optimiser steps for each image")
     group.add_argument(
         "--preset", metavar="NAME", help="paper-cifar (3x15), paper-224-small, paper-224, paper-224-large"
     )
     group.add_argument("--hidden", metavar="LxW", help="hidden layers and their width, as in 10x28")
-    group.add_argument("--psnr", type=float, metavar="DB", help="coarsest quantization that reaches DB for each image")
     group.add_argument(
         "--bytes-per-image", type=positive_int, metavar="N", help="finest quantization that fits N bytes"
     )

@@ -185,8 +185,10 @@ def convert(
 
 
 def _sample(count: int, seed: int) -> list[int]:
-    """Numbers of the images to learn from: all of a small set, a seeded choice of a large one."""
-    if count <= _SAMPLE_IMAGES:
-        return list(range(count))
-    chosen: NDArray[np.int64] = np.random.default_rng(seed).choice(count, _SAMPLE_IMAGES, replace=False)
-    return sorted(chosen.tolist())
+    """Numbers of the images to learn from: all of a small set, a seeded choice of a large one.
+
+    In random order, so that an encoder that learns from the first few of them sees every class.
+    """
+    chosen: NDArray[np.int64] = np.random.default_rng(seed).permutation(count)[:_SAMPLE_IMAGES]
+    numbers: list[int] = chosen.tolist()
+    return numbers

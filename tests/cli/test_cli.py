@@ -71,7 +71,7 @@ def test_info_reports_every_image(photo_file):
 def test_siren_flags_reach_the_encoder(photo_folder, tmp_path):
     def psnr_and_networks(name, *flags):
         out = tmp_path / name
-        done = inrformat("convert", photo_folder, out, "--steps", 60, "--limit", 6, *flags)
+        done = inrformat("convert", photo_folder, out, "--network", "siren", "--steps", 60, "--limit", 6, *flags)
         assert (done.returncode, done.stderr) == (0, "")
         return json.loads(inrformat("info", out, "--per-image", "--json").stdout)
 
@@ -80,8 +80,40 @@ def test_siren_flags_reach_the_encoder(photo_folder, tmp_path):
     small = psnr_and_networks("b", "--preset", "paper-cifar", "--bytes-per-image", 300)
     assert max(image["bytes"] for image in small["images"]) <= 300
     assert small["networks"][0] == "siren 2-15-15-15-3"
-    fails(2, "unknown preset 'paper'", "convert", photo_folder, tmp_path / "c", "--preset", "paper")
-    fails(2, "expected LAYERSxWIDTH", "convert", photo_folder, tmp_path / "c", "--hidden", "big")
+    fails(
+        2, "unknown preset 'paper'", "convert", photo_folder, tmp_path / "c", "--network", "siren", "--preset", "paper"
+    )
+    fails(2, "expected LAYERSxWIDTH", "convert", photo_folder, tmp_path / "c", "--network", "siren", "--hidden", "big")
+
+
+def test_cells_are_the_default_and_their_flags_reach_the_encoder(photo_folder, tmp_path):
+    def converted(name, *flags):
+        out = tmp_path / name
+        done = inrformat("convert", photo_folder, out, "--json", *flags)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert inrformat("validate", out).returncode == 0
+        return json.loads(inrformat("info", out, "--per-image", "--json").stdout)
+
+    coarse, fine = converted("coarse", "--quality", 50), converted("fine", "--quality", 90)
+    assert coarse["networks"] == ["cells"]
+    assert coarse["bytes_by_section"]["PYLD"] < fine["bytes_by_section"]["PYLD"] / 2
+    assert coarse["mean_psnr_db"] < fine["mean_psnr_db"] - 8
+    floor = converted("floor", "--psnr-per-image", 33)
+    assert min(image["psnr_db"] for image in floor["images"]) >= 33
+    borrowed = converted("borrowed", "--codebook", tmp_path / "coarse")
+    assert borrowed["mean_psnr_db"] == coarse["mean_psnr_db"]
+    assert inrformat("export", tmp_path / "fine", tmp_path / "png").returncode == 0
+    name = "astronaut/tile_2.png"
+    (image,) = [image for image in fine["images"] if image["name"] == name]
+    measured = psnr(Image.open(photo_folder / name), Image.open(tmp_path / "png" / name))
+    assert measured == pytest.approx(image["psnr_db"], abs=0.05)
+    fails(2, "--steps does not go with --network cells", "convert", photo_folder, tmp_path / "x", "--steps", 5)
+    fails(2, "--quality does not", "convert", photo_folder, tmp_path / "x", "--network", "siren", "--quality", 5)
+    fails(2, "quality 101", "convert", photo_folder, tmp_path / "x", "--quality", 101)
+
+
+def test_a_codebook_of_another_family_is_refused(photo_folder, photo_file, tmp_path):
+    fails(2, "not a file of cells", "convert", photo_folder, tmp_path / "x", "--codebook", photo_file)
 
 
 def test_export_at_another_size(photo_file, tmp_path):
@@ -148,7 +180,7 @@ def test_wrong_usage_is_exit_2(arguments):
 @pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_conversion_leaves_nothing_behind(photo_folder, tmp_path, which):
     process = subprocess.Popen(
-        [sys.executable, "-m", "inrformat", "convert", photo_folder, tmp_path / "x.inrd", "--steps", "1000000"],
+        [sys.executable, "-m", "inrformat", "convert", photo_folder, tmp_path / "x.inrd", "--network", "siren", "--steps", "1000000"],
         stderr=subprocess.PIPE, text=True,
         # SIGINT is ignored where pytest itself runs in the background.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509

@@ -112,7 +112,12 @@ class CellsEncoder:
 
     def encode(self, images: Sequence[Image]) -> list[EncodedRecord]:
         """Encode images, in order."""
-        return self._map(self._encode_one, images)
+        return self._map(self._encode_and_count, images)
+
+    def _encode_and_count(self, image: Image) -> EncodedRecord:
+        record = self._encode_one(image)
+        self._progress(1)
+        return record
 
     def _use(self, codebook: Codebook) -> None:
         network = next((n for n in codebook.networks if isinstance(n, Cells)), None)
