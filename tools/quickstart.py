@@ -58,13 +58,11 @@ def main() -> None:
 
     say("3. Convert and validate: one small network for each image")
     for split in ("train", "test"):
-        inrformat(
-            "convert", out / "tiles" / split, out / f"{split}.inrd", "--network", "siren", "--steps", arguments.steps
-        )
-    inrformat(
-        "convert", out / "photographs", out / "photographs.inrd", "--network", "siren", "--steps", PREVIEW_STEPS
-    )  # fmt: skip
-    for name in ("train", "test", "photographs"):
+        inrformat("convert", out / "tiles" / split, out / f"{split}.inrd")
+    photographs = out / "photographs"
+    inrformat("convert", photographs, out / "photographs.inrd", "--quality", PREVIEW_QUALITY)
+    inrformat("convert", photographs, out / "sirens.inrd", "--network", "siren", "--steps", arguments.steps)
+    for name in ("train", "test", "photographs", "sirens"):
         inrformat("validate", out / f"{name}.inrd")
     inrformat("info", out / "train.inrd")
 
@@ -80,8 +78,8 @@ def main() -> None:
               f"{', '.join(f'{100 * r:.1f}' for r in runs)}; chance {100 / len(photos):.1f} %)")  # fmt: skip
 
     say("5. A picture to look at")
-    preview(out / "photographs", out / "photographs.inrd", out / "preview.png")
-    print(f"   {out / 'preview.png'}: original, decoded at its native size, decoded at twice that size")
+    preview(photographs, {"cells": out / "photographs.inrd", "siren": out / "sirens.inrd"}, out / "preview.png")
+    print(f"   {out / 'preview.png'}: originals, and both families decoded at the native and at twice the native size")
     (out / "quickstart.json").write_text(json.dumps({"accuracy": accuracy}, indent=2))
 
 
@@ -181,28 +179,36 @@ def train_classifier(train: Dataset, test: Dataset, *, seed: int) -> float:
         return float((model(images).argmax(1) == labels).float().mean())
 
 
-def preview(folder: Path, file: Path, target: Path) -> None:
-    """Original, decoded at native size and decoded at 2x, one photograph a row; the native ones with visible pixels."""
-    native, double = InrdDataset(file), InrdDataset(file, size=2 * PREVIEW_PX)
-    psnrs = native.reader.index.psnr_db
-    names = native.reader.field("name")
-    cell = max(2 * max(image.shape[1:]) for image, _ in native) + 8
-    sheet = Image.new("RGB", (3 * cell, len(native) * (2 * PREVIEW_PX + 28) + 8), "white")
+def preview(folder: Path, files: dict[str, Path], target: Path) -> None:
+    """A photograph a row: original, then each family decoded at native size (with visible pixels) and at 2x."""
+    native = {family: InrdDataset(file) for family, file in files.items()}
+    double = {family: InrdDataset(file, size=2 * PREVIEW_PX) for family, file in files.items()}
+    first = next(iter(native.values()))
+    cell = max(2 * max(image.shape[1:]) for image, _ in first) + 8
+    sheet = Image.new("RGB", ((1 + 2 * len(files)) * cell, len(first) * (2 * PREVIEW_PX + 28) + 8), "white")
     draw = ImageDraw.Draw(sheet)
     y = 4
-    for row, name in enumerate(names):
+    for row, name in enumerate(first.reader.field("name")):
         with Image.open(folder / name) as original:
-            pictures = [
-                original.convert("RGB"),
-                *(Image.fromarray(d[row][0].permute(1, 2, 0).numpy()) for d in (native, double)),
+            pictures = [(f"{name}: original", original.convert("RGB"))]
+        for family in files:
+            index = native[family].reader.index
+            caption = f"{family}, {index.psnr_db[row]:.1f} dB, {index.lengths_bytes[row]:,} bytes"
+            pictures += [
+                (caption, to_picture(native[family][row][0])),
+                (f"{family} at 2x", to_picture(double[family][row][0])),
             ]
-        size = pictures[2].size
-        captions = [f"{name}: original", f"decoded, {psnrs[row]:.1f} dB", "decoded at 2x"]
-        for column, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
+        size = pictures[-1][1].size
+        for column, (caption, picture) in enumerate(pictures):
             draw.text((column * cell + 4, y), caption, fill="black")
             sheet.paste(picture.resize(size, Image.Resampling.NEAREST), (column * cell + 4, y + 14))
         y += size[1] + 28
     sheet.crop((0, 0, sheet.width, y)).save(target)
+
+
+def to_picture(image: torch.Tensor) -> Image.Image:
+    """A decoded image for Pillow."""
+    return Image.fromarray(image.permute(1, 2, 0).numpy())
 
 
 if __name__ == "__main__":

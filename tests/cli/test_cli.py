@@ -179,8 +179,9 @@ def test_wrong_usage_is_exit_2(arguments):
 
 @pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_conversion_leaves_nothing_behind(photo_folder, tmp_path, which):
+    endless = ["--network", "siren", "--steps", "1000000"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "inrformat", "convert", photo_folder, tmp_path / "x.inrd", "--network", "siren", "--steps", "1000000"],
+        [sys.executable, "-m", "inrformat", "convert", photo_folder, tmp_path / "x.inrd", *endless],
         stderr=subprocess.PIPE, text=True,
         # SIGINT is ignored where pytest itself runs in the background.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
