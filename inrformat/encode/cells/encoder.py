@@ -98,7 +98,7 @@ class CellsEncoder:
         floor = self.options.psnr_floor_db is not None
         if self._aim() is not None:
             step = _STEP_LEAST * 2.0**3
-        model = train(fits, step, counts, rounds=_ROUNDS)
+        model = train(fits, step, counts, rounds=_ROUNDS, on_round=self._alive)
         self._use(to_codebook(model, fits, step, colour, any_scale=floor))
         checked = _within(chosen, _TARGET_PIXELS)
         for _ in range(_RETARGETS if self._aim() is not None else 0):
@@ -106,7 +106,7 @@ class CellsEncoder:
             if abs(octaves) < 0.004:
                 break
             step = min(max(step * 2.0**octaves, _STEP_LEAST), _STEP_MOST)
-            model = train(fits, step, counts, rounds=_RETARGET_ROUNDS, model=model)
+            model = train(fits, step, counts, rounds=_RETARGET_ROUNDS, model=model, on_round=self._alive)
             self._use(to_codebook(model, fits, step, colour, any_scale=floor))
         return self._codebook
 
@@ -118,6 +118,10 @@ class CellsEncoder:
         record = self._encode_one(image)
         self._progress(1)
         return record
+
+    def _alive(self) -> None:
+        """Shows a progress bar while the codebook is learned, before any image is done."""
+        self._progress(0)
 
     def _use(self, codebook: Codebook) -> None:
         network = next((n for n in codebook.networks if isinstance(n, Cells)), None)

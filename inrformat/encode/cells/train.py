@@ -7,7 +7,7 @@ of what was assigned to it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -111,8 +111,16 @@ def _by_energy(weights: Sequence[NDArray[np.float32]], step: float, count: int) 
     return np.split(chosen, np.cumsum([len(w) for w in weights])[:-1])
 
 
-def train(fits: Sequence[Fit], step: float, counts: ClassCounts, *, rounds: int, model: Model | None = None) -> Model:
-    """Learn a model for ``step``, from ``model`` where given. Deterministic."""
+def train(
+    fits: Sequence[Fit],
+    step: float,
+    counts: ClassCounts,
+    *,
+    rounds: int,
+    model: Model | None = None,
+    on_round: Callable[[], None] = lambda: None,
+) -> Model:
+    """Learn a model for ``step``, from ``model`` where given. Deterministic. ``on_round`` follows each round."""
     chosen: list[dict[int, NDArray[np.int32]]] | None = None
     if model is None:
         model, chosen = start(fits, step, counts)
@@ -120,6 +128,7 @@ def train(fits: Sequence[Fit], step: float, counts: ClassCounts, *, rounds: int,
         decided = [decide(f, model, step)[0] for f in fits] if chosen is None else None
         model = _learn(fits, step, model, decided, chosen)
         chosen = None
+        on_round()
     return model
 
 
