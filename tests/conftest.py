@@ -31,7 +31,8 @@ def tiles(image: np.ndarray, *, side: int, count: int) -> list[np.ndarray]:
 def shared_data() -> Path:
     """The folder of public image sets, where this checkout has one beside it."""
     if not SHARED_DATA.is_dir():
-        pytest.skip("the public image sets are not on this machine (../shared/data)")  # only the project's CI has them
+        # Licences keep these sets out of the project: CI has them beside the checkout, a user's machine does not.
+        pytest.skip("the public image sets are not on this machine (../shared/data)")
     return SHARED_DATA
 
 
