@@ -11,6 +11,7 @@ Writes one JSON a run to tools/bench/results/. Speeds are only to be read as rat
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import math
 import time
@@ -23,11 +24,12 @@ import numpy as np
 import torch
 from PIL import Image as PilImage
 
+from inrformat.coding.rans import RansDecoder
 from inrformat.coding.tables import SymbolTable
 from inrformat.container.metadata import Metadata
 from inrformat.container.writer import InrdWriter
 from inrformat.encode.siren.encoder import SirenEncoder, SirenOptions
-from inrformat.encode.siren.engine import Shape, Start, Tuning, engine_for
+from inrformat.encode.siren.engine import Fit, Shape, Start, Tuning, engine_for
 from inrformat.encode.siren.fitting import fit_from
 from inrformat.encode.siren.options import Pruning
 from inrformat.encode.siren.quantize import group_steps
@@ -104,9 +106,42 @@ def file_bytes(codebook: Any, records: list[Any], folder: Path) -> int:
     return size
 
 
-def encoded(images: list[np.ndarray], folder: Path, **options: Any) -> dict[str, Any]:
+class RememberingEngine:
+    """Fits that several arms of a comparison have in common run once; speeds mean nothing then."""
+
+    def __init__(self) -> None:
+        self._engine = engine_for(torch.device("cpu"))
+        self._known: dict[bytes, Fit] = {}
+
+    def fit(self, shape: Shape, images: list[np.ndarray], start: Start, tuning: Tuning) -> Fit:
+        """See ``Engine.fit``."""
+        digest = hashlib.sha256(repr((shape, tuning)).encode())
+        bound = (start.origin, start.differences, start.quantum, start.mask, start.target_mse)
+        for array in (*bound, *images):
+            digest.update(b"-" if array is None else array.tobytes())
+        if digest.digest() not in self._known:
+            self._known[digest.digest()] = self._engine.fit(shape, images, start, tuning)
+        known = self._known[digest.digest()]
+        return Fit(known.differences.copy(), known.mse.copy(), known.steps.copy(), known.diverged.copy())
+
+
+def fixed_bytes(codebook: Any, records: list[Any]) -> float:
+    """Mean length of the records if each group of weights were stored with as many bits as its largest symbol needs."""
+    total = 0.0
+    for r in records:
+        network = codebook.networks[r.network]
+        decoder = RansDecoder([r.data], codebook.tables, lanes=network.lanes(height=r.height, width=r.width))
+        symbols = network.read_symbols(decoder)[1][0]
+        groups = np.split(np.abs(symbols), np.cumsum(network.group_sizes)[:-1])
+        total += sum(len(g) * math.ceil(math.log2(2 * int(g.max()) + 1)) for g in groups) / 8
+    return total / len(records)
+
+
+def encoded(images: list[np.ndarray], folder: Path, *, engine: Any = None, **options: Any) -> dict[str, Any]:
     """Encode with those options: quality, bytes, time."""
     encoder = SirenEncoder(SirenOptions(**options), device=torch.device("cpu"))
+    if engine is not None:
+        encoder._engine = engine
     began = time.perf_counter()
     codebook = encoder.train(images, complete=True)
     records = encoder.encode(images)
@@ -116,6 +151,8 @@ def encoded(images: list[np.ndarray], folder: Path, **options: Any) -> dict[str,
         "psnr_db": round(float(psnr.mean()), 3), "worst_psnr_db": round(float(psnr.min()), 3),
         "record_bytes": round(float(np.mean([len(r.data) for r in records])), 1),
         "file_bytes_per_image": round(file_bytes(codebook, records, folder) / len(images), 1),
+        "fixed_bits_bytes": round(fixed_bytes(codebook, records), 1),
+        "zero_weights_percent": round(100 * float(np.mean([r.sparsity for r in records])), 1),
         "pruned_images": int(sum(r.network == 1 for r in records)),
         "images_per_s": round(len(images) / seconds, 3),
         "all_psnr_db": [round(float(p), 2) for p in psnr],
@@ -201,29 +238,38 @@ def cifar(images: list[np.ndarray], folder: Path, *, slow_count: int) -> dict[st
     return result
 
 
+# Explicit dynamic pruning fine-tunes for rounds of a sixth of the steps: its fair rival spends five without pruning.
+LONGER = 11 / 6
 ARMS: dict[str, dict[str, Any]] = {
     "none": {"pruning": Pruning.NONE},
+    "auto": {},
+    "auto, no trial": {"prune_trial": False},
     "dynamic 0.3 dB": {"pruning": Pruning.DYNAMIC, "prune_drop_db": 0.3},
+    "none, longer": {"pruning": Pruning.NONE},
 }
-# Pruning fine-tunes for five rounds of a sixth of the steps: its fair rival spends them without pruning.
-LONGER = 11 / 6
+STAGES: dict[str, dict[str, Any]] = {"no allocation": {"allocate": False}, "no fine-tuning": {"fine_tune_steps": 0}}
 
 
 def rate_distortion(images: list[np.ndarray], folder: Path, *, steps: int) -> dict[str, Any]:
-    """Three shapes at several quantization budgets, with and without pruning, and with its steps but no pruning."""
-    points = []
+    """Three shapes at several quantization budgets: pruning off, automatic, explicit; and its steps but no pruning.
+
+    At the middle budget also without allocation and without fine-tuning.
+    """
+    result: dict[str, Any] = {"steps": steps, "images": len(images), "points": []}
     for hidden in ((5, 28), (10, 28), (10, 40)):
+        engine = RememberingEngine()
         for drop in (0.15, 0.5, 1.5):
-            for name, arm in {
-                **ARMS,
-                "none, longer": {"pruning": Pruning.NONE, "steps": round(steps * LONGER)},
-            }.items():
-                run = encoded(images, folder, **{"hidden": hidden, "steps": steps, "max_drop_db": drop, **arm})
+            stages = {name: {"pruning": Pruning.NONE, **arm} for name, arm in STAGES.items() if drop == 0.5}
+            for name, arm in {**ARMS, **stages}.items():
+                taken = round(steps * LONGER) if name == "none, longer" else steps
+                run = encoded(images, folder, engine=engine, hidden=hidden, steps=taken, max_drop_db=drop, **arm)
                 run |= {"hidden": hidden, "max_drop_db": drop, "pruning": name}
                 run["rate_bpp"] = round(8 * run["record_bytes"] / (images[0].shape[0] * images[0].shape[1]), 4)
-                points.append(run)
+                del run["images_per_s"]
+                result["points"].append(run)
                 print(json.dumps({k: v for k, v in run.items() if not k.startswith("all_")}), flush=True)
-    return {"steps": steps, "images": len(images), "points": points}
+                save("rd", result)
+    return result
 
 
 def plot(result: dict[str, Any], path: Path) -> None:
@@ -235,7 +281,13 @@ def plot(result: dict[str, Any], path: Path) -> None:
 
     figure, axes = plt.subplots(figsize=(7, 5))
     for hidden in sorted({tuple(p["hidden"]) for p in result["points"]}):
-        for pruning, style in (("none", "--"), ("dynamic 0.3 dB", "-"), ("none, longer", ":")):
+        for pruning, style in (
+            ("none", "-"),
+            ("auto", ":"),
+            ("auto, no trial", "--"),
+            ("dynamic 0.3 dB", "-."),
+            ("none, longer", ":"),
+        ):
             chosen = [p for p in result["points"] if tuple(p["hidden"]) == hidden and p["pruning"] == pruning]
             chosen.sort(key=lambda p: p["rate_bpp"])
             label = f"{hidden[0]}x{hidden[1]}, pruning {pruning}"
