@@ -20,8 +20,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import msgpack
 import numpy as np
 import torch
+import zstandard
 from PIL import Image as PilImage
 
 from inrformat.coding.rans import RansDecoder
@@ -137,13 +139,15 @@ def fixed_bytes(codebook: Any, records: list[Any]) -> float:
     return total / len(records)
 
 
-def encoded(images: list[np.ndarray], folder: Path, *, engine: Any = None, **options: Any) -> dict[str, Any]:
-    """Encode with those options: quality, bytes, time."""
+def encoded(
+    images: list[np.ndarray], folder: Path, *, engine: Any = None, sample: Any = None, **options: Any
+) -> dict[str, Any]:
+    """Encode with those options, having learned from ``sample`` or the images themselves: quality, bytes, time."""
     encoder = SirenEncoder(SirenOptions(**options), device=torch.device("cpu"))
     if engine is not None:
         encoder._engine = engine
     began = time.perf_counter()
-    codebook = encoder.train(images, complete=True)
+    codebook = encoder.train(images if sample is None else sample, complete=sample is None)
     records = encoder.encode(images)
     seconds = time.perf_counter() - began
     psnr = np.array([r.psnr_db for r in records])
@@ -151,6 +155,7 @@ def encoded(images: list[np.ndarray], folder: Path, *, engine: Any = None, **opt
         "psnr_db": round(float(psnr.mean()), 3), "worst_psnr_db": round(float(psnr.min()), 3),
         "record_bytes": round(float(np.mean([len(r.data) for r in records])), 1),
         "file_bytes_per_image": round(file_bytes(codebook, records, folder) / len(images), 1),
+        "codebook_bytes": len(zstandard.compress(msgpack.packb(codebook.to_map()))),
         "fixed_bits_bytes": round(fixed_bytes(codebook, records), 1),
         "zero_weights_percent": round(100 * float(np.mean([r.sparsity for r in records])), 1),
         "pruned_images": int(sum(r.network == 1 for r in records)),
@@ -210,8 +215,38 @@ def quantization(images: list[np.ndarray], *, shared: bool) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def cifar(images: list[np.ndarray], folder: Path, *, slow_count: int) -> dict[str, Any]:
-    """Everything the issue asks for at 32 px."""
+def unseen(learned_from: list[np.ndarray], images: list[np.ndarray], folder: Path) -> dict[str, Any]:
+    """What a base is worth to images that it was not learned from, at several numbers of steps."""
+    result = {}
+    for steps in (500, 1500):
+        for name, shared in (("shared base", True), ("no base", False)):
+            run = encoded(
+                images, folder, sample=learned_from, hidden=(3, 15), steps=steps, shared_base=shared,
+                pruning=Pruning.NONE,
+            )  # fmt: skip
+            result[f"{steps} steps, {name}"] = without_images(run)
+    return result
+
+
+def base_by_count(images: list[np.ndarray], folder: Path) -> dict[str, Any]:
+    """Bytes an image at 28 dB with a base and without, codebook counted, by the number of images that share it."""
+    result = {}
+    for count in (4, 8, 12, 24):
+        for name, shared in (("shared base", True), ("no base", False)):
+            options = {"hidden": (3, 15), "psnr_db": 28.0, "pruning": Pruning.NONE, "shared_base": shared}
+            run = without_images(encoded(images[:count], folder, **options))
+            run["bytes_per_image"] = round(run["record_bytes"] + run["codebook_bytes"] / count, 1)
+            result[f"{count} images, {name}"] = run
+    return result
+
+
+def without_images(run: dict[str, Any]) -> dict[str, Any]:
+    """A run without its per-image figures."""
+    return {k: v for k, v in run.items() if not k.startswith("all_")}
+
+
+def cifar(images: list[np.ndarray], others: list[np.ndarray], folder: Path, *, slow_count: int) -> dict[str, Any]:
+    """Everything that is measured at 32 px; ``others`` are images that no base is learned from."""
     result: dict[str, Any] = {"float16_bytes_per_image": 573 * 2}
     result["speed"] = speed(images, slow_count=slow_count, steps=1500)
     result["quantization, shared base"] = quantization(images, shared=True)
@@ -230,11 +265,18 @@ def cifar(images: list[np.ndarray], folder: Path, *, slow_count: int) -> dict[st
         "iterative pruning 15 %": {"pruning": Pruning.RATIO, "prune_ratio": 0.15},
         "dynamic pruning 0.5 dB": {"pruning": Pruning.DYNAMIC, "prune_drop_db": 0.5},
     }
+    remembering = RememberingEngine()
     for name, options in runs.items():
-        result[name] = encoded(images, folder, hidden=(3, 15), **options)
-        shown = {k: v for k, v in result[name].items() if not k.startswith("all_")}
-        print(name, json.dumps(shown), flush=True)
+        timed = name in ("default", "psnr 30 dB")
+        result[name] = encoded(images, folder, engine=None if timed else remembering, hidden=(3, 15), **options)
+        if not timed:
+            del result[name]["images_per_s"]
+        print(name, json.dumps(without_images(result[name])), flush=True)
         save("cifar", result)
+    result["base, images it was not learned from"] = unseen(images, others, folder)
+    result["base, by images that share it"] = base_by_count(images, folder)
+    for name in list(result)[-2:]:
+        print(name, json.dumps(result[name]), flush=True)
     return result
 
 
@@ -316,7 +358,9 @@ def main() -> None:
     parser.add_argument("--scratch", type=Path, default=Path())
     args = parser.parse_args()
     if args.what == "cifar":
-        result = cifar(load(args.images, args.count or 256), args.scratch, slow_count=args.slow_count)
+        count = args.count or 256
+        both = load(args.images, 2 * count)
+        result = cifar(both[:count], both[count:], args.scratch, slow_count=args.slow_count)
     elif args.what == "rd":
         result = rate_distortion(load(args.images, args.count or 4, side=224), args.scratch, steps=args.steps)
         plot(result, RESULTS / "siren_rd_224.png")
