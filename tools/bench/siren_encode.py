@@ -315,28 +315,24 @@ def rate_distortion(images: list[np.ndarray], folder: Path, *, steps: int) -> di
 
 
 def plot(result: dict[str, Any], path: Path) -> None:
-    """PSNR over bits per pixel, one line a shape and pruning mode."""
+    """PSNR over bits per pixel: one panel a shape, one line an arm."""
     import matplotlib as mpl
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(7, 5))
-    for hidden in sorted({tuple(p["hidden"]) for p in result["points"]}):
-        for pruning, style in (
-            ("none", "-"),
-            ("auto", ":"),
-            ("auto, no trial", "--"),
-            ("dynamic 0.3 dB", "-."),
-            ("none, longer", ":"),
-        ):
-            chosen = [p for p in result["points"] if tuple(p["hidden"]) == hidden and p["pruning"] == pruning]
+    shapes = sorted({tuple(p["hidden"]) for p in result["points"]})
+    figure, panels = plt.subplots(1, len(shapes), figsize=(4.2 * len(shapes), 4), squeeze=False)
+    for axes, hidden in zip(panels[0], shapes, strict=True):
+        for (arm, _), style in zip(ARMS.items(), ("-", "--", "-.", ":", ":"), strict=True):
+            chosen = [p for p in result["points"] if tuple(p["hidden"]) == hidden and p["pruning"] == arm]
             chosen.sort(key=lambda p: p["rate_bpp"])
-            label = f"{hidden[0]}x{hidden[1]}, pruning {pruning}"
-            axes.plot([p["rate_bpp"] for p in chosen], [p["psnr_db"] for p in chosen], style, marker="o", label=label)
-    axes.set(xlabel="rate (bits per pixel, records)", ylabel="PSNR-RGB (dB)", title="SIREN at 224 px")
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
+            rates, qualities = [p["rate_bpp"] for p in chosen], [p["psnr_db"] for p in chosen]
+            axes.plot(rates, qualities, style, marker="o", markersize=4, label=f"pruning: {arm}")
+        axes.set(xlabel="rate (bits per pixel, records)", ylabel="PSNR-RGB (dB)")
+        axes.set_title(f"{hidden[0]}x{hidden[1]} at 224 px, {result['steps']} steps")
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=7)
     figure.tight_layout()
     figure.savefig(path, dpi=110)
 

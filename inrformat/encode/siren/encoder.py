@@ -15,7 +15,7 @@ from inrformat.coding.tables import SymbolTable, TableSet
 from inrformat.decode.records import join_records
 from inrformat.decode.reference import decode_images
 from inrformat.encode.record import EncodedRecord, Image, Outcome, psnr_db
-from inrformat.encode.siren.economy import Rules, prune_while_better
+from inrformat.encode.siren.economy import Rules, prune_where_better, remeasured
 from inrformat.encode.siren.engine import Fit, Shape, Start, Tuning, engine_for
 from inrformat.encode.siren.fitting import fit_from
 from inrformat.encode.siren.options import Pruning, SirenOptions
@@ -243,7 +243,7 @@ class SirenEncoder:
         options, groups = self.options, self._prune_groups()
         if options.pruning is Pruning.DYNAMIC:
             limit = np.maximum(context.mse, 1e-6) * 10 ** (options.prune_drop_db / 10)
-            differences, mask = prune_within(
+            differences, mask, _ = prune_within(
                 self._engine, self._shape, context.images, context.start, self._fine_tuning,
                 limit_mse=limit, rounds=4 * options.prune_rounds, by=options.prune_by, groups=groups,
             )  # fmt: skip
@@ -253,12 +253,7 @@ class SirenEncoder:
                 share=options.prune_ratio, rounds=options.prune_rounds, by=options.prune_by, groups=groups,
             )  # fmt: skip
             differences = fit.differences
-        measured = self._engine.fit(
-            self._shape, context.images, Start(origin=self._origin, differences=differences),
-            replace(self._fine_tuning, steps=0),
-        )  # fmt: skip
-        energies = weight_energies(self._shape, self._origin + differences) * mask
-        return self._context(context.images, differences, measured.mse, energies, mask)
+        return remeasured(context, differences, mask)
 
     def _try_pruning(self, context: Context, dense: Quantized) -> list[tuple[NDArray[np.int32], NDArray[np.int32]]]:
         """The pruned class learned from part of the sample, if pruning was asked for or pays (``pruning_pays``)."""
@@ -269,7 +264,7 @@ class SirenEncoder:
             pruned = self._targeted(self._pruned(part), network=_PRUNED)
             return [(pruned.symbols, pruned.scales)]
         before = part_of(dense, rows)
-        best, chosen = prune_while_better(part, before, self._rules(self._own_bytes))
+        best, chosen = prune_where_better(part, before, self._rules(self._own_bytes))
         self.pruning_pays = bool(chosen.any()) and (
             not self.options.prune_trial or self._saves_enough(part, before, best, chosen)
         )
@@ -284,7 +279,12 @@ class SirenEncoder:
             return for_errors(context, targets)
 
         return Rules(
-            quantize, bytes_of, options.bytes_per_image, options.prune_rounds, options.prune_by, self._prune_groups()
+            quantize,
+            bytes_of,
+            options.bytes_per_image,
+            4 * options.prune_rounds,
+            options.prune_by,
+            self._prune_groups(),
         )
 
     def _saves_enough(self, context: Context, dense: Quantized, best: Quantized, chosen: NDArray[np.bool_]) -> bool:
@@ -332,7 +332,7 @@ class SirenEncoder:
         dense = self._targeted(context) if dense is None else dense
         if not self.pruning_pays:
             return _coded(dense, _DENSE, fitted)
-        best, chosen = prune_while_better(context, dense, self._rules(self._coded_bytes))
+        best, chosen = prune_where_better(context, dense, self._rules(self._coded_bytes))
         options = (_coded(best, _DENSE, fitted), _coded(best, _PRUNED, fitted))
         return [options[pruned][i] for i, pruned in enumerate(chosen.tolist())]
 
