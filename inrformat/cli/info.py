@@ -51,9 +51,16 @@ def describe_images(reader: InrdReader) -> list[dict[str, Any]]:
         "bytes": index.lengths_bytes.tolist(),
         "psnr_db": None if index.psnr_db is None else index.psnr_db.tolist(),
         **{name: _int_field(reader, name) for name in _FIT_FIELDS},
+        "pruning_saved_bytes": _int_field(reader, "pruning_saved_bytes"),
         "fit_outcome": _outcomes(reader),
     }
     return [{key: None if c is None else c[k] for key, c in columns.items()} for k in range(len(reader))]
+
+
+def _pruning(reader: InrdReader) -> dict[str, int] | None:
+    """How many images were pruned because it pays, and what that saved; None if none was."""
+    saved = _int_field(reader, "pruning_saved_bytes")
+    return None if saved is None else {"images": sum(s > 0 for s in saved), "saved_bytes": sum(saved)}
 
 
 def _outcomes(reader: InrdReader) -> list[str] | None:
@@ -96,6 +103,7 @@ def describe(reader: InrdReader) -> dict[str, Any]:
         "worst_sample": worst,
         "worst_name": names[worst] if names is not None and worst is not None else None,
         **{f"mean_{name}": _mean(_int_field(reader, name)) for name in _FIT_FIELDS},
+        "pruning": _pruning(reader),
         "failures": dict(sorted((o, n) for o, n in Counter(_outcomes(reader) or ()).items() if o != OUTCOMES[0])),
         "fields": {f.name: f.type.value for f in metadata.fields},
         "channel_mean": list(metadata.channel_mean),
@@ -141,6 +149,11 @@ def _print_text(values: dict[str, Any]) -> None:
         "fitting": "closed form"
         if values["mean_fit_steps"] is None
         else f"{values['mean_fit_steps']:g} steps, {values['mean_zero_weights_percent']:g} % zero weights on average",
+        **(
+            {"pruning": f"{values['pruning']['images']} images, {values['pruning']['saved_bytes']:,} bytes saved"}
+            if values["pruning"]
+            else {}
+        ),
         **(
             {"failures": ", ".join(f"{n} {o}" for o, n in values["failures"].items()) + " (see --per-image)"}
             if values["failures"]

@@ -23,6 +23,7 @@ __all__ = ["LABEL_FIELD", "NAME_FIELD", "OUTCOME_FIELD", "ConvertSummary", "conv
 
 LABEL_FIELD, NAME_FIELD = "label", "name"
 STEPS_FIELD, SPARSITY_FIELD, OUTCOME_FIELD = "fit_steps", "zero_weights_percent", "fit_outcome"
+SAVED_FIELD = "pruning_saved_bytes"
 _SAMPLE_IMAGES = 256
 _CHUNK_IMAGES = 256
 _CHUNK_PIXELS = 1 << 24
@@ -134,7 +135,7 @@ def convert(
     loader = _Loader(source, size=size, skip_unreadable=skip_unreadable)
     psnrs: list[float] = []
     kept: list[int] = []
-    reports: list[tuple[int, int]] = []
+    reports: list[tuple[int, int, int]] = []
     outcomes: list[Outcome] = []
     moments = _ChannelMoments()
     with InrdWriter(output) as writer:
@@ -155,7 +156,7 @@ def convert(
                 )
                 psnrs.append(record.psnr_db)
                 outcomes.append(record.outcome)
-                reports.append((record.steps, round(100 * record.sparsity)))
+                reports.append((record.steps, round(100 * record.sparsity), record.pruning_saved_bytes))
                 moments.add(image)
             kept += numbers
             on_images(len(numbers))
@@ -164,8 +165,9 @@ def convert(
         if final.labels is not None:
             writer.add_field(LABEL_FIELD, FieldType.INT64, np.array(final.labels, np.int64))
         writer.add_field(NAME_FIELD, FieldType.UTF8, final.names)
-        if any(steps for steps, _ in reports):
-            for name, values in zip((STEPS_FIELD, SPARSITY_FIELD), zip(*reports, strict=True), strict=True):
+        columns = dict(zip((STEPS_FIELD, SPARSITY_FIELD, SAVED_FIELD), zip(*reports, strict=True), strict=True))
+        for name, values in columns.items() if any(columns[STEPS_FIELD]) else ():
+            if any(values) or name != SAVED_FIELD:
                 writer.add_field(name, FieldType.INT64, np.array(values, np.int64))
         if any(outcomes):  # absent, all images are as asked
             writer.add_field(OUTCOME_FIELD, FieldType.INT64, np.array(outcomes, np.int64))

@@ -48,6 +48,7 @@ _FIT_BEYOND_DB = 2.0
 _TRIAL_IMAGES = 24
 # Pruned networks need tables of their own and take nearly three times as long to encode.
 _WORTHWHILE = 0.02
+_BYTES_PER_TOKEN = 0.75
 _DENSE, _PRUNED = 0, 1
 
 
@@ -60,6 +61,7 @@ class _Coded:
     symbols: NDArray[np.int32]
     steps: int
     diverged: bool
+    saved_bytes: int = 0
 
 
 class SirenEncoder:
@@ -152,6 +154,7 @@ class SirenEncoder:
             psnr_db=reached,
             steps=coded.steps,
             sparsity=float((coded.symbols == 0).mean()),
+            pruning_saved_bytes=coded.saved_bytes,
             outcome=Outcome.DIVERGED if coded.diverged else Outcome.TARGET_MISSED if missed else Outcome.AS_ASKED,
         )
 
@@ -266,7 +269,8 @@ class SirenEncoder:
         before = part_of(dense, rows)
         best, chosen = prune_where_better(part, before, self._rules(self._own_bytes))
         self.pruning_pays = bool(chosen.any()) and (
-            not self.options.prune_trial or self._saves_enough(part, before, best, chosen)
+            not self.options.prune_trial
+            or self._saves_enough(part, before, best, chosen, share=len(rows) / len(context.images))
         )
         return [(best.symbols[chosen], best.scales[chosen])] if self.pruning_pays else []
 
@@ -287,8 +291,13 @@ class SirenEncoder:
             self._prune_groups(),
         )
 
-    def _saves_enough(self, context: Context, dense: Quantized, best: Quantized, chosen: NDArray[np.bool_]) -> bool:
-        """Whether networks pruned in fine-tuning beat networks that were only fine-tuned, for as long, by enough."""
+    def _saves_enough(
+        self, context: Context, dense: Quantized, best: Quantized, chosen: NDArray[np.bool_], *, share: float
+    ) -> bool:
+        """Whether networks pruned in fine-tuning beat networks that were only fine-tuned, for as long, by enough.
+
+        The tables of the pruned class are charged to the images in proportion, ``share`` of the sample.
+        """
         tuning = replace(self._fine_tuning, steps=int((best.steps - dense.steps).max()))
         longer = self._engine.fit(self._shape, context.images, context.start, tuning)
         control = self._context(context.images, longer.differences, longer.mse, context.energies)
@@ -298,17 +307,19 @@ class SirenEncoder:
         without = self._own_bytes(dense, pruned=False)
         reached = same.mse <= dense.mse
         without[reached] = np.minimum(without, self._own_bytes(same, pruned=False))[reached]
-        classes = [
-            self._own_bytes(part_of(best, r), pruned=True).sum()
-            for r in (np.flatnonzero(chosen), np.flatnonzero(~chosen))
-            if len(r)
-        ]
-        return float(sum(classes)) <= (1 - _WORTHWHILE) * float(without.sum())
+        classes = [part_of(best, r) for r in (np.flatnonzero(chosen), np.flatnonzero(~chosen)) if len(r)]
+        tables = share * _BYTES_PER_TOKEN * sum(len(t.freqs) for t in self._own_tables(classes[0]))
+        records = sum(float(self._own_bytes(c, pruned=True).sum()) for c in classes)
+        return records + tables <= (1 - _WORTHWHILE) * float(without.sum())
+
+    def _own_tables(self, quantized: Quantized) -> list[SymbolTable]:
+        """Tables learned from just these networks."""
+        ends = np.cumsum(self._network.group_sizes)[:-1]
+        return [SymbolTable.from_values(v) for v in np.split(quantized.symbols, ends, axis=1)]
 
     def _own_bytes(self, quantized: Quantized, *, pruned: bool) -> NDArray[np.float64]:
-        """Record lengths with tables learned from just these networks."""
-        ends = np.cumsum(self._network.group_sizes)[:-1]
-        tables = [SymbolTable.from_values(v) for v in np.split(quantized.symbols, ends, axis=1)]
+        """Record lengths with such tables."""
+        tables = self._own_tables(quantized)
         network = replace(self._network, tables=tuple(range(len(tables))))
         return cost_bytes(network, quantized.symbols, TableSet.of(tables))
 
@@ -333,8 +344,12 @@ class SirenEncoder:
         if not self.pruning_pays:
             return _coded(dense, _DENSE, fitted)
         best, chosen = prune_where_better(context, dense, self._rules(self._coded_bytes))
+        saved = self._coded_bytes(dense, pruned=False) - self._coded_bytes(best, pruned=True)
         options = (_coded(best, _DENSE, fitted), _coded(best, _PRUNED, fitted))
-        return [options[pruned][i] for i, pruned in enumerate(chosen.tolist())]
+        return [
+            replace(options[pruned][i], saved_bytes=round(saved[i]) if pruned else 0)
+            for i, pruned in enumerate(chosen.tolist())
+        ]
 
 
 def _as_siren(network: Network) -> Siren:

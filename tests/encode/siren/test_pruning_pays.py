@@ -32,7 +32,8 @@ def test_no_image_loses_by_it(photo_tiles, target):
 def test_it_happens_where_networks_have_weights_to_spare(photo_tiles):
     encoder, records = encode(photo_tiles["coffee"], pruning=Pruning.AUTO, prune_trial=False, psnr_db=16.0)
     assert encoder.pruning_pays and any(r.network == 1 for r in records)
-    assert all(r.sparsity >= 0.15 for r in records if r.network == 1)
+    # What it saved is reported of the images that it was done to.
+    assert all((r.pruning_saved_bytes > 0) == (r.network == 1) for r in records)
 
 
 def test_what_fine_tuning_alone_would_gain_is_no_gain_of_pruning(photo_tiles):
