@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from inrformat.decode.cpu.mlp import TILE_PIXELS
 from inrformat.encode.siren.gradient import errors_and_gradients
-from inrformat.encode.siren.kernel import TILE_PIXELS, loss_and_gradient, workspace_size
+from inrformat.encode.siren.kernel import loss_and_gradient, workspace_size
 from inrformat.networks.siren import Siren
 from inrformat.networks.siren_layout import PaddedLayout
 
