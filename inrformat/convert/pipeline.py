@@ -16,13 +16,14 @@ from inrformat.container.fields import FieldType
 from inrformat.container.metadata import Metadata
 from inrformat.container.writer import InrdWriter
 from inrformat.convert.sources import ImageSource, load_image
-from inrformat.encode.record import Encoder, Image
+from inrformat.encode.record import Encoder, Image, Outcome
 from inrformat.errors import SourceError
 
-__all__ = ["LABEL_FIELD", "NAME_FIELD", "ConvertSummary", "convert"]
+__all__ = ["LABEL_FIELD", "NAME_FIELD", "OUTCOME_FIELD", "ConvertSummary", "convert"]
 
 LABEL_FIELD, NAME_FIELD = "label", "name"
-STEPS_FIELD, SPARSITY_FIELD = "fit_steps", "zero_weights_percent"
+STEPS_FIELD, SPARSITY_FIELD, OUTCOME_FIELD = "fit_steps", "zero_weights_percent", "fit_outcome"
+SAVED_FIELD = "pruning_saved_bytes"
 _SAMPLE_IMAGES = 256
 _CHUNK_IMAGES = 256
 _CHUNK_PIXELS = 1 << 24
@@ -35,6 +36,7 @@ class ConvertSummary:
     Attributes:
         output: the file. samples: images in it. bytes: its size. pixels: of all images at native size.
         mean_psnr_db, worst_psnr_db: of the stored images. skipped: names of unreadable images that were left out.
+        failures: name, outcome and PSNR of each image whose record is not what was asked for.
         seconds: the whole conversion took.
     """
 
@@ -45,6 +47,7 @@ class ConvertSummary:
     mean_psnr_db: float
     worst_psnr_db: float
     skipped: tuple[str, ...]
+    failures: tuple[tuple[str, Outcome, float], ...]
     seconds: float
 
     @property
@@ -132,7 +135,8 @@ def convert(
     loader = _Loader(source, size=size, skip_unreadable=skip_unreadable)
     psnrs: list[float] = []
     kept: list[int] = []
-    reports: list[tuple[int, int]] = []
+    reports: list[tuple[int, int, int]] = []
+    outcomes: list[Outcome] = []
     moments = _ChannelMoments()
     with InrdWriter(output) as writer:
         sample = [image for number in _sample(len(source), seed) if (image := loader.load(number)) is not None]
@@ -151,7 +155,8 @@ def convert(
                     psnr_db=record.psnr_db,
                 )
                 psnrs.append(record.psnr_db)
-                reports.append((record.steps, round(100 * record.sparsity)))
+                outcomes.append(record.outcome)
+                reports.append((record.steps, round(100 * record.sparsity), record.pruning_saved_bytes))
                 moments.add(image)
             kept += numbers
             on_images(len(numbers))
@@ -160,9 +165,12 @@ def convert(
         if final.labels is not None:
             writer.add_field(LABEL_FIELD, FieldType.INT64, np.array(final.labels, np.int64))
         writer.add_field(NAME_FIELD, FieldType.UTF8, final.names)
-        if any(steps for steps, _ in reports):
-            for name, values in zip((STEPS_FIELD, SPARSITY_FIELD), zip(*reports, strict=True), strict=True):
+        columns = dict(zip((STEPS_FIELD, SPARSITY_FIELD, SAVED_FIELD), zip(*reports, strict=True), strict=True))
+        for name, values in columns.items() if any(columns[STEPS_FIELD]) else ():
+            if any(values) or name != SAVED_FIELD:
                 writer.add_field(name, FieldType.INT64, np.array(values, np.int64))
+        if any(outcomes):  # absent, all images are as asked
+            writer.add_field(OUTCOME_FIELD, FieldType.INT64, np.array(outcomes, np.int64))
         options = {**encoder.options_map(), "size": size}
         metadata = Metadata(
             classes=final.classes,
@@ -180,6 +188,7 @@ def convert(
         mean_psnr_db=float(np.mean(psnrs)),
         worst_psnr_db=float(np.min(psnrs)),
         skipped=tuple(loader.skipped),
+        failures=tuple((n, o, p) for n, o, p in zip(final.names, outcomes, psnrs, strict=True) if o),
         seconds=time.monotonic() - began,
     )
 
