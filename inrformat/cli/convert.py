@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     import torch
 
     from inrformat.convert.pipeline import ConvertSummary
+    from inrformat.convert.sources import ImageSource
     from inrformat.encode.record import Encoder
 
 _DESCRIPTION = """Convert a folder of images: one class a sub-folder, as torchvision's ImageFolder reads them, or a flat
 folder without classes. EXIF orientation is applied, transparency dropped, and of animations the first frame taken."""
 
-_CELLS_ONLY = ("quality", "psnr-per-image", "codebook")
+_CELLS_ONLY = ("quality", "psnr-per-image", "target-size", "codebook")
 _SIREN_ONLY = (
     "steps", "preset", "hidden", "bytes-per-image", "no-shared-base", "prune", "prune-ratio", "prune-drop",
 )  # fmt: skip
@@ -64,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
         summary = convert(
             source,
             arguments.output,
-            _encoder(arguments, device, progress.update),
+            _encoder(arguments, source, device, progress.update),
             size=arguments.size,
             seed=arguments.seed,
             skip_unreadable=arguments.skip_unreadable,
@@ -73,16 +74,25 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _encoder(arguments: argparse.Namespace, device: torch.device, progress: Callable[[float], None]) -> Encoder:
+def _encoder(
+    arguments: argparse.Namespace, source: ImageSource, device: torch.device, progress: Callable[[float], None]
+) -> Encoder:
     """The encoder of the family that was asked for."""
     foreign = _SIREN_ONLY if arguments.network == "cells" else _CELLS_ONLY
     for flag in foreign:
         if getattr(arguments, flag.replace("-", "_")):
             raise UsageError(f"--{flag} does not go with --network {arguments.network}")
     if arguments.network == "cells":
+        from inrformat.convert.pipeline import record_room
         from inrformat.encode.cells.encoder import CellsEncoder
 
-        return CellsEncoder(cells_options(arguments), codebook=read_codebook(arguments.codebook), progress=progress)
+        return CellsEncoder(
+            cells_options(arguments),
+            codebook=read_codebook(arguments.codebook),
+            images=len(source),
+            room=record_room(source, arguments.target_size) if arguments.target_size else None,
+            progress=progress,
+        )
     from inrformat.encode.siren.encoder import SirenEncoder
 
     return SirenEncoder(siren_options(arguments), device=device, progress=progress)

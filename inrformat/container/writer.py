@@ -41,7 +41,7 @@ from inrformat.container.metadata import FieldSpec, Metadata
 from inrformat.container.packing import compress, pack_map
 from inrformat.errors import OutputExistsError, UsageError
 
-__all__ = ["InrdWriter"]
+__all__ = ["InrdWriter", "payload_room"]
 
 _BUFFER_BYTES = 1 << 22
 
@@ -171,6 +171,21 @@ class InrdWriter:
             written = self._file.write(view)
             view = view[written:]
             self._end += written
+
+
+def payload_room(file_bytes: int, *, index_bytes: int, cold_bytes: Sequence[int]) -> int:
+    """Largest payload for which a file surely is no larger than ``file_bytes``; below 0 where there is none.
+
+    Args:
+        cold_bytes: stored sizes of metadata, codebook and fields.
+    """
+    padded = [size + SECTION_ALIGNMENT - 1 for size in cold_bytes]
+    room = HEAD_BLOCK_BYTES - HEADER_BYTES - (len(cold_bytes) + 2) * SECTION.size
+    behind = 0
+    for size in padded:
+        room, behind = (room - size, behind) if size <= room else (room, behind + size)
+    left = file_bytes - HEAD_BLOCK_BYTES - index_bytes - behind
+    return left // PAGE_ALIGNMENT * PAGE_ALIGNMENT
 
 
 @dataclass(frozen=True, slots=True)

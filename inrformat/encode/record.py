@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from inrformat.container.layout import PSNR_MAX_DB
 from inrformat.networks.codebook import Codebook
 
-__all__ = ["EncodedRecord", "Encoder", "Image", "psnr_db"]
+__all__ = ["EncodedRecord", "Encoder", "Image", "RecordRoom", "SettlingEncoder", "psnr_db"]
 
 Image = NDArray[np.uint8]
 """Pixels, uint8 ``(height, width, 3)``."""
@@ -49,6 +49,25 @@ class Encoder(Protocol):
 
     def encode(self, images: Sequence[Image]) -> list[EncodedRecord]:
         """Encode images, in order."""
+
+
+class RecordRoom(Protocol):
+    """Bytes a file of some wanted size has for records."""
+
+    def __call__(self, codebook_bytes: int, *, one_size: bool) -> int:
+        """``codebook_bytes``: stored; ``one_size``: all images have the same height and width."""
+
+
+@runtime_checkable
+class SettlingEncoder(Protocol):
+    """An encoder that may want to see much more than the sample, to meet an aim over the whole set."""
+
+    @property
+    def settles(self) -> bool:
+        """Whether ``settle`` is to be called, between ``train`` and the first ``encode``."""
+
+    def settle(self, batches: Callable[[], Iterable[Sequence[Image]]]) -> Codebook:
+        """``batches`` gives a random part of the data set, or all of it, each time the same."""
 
 
 def psnr_db(decoded: NDArray[Any], source: NDArray[Any]) -> float:
