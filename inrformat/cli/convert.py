@@ -91,6 +91,7 @@ def _encoder(
             codebook=read_codebook(arguments.codebook),
             images=len(source),
             room=record_room(source, arguments.target_size) if arguments.target_size else None,
+            device=device if device.type == "cuda" else None,
             progress=progress,
         )
     from inrformat.encode.siren.encoder import SirenEncoder

@@ -177,7 +177,7 @@ def payload_room(file_bytes: int, *, index_bytes: int, cold_bytes: Sequence[int]
     """Largest payload for which a file surely is no larger than ``file_bytes``; below 0 where there is none.
 
     Args:
-        cold_bytes: stored sizes of metadata, codebook and fields.
+        cold_bytes: stored sizes of metadata, codebook and fields, in this order.
     """
     padded = [size + SECTION_ALIGNMENT - 1 for size in cold_bytes]
     room = HEAD_BLOCK_BYTES - HEADER_BYTES - (len(cold_bytes) + 2) * SECTION.size

@@ -192,7 +192,7 @@ def record_room(source: ImageSource, target_bytes: int) -> RecordRoom:
 
     def room(codebook_bytes: int, *, one_size: bool) -> int:
         index_bytes = _INDEX_BYTES + (_ENTRY_BYTES + (0 if one_size else _SIZE_ENTRY_BYTES)) * len(source)
-        cold = [codebook_bytes, texts[0], texts[1], texts[2] + _METADATA_BYTES]
+        cold = [_METADATA_BYTES + texts[2], codebook_bytes, texts[0], texts[1]]
         return payload_room(target_bytes, index_bytes=index_bytes, cold_bytes=cold)
 
     return room

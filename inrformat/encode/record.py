@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from inrformat.container.layout import PSNR_MAX_DB
 from inrformat.networks.codebook import Codebook
 
-__all__ = ["EncodedRecord", "Encoder", "Image", "RecordRoom", "SettlingEncoder", "psnr_db"]
+__all__ = ["EncodedRecord", "Encoder", "Image", "RecordRoom", "SettlingEncoder", "psnr_db", "psnr_of_mse_db"]
 
 Image = NDArray[np.uint8]
 """Pixels, uint8 ``(height, width, 3)``."""
@@ -73,5 +73,9 @@ class SettlingEncoder(Protocol):
 def psnr_db(decoded: NDArray[Any], source: NDArray[Any]) -> float:
     """PSNR of uint8 images over all channels; 100 dB stands for identical ones."""
     error = decoded.astype(np.float64) - source
-    mse = float(np.mean(error * error))
+    return psnr_of_mse_db(float(np.mean(error * error)))
+
+
+def psnr_of_mse_db(mse: float) -> float:
+    """PSNR of a mean squared error of uint8 values."""
     return PSNR_MAX_DB if mse == 0 else min(20 * math.log10(255) - 10 * math.log10(mse), PSNR_MAX_DB)

@@ -10,15 +10,17 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from inrformat.container.packing import compress, pack_map
 from inrformat.encode.cells.aim import SCALES_PER_OCTAVE, Measured
+from inrformat.encode.cells.batched import BatchedCells
 from inrformat.encode.cells.budget import ByteBudget
 from inrformat.encode.cells.model import Model, decode_ready, symbols_of
 from inrformat.encode.cells.train import ClassCounts, colour_basis, to_codebook, train
 from inrformat.encode.cells.transform import Fit, fit, inverse
-from inrformat.encode.record import EncodedRecord, Image, RecordRoom, psnr_db
+from inrformat.encode.record import EncodedRecord, Image, RecordRoom, psnr_db, psnr_of_mse_db
 from inrformat.errors import UsageError
 from inrformat.networks.cells import Cells
 from inrformat.networks.cells_layout import CELL_SIDES, grid
@@ -35,6 +37,7 @@ _STEP_LEAST, _STEP_MOST = 2.0, 400.0
 _DB_PER_SCALE = 4.5 / 4
 _PAIR_EVERY = 4
 _SETTLE_PIXELS = 1 << 29
+_BATCH_PIXELS = 1 << 24
 _SETTLED_OCTAVES = 0.06
 _SETTLE_PASSES = 3
 _SPREAD_FLOOR, _SPREAD_BUDGET = 8.0, 1.0
@@ -82,12 +85,15 @@ class CellsEncoder:
         codebook: Codebook | None = None,
         images: int = 0,
         room: RecordRoom | None = None,
+        device: torch.device | None = None,
         progress: Callable[[float], None] = lambda _images: None,
     ) -> None:
         """``codebook`` of another file is used; only its step may be changed by an aim.
 
         Args:
             images, room: how many there will be and what the file has for their records; for ``target_bytes`` only.
+            device: encode large batches in torch there; None for compiled code on the CPU's cores, one image each.
+                A PSNR for each image is searched for by the latter in any case.
             progress: called with the images done since.
         """
         if options.target_bytes is not None and (images < 1 or room is None):
@@ -95,6 +101,7 @@ class CellsEncoder:
         self.options = options
         self._images, self._room = images, room
         self._budget: ByteBudget | None = None
+        self._device = device
         self._progress = progress
         self._threads = options.threads or os.cpu_count() or 1
         self._given = codebook
@@ -159,16 +166,31 @@ class CellsEncoder:
 
     def encode(self, images: Sequence[Image]) -> list[EncodedRecord]:
         """Encode images, in order."""
-        if self._budget is None:
+        if self._budget is not None:
+            records = self._budget.encode(images, self._encode_at)
+        elif self._device is not None and self.options.psnr_floor_db is None:
+            records = self._encode_at(images, [0] * len(images))
+        else:
             return self._map(self._encode_and_count, images)
-        records = self._budget.encode(images, self._encode_at)
         self._progress(len(images))
         return records
 
     def _encode_at(self, images: Sequence[Image], scales: Sequence[int]) -> list[EncodedRecord]:
-        return self._map(
-            lambda pair: self._at_scale(pair[0], self._fit(pair[0]), pair[1]), zip(images, scales, strict=True)
-        )
+        pairs = list(zip(images, scales, strict=True))
+        if self._device is None:
+            return self._map(lambda pair: self._at_scale(pair[0], self._fit(pair[0]), pair[1]), pairs)
+        batched = BatchedCells(self._network, self._model, device=self._device)
+        records: dict[int, EncodedRecord] = {}
+        for batch in _batches(images):
+            chosen, at = [images[n] for n in batch], [scales[n] for n in batch]
+            self._check_channels(chosen[0])
+            coded = batched.symbols(chosen, at, self._map)
+            records.update(zip(batch, self._map(lambda pair: self._record(*pair), coded), strict=True))
+        return [records[n] for n in range(len(images))]
+
+    def _record(self, symbols: CellSymbols, mse: float) -> EncodedRecord:
+        data = write_record(self._network, symbols, self._codebook.tables)
+        return EncodedRecord(data, symbols.height, symbols.width, self._number, psnr_of_mse_db(mse))
 
     def _measure(self, batches: Iterable[Sequence[Image]]) -> Measured:
         measured = Measured()
@@ -245,9 +267,12 @@ class CellsEncoder:
         return measured.octaves_for_psnr(o.psnr_db or o.psnr_floor_db or 0.0)
 
     def _fit(self, image: Image) -> Fit:
+        self._check_channels(image)
+        return fit(image, self._network.colour)
+
+    def _check_channels(self, image: Image) -> None:
         if image.shape[2] != self._network.channels:
             raise UsageError(f"image of {image.shape[2]} channels, the codebook is for {self._network.channels}")
-        return fit(image, self._network.colour)
 
     def _encode_one(self, image: Image) -> EncodedRecord:
         fitted = self._fit(image)
@@ -292,6 +317,19 @@ def _pixels(network: Cells, symbols: CellSymbols, means: dict[int, NDArray[np.fl
     colours = np.moveaxis(planes[:, :height, :width], 0, 2) @ network.colour + np.float32(OFFSET)
     pixels: NDArray[np.uint8] = np.floor(np.clip(colours, 0, 255) + np.float32(0.5)).astype(np.uint8)
     return pixels
+
+
+def _batches(images: Sequence[Image]) -> list[list[int]]:
+    """Positions of images of one size, together no more than fit on a device comfortably."""
+    batches: list[list[int]] = []
+    by_size = sorted(range(len(images)), key=lambda n: images[n].shape)
+    for n in by_size:
+        shape = images[n].shape
+        full = batches and (len(batches[-1]) + 1) * shape[0] * shape[1] > _BATCH_PIXELS
+        if not batches or full or images[batches[-1][0]].shape != shape:
+            batches.append([])
+        batches[-1].append(n)
+    return batches
 
 
 def _within(images: Sequence[Image], pixels: int) -> list[Image]:
