@@ -66,7 +66,7 @@ class Measured:
         """What to multiply the step by, as a power of two, for a mean PSNR."""
         fine, coarse = self._pair_psnr_db
         slope = (fine - coarse) / self._pairs * SCALES_PER_OCTAVE if self._pairs else _DB_PER_OCTAVE
-        slope = min(max(slope, 1.0), 7.0)
+        slope = min(max(slope, 2.5), 7.0)
         return (self.psnr_db / self.images - psnr_db) / slope
 
     def octaves_for_bytes(self, mean_bytes: float) -> float:
