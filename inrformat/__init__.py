@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from inrformat.errors import (
     ChecksumError,
     DeviceError,
+    GeometryError,
     InrdError,
     InvalidFileError,
     LimitError,
@@ -36,6 +37,7 @@ __version__ = "0.1.0.dev0"
 __all__ = [
     "ChecksumError",
     "DeviceError",
+    "GeometryError",
     "InrdDataset",
     "InrdError",
     "InrdReader",

@@ -11,6 +11,7 @@
     ├── OutputExistsError (FileExistsError)  refusing to overwrite                         exit 4
     ├── DeviceError (RuntimeError)         the asked-for device or backend is not there    exit 2
     └── UsageError (ValueError)            arguments that contradict each other            exit 2
+        └── GeometryError                  a map that cannot be evaluated, steps that make no one map
 
 Each inherits from the built-in exception Python has for the case, so that ``except ValueError`` and
 ``except FileExistsError`` keep working. The exit codes are those of the command line (``inrformat.cli``).
@@ -23,6 +24,7 @@ from pathlib import Path
 __all__ = [
     "ChecksumError",
     "DeviceError",
+    "GeometryError",
     "InrdError",
     "InvalidFileError",
     "LimitError",
@@ -124,3 +126,7 @@ class UsageError(InrdError, ValueError):
     """Arguments that do not go together, or are out of range."""
 
     exit_code = 2
+
+
+class GeometryError(UsageError):
+    """A map from output to source that cannot be evaluated, or geometric steps that do not make one map."""

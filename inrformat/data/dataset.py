@@ -97,18 +97,18 @@ class InrdDataset(VisionDataset):  # type: ignore[misc]  # torchvision carries n
     def __getitems__(self, indices: Iterable[int]) -> list[tuple[Any, Any]]:
         """Several samples, decoded together; what a ``DataLoader`` calls for a batch."""
         numbers = [self._checked(i) for i in indices]
-        index = self.reader.index
-        shapes = np.stack([index.networks[numbers], index.heights[numbers], index.widths[numbers]], axis=1)
         records, rows = self._records(numbers)
-        images = decode_images(self._codebook.networks, records, rows, shapes=shapes, size=self.size)
+        images = decode_images(records, rows, size=self.size)
         return [self._transformed(image, self.targets[k]) for image, k in zip(images, numbers, strict=True)]
 
     def _records(self, numbers: list[int]) -> tuple[DeviceRecords, list[int]]:
         if self._device is None:
-            data = self.reader.records(numbers)
-            return join_records(data, self._codebook.tables, device=torch.device("cpu")), list(range(len(numbers)))
+            data, index = self.reader.records(numbers), self.reader.index
+            shapes = np.stack([index.networks[numbers], index.heights[numbers], index.widths[numbers]], axis=1)
+            records = join_records(data, self._codebook, shapes=shapes, device=torch.device("cpu"))
+            return records, list(range(len(numbers)))
         if self._resident is None:
-            self._resident = load_resident(self.reader, self._codebook.tables, self._device)
+            self._resident = load_resident(self.reader, self._codebook, self._device)
         return self._resident, numbers
 
     def _transformed(self, image: torch.Tensor, target: int) -> tuple[Any, Any]:
@@ -128,7 +128,7 @@ class InrdDataset(VisionDataset):  # type: ignore[misc]  # torchvision carries n
             device: "cuda", "cuda:N", "cpu" (the bytes in this process's memory) or "auto".
         """
         self._device = checked_device(device)
-        self._resident = load_resident(self.reader, self._codebook.tables, self._device)
+        self._resident = load_resident(self.reader, self._codebook, self._device)
         return self
 
     @property

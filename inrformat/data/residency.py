@@ -7,11 +7,10 @@ import sys
 import numpy as np
 import torch
 
-from inrformat.coding.rans_torch import TorchTables
-from inrformat.coding.tables import TableSet
 from inrformat.container.reader import InrdReader
 from inrformat.decode.records import DeviceRecords
 from inrformat.errors import DeviceError
+from inrformat.networks.codebook import Codebook
 
 __all__ = ["checked_device", "load_resident"]
 
@@ -33,14 +32,17 @@ def checked_device(name: str | torch.device) -> torch.device:
     return device
 
 
-def load_resident(reader: InrdReader, tables: TableSet, device: torch.device) -> DeviceRecords:
+def load_resident(reader: InrdReader, codebook: Codebook, device: torch.device) -> DeviceRecords:
     """Copy the payload, the record places and the symbol tables of a file to ``device``, checksums verified."""
     payload = reader.payload().view("<i2")
     if sys.byteorder == "big":
         payload = payload.astype(np.int16)
-    return DeviceRecords(
-        words=torch.from_numpy(payload).to(device),
-        offsets=torch.from_numpy(reader.index.offsets_bytes).to(device),
-        lengths=torch.from_numpy(np.ascontiguousarray(reader.index.lengths_bytes)).to(device),
-        tables=TorchTables.of(tables, device),
+    index = reader.index
+    return DeviceRecords.of(
+        payload,
+        offsets=index.offsets_bytes,
+        lengths=index.lengths_bytes,
+        shapes=np.stack([index.networks, index.heights, index.widths], axis=1),
+        codebook=codebook,
+        device=device,
     )

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from inrformat.coding.rans_torch import TorchRansDecoder, TorchTables
-from inrformat.coding.tables import TableSet
+from inrformat.errors import UsageError
+from inrformat.networks.codebook import Codebook
+from inrformat.networks.family import Network
 
 __all__ = ["DeviceRecords", "join_records"]
 
@@ -22,13 +25,32 @@ class DeviceRecords:
     Attributes:
         words: int16 ``(payload bytes / 2,)``, the payload's bytes unchanged.
         offsets, lengths: int64 ``(records,)``, bytes.
-        tables: of the file, on the same device.
+        shapes: int64 ``(records, 3)``: network number, native height, native width.
+        tables: symbol tables of the file, on the same device. codebook: the same and the networks, on the host.
     """
 
     words: Tensor
     offsets: Tensor
     lengths: Tensor
+    shapes: Tensor
     tables: TorchTables
+    codebook: Codebook
+
+    @classmethod
+    def of(
+        cls,
+        payload: NDArray[np.int16],
+        *,
+        offsets: NDArray[np.int64],
+        lengths: NDArray[np.int64],
+        shapes: NDArray[np.int64],
+        codebook: Codebook,
+        device: torch.device,
+    ) -> DeviceRecords:
+        """Copy to ``device`` what was checked on the host: ranges inside the payload, shapes within the codebook."""
+        arrays = (payload, offsets, lengths, shapes)
+        words, at, sizes, of = (torch.from_numpy(np.ascontiguousarray(a)).to(device) for a in arrays)
+        return cls(words, at, sizes, of, TorchTables.of(codebook.tables, device), codebook)
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -37,18 +59,38 @@ class DeviceRecords:
     def device(self) -> torch.device:
         return self.words.device
 
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """Network descriptors by number."""
+        return self.codebook.networks
+
+    @property
+    def channels(self) -> int:
+        """Colour channels of every image.
+
+        Raises:
+            UsageError: the file holds images of different channel counts, which make no batch.
+        """
+        counts = {network.channels for network in self.networks}
+        if len(counts) != 1:
+            raise UsageError(f"images of {sorted(counts)} channels do not make one batch")
+        return counts.pop()
+
     def decoder(self, rows: Tensor, *, lanes: int) -> TorchRansDecoder:
         """A decoder at the heads of the records ``rows``, int64 ``(B,)`` on the same device."""
         return TorchRansDecoder(self.words, self.offsets[rows], self.lengths[rows], self.tables, lanes=lanes)
 
 
-def join_records(records: Sequence[bytes], tables: TableSet, *, device: torch.device) -> DeviceRecords:
-    """Put separate records on ``device``, in order."""
+def join_records(
+    records: Sequence[bytes], codebook: Codebook, *, shapes: NDArray[np.int64], device: torch.device
+) -> DeviceRecords:
+    """Put separate records on ``device``, in order; ``shapes`` as in `DeviceRecords`."""
     lengths = np.array([len(r) for r in records], np.int64)
-    payload = np.frombuffer(b"".join(records), "<i2").astype(np.int16)
-    return DeviceRecords(
-        words=torch.from_numpy(payload).to(device),
-        offsets=torch.from_numpy(np.cumsum(lengths) - lengths).to(device),
-        lengths=torch.from_numpy(lengths).to(device),
-        tables=TorchTables.of(tables, device),
+    return DeviceRecords.of(
+        np.frombuffer(b"".join(records), "<i2").astype(np.int16),
+        offsets=np.cumsum(lengths) - lengths,
+        lengths=lengths,
+        shapes=shapes,
+        codebook=codebook,
+        device=device,
     )

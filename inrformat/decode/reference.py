@@ -1,99 +1,215 @@
-"""The reference decoder: records to pixels of any size in plain torch (spec section 8).
+"""The reference decoder: records to pixels under any geometry in plain torch (spec section 8). The normative one.
 
-Where an output axis has at least as many pixels as the native one, the network is evaluated at the output's pixel
-centres. Where it has fewer, the network is evaluated on the native lattice of that axis and reduced with the
-antialiased triangle filter of ``torchvision.transforms.v2.Resize``: evaluating at few points alone would alias.
+Aligned maps are treated one axis after the other: where an output pixel covers at most one source pixel the network is
+evaluated at its centre; where it covers more, at the source pixels it covers, filtered with the antialiased triangle
+of ``torchvision.transforms.v2.Resize``. Other maps are evaluated at a few offsets of each output pixel.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
+from inrformat.decode.canvas import Canvas
+from inrformat.decode.geometry import Geometry, Outside, fold
+from inrformat.decode.pixels import PixelFormat
 from inrformat.decode.records import DeviceRecords
 from inrformat.networks.family import Network
 
-__all__ = ["Size", "decode_images", "decode_pixels", "output_size", "to_uint8"]
+__all__ = ["Size", "decode", "decode_gradient", "decode_images", "output_size", "read_weights", "render"]
 
 Size = int | tuple[int, int] | None
 """Output size: None for native, an int for the short side (as in ``v2.Resize``), or (height, width) in pixels."""
 
 _BATCH_PIXELS = 1 << 22
+_BYTES = PixelFormat()
 
 
-def output_size(native: tuple[int, int], size: Size) -> tuple[int, int]:
-    """(height, width) in pixels that ``size`` means for an image of ``native`` (height, width).
-
-    An int gives the short side, and the long side is truncated, as torchvision does.
-    """
-    if size is None:
-        return native
-    if isinstance(size, tuple):
-        return size
-    height, width = native
-    return (size, int(size * width / height)) if height <= width else (int(size * height / width), size)
-
-
-def decode_pixels(
-    network: Network, records: DeviceRecords, rows: Tensor, *, native: tuple[int, int], size: tuple[int, int]
-) -> Tensor:
-    """Decode records of one network descriptor and one native size.
+def decode(records: DeviceRecords, rows: Tensor, geometry: Geometry, *, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Decode a batch, whatever the networks and native sizes of its records.
 
     Args:
-        rows: int64 ``(B,)``, which of ``records``. native, size: (height, width) in pixels.
+        rows: int64 ``(B,)``, which of ``records``, on the host or their device. geometry: of the same B samples.
+        dtype: arithmetic of the evaluation, float32 or float64.
 
     Returns:
-        float32 ``(B, channels, height, width)`` in [0, 1] on the records' device.
+        ``(B, channels, height, width)`` of ``dtype``, nominally in [0, 1], not clamped, on the records' device.
 
     Raises:
         InvalidFileError: the symbols of a record do not add up.
     """
-    decoder = records.decoder(rows, lanes=network.lanes(height=native[0], width=native[1]))
-    weights = network.read(decoder, height=native[0], width=native[1])
-    lattice = (max(native[0], size[0]), max(native[1], size[1]))
-    pixels = network.render(weights, native=native, lattice=lattice).clamp(0, 1)
-    if lattice == size:
-        return pixels
-    return F.interpolate(pixels, size=size, mode="bilinear", antialias=True, align_corners=False)
+    shapes = records.shapes[rows.to(records.device)].tolist()
+    out = torch.empty((len(rows), records.channels, *geometry.size), dtype=dtype, device=records.device)
+    for (number, height, width), members in _grouped(shapes).items():
+        network, native = records.networks[number], (height, width)
+        weights = read_weights(network, records, rows[members], native=native)
+        for place, member in enumerate(members):
+            one = weights[place : place + 1]
+            view = geometry[member : member + 1].to(records.device)
+            out[member] = render(network, one.double() if dtype == torch.float64 else one, view, native=native)[0]
+    return out
 
 
-def to_uint8(pixels: Tensor) -> Tensor:
-    """[0, 1] floats to 0..255: floor(255 v + 0.5)."""
-    return (pixels * 255 + 0.5).floor().to(torch.uint8)
-
-
-def decode_images(
-    networks: Sequence[Network],
-    records: DeviceRecords,
-    rows: Sequence[int],
-    *,
-    shapes: NDArray[np.int64],
-    size: Size = None,
-) -> list[Tensor]:
-    """Decode any records of a file, whatever their networks and sizes.
-
-    Args:
-        rows: which of ``records``. shapes: int64 ``(len(rows), 3)``: network number, native height, native width.
+def decode_images(records: DeviceRecords, rows: Sequence[int], *, size: Size = None) -> list[Tensor]:
+    """Decode any records of a file upright and whole, each at its native size or at ``size``.
 
     Returns:
         One uint8 ``(channels, height, width)`` per row, in order, on the records' device.
     """
-    groups: dict[tuple[int, ...], list[int]] = defaultdict(list)
-    for position, shape in enumerate(shapes.tolist()):
-        groups[tuple(shape)].append(position)
+    shapes = records.shapes[torch.as_tensor(rows, dtype=torch.int64, device=records.device)].tolist()
     images: dict[int, Tensor] = {}
-    for (number, height, width), positions in groups.items():
-        native, out = (height, width), output_size((height, width), size)
-        batch = max(_BATCH_PIXELS // (max(height, out[0]) * max(width, out[1])), 1)
-        for first in range(0, len(positions), batch):
-            part = positions[first : first + batch]
-            chosen = torch.tensor([rows[p] for p in part], device=records.device)
-            pixels = to_uint8(decode_pixels(networks[number], records, chosen, native=native, size=out))
-            images.update(zip(part, pixels, strict=True))
+    for (number, height, width), members in _grouped(shapes).items():
+        view = Canvas.of([height], [width]).resize(*output_size((height, width), size)).geometry()
+        batch = max(_BATCH_PIXELS // max(height * width, view.size[0] * view.size[1]), 1)
+        for first in range(0, len(members), batch):
+            part = members[first : first + batch]
+            chosen = torch.tensor([rows[m] for m in part])
+            weights = read_weights(records.networks[number], records, chosen, native=(height, width))
+            colours = render(records.networks[number], weights, view.to(records.device), native=(height, width))
+            images.update(zip(part, _BYTES.of(colours), strict=True))
     return [images[p] for p in range(len(rows))]
+
+
+def read_weights(network: Network, records: DeviceRecords, rows: Tensor, *, native: tuple[int, int]) -> Any:
+    """The weights of records of one network descriptor and one native (height, width), as ``network`` keeps them."""
+    decoder = records.decoder(rows.to(records.device), lanes=network.lanes(height=native[0], width=native[1]))
+    return network.read(decoder, height=native[0], width=native[1])
+
+
+def render(network: Network, weights: Any, geometry: Geometry, *, native: tuple[int, int]) -> Tensor:
+    """Evaluate B networks of one native (height, width) under the one map of ``geometry``, which holds one sample.
+
+    Differentiable in the weights and, where the geometry is not aligned, in its matrices and displacement.
+
+    Returns:
+        ``(B, channels, height, width)`` of the weights' dtype, not clamped.
+    """
+    return (_render_aligned if geometry.aligned else _render_general)(network, weights, geometry, native)
+
+
+def decode_gradient(network: Network, weights: Any, xy: Tensor, *, native: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Analytic image gradients at any positions.
+
+    Args:
+        xy: ``(B, N, 2)``, (x, y) in native pixels, of the weights' dtype.
+
+    Returns:
+        df/dx and df/dy, each ``(B, channels, N)``, in colour units (range 0 to 1) a native pixel.
+    """
+    along = []
+    for axis in (0, 1):
+        direction = torch.zeros_like(xy)
+        direction[..., axis] = 1
+        derivative = torch.func.jvp(lambda at: network.sample(weights, at, native=native), (xy,), (direction,))[1]
+        along.append(derivative)
+    return along[0], along[1]
+
+
+def _grouped(shapes: list[list[int]]) -> dict[tuple[int, int, int], list[int]]:
+    groups: dict[tuple[int, int, int], list[int]] = defaultdict(list)
+    for position, (number, height, width) in enumerate(shapes):
+        groups[number, height, width].append(position)
+    return groups
+
+
+def output_size(native: tuple[int, int], size: Size) -> tuple[int, int]:
+    """(height, width) in pixels that ``size`` means for an image of ``native`` (height, width)."""
+    if size is None:
+        return native
+    if isinstance(size, tuple):
+        return size
+    canvas = Canvas.of([native[0]], [native[1]]).resize_short(size)
+    return int(canvas.height), int(canvas.width)
+
+
+def _render_aligned(network: Network, weights: Any, geometry: Geometry, native: tuple[int, int]) -> Tensor:
+    y, rows, cover_y = _axis(geometry, 1)
+    x, columns, cover_x = _axis(geometry, 0)
+    colours = network.render(weights, native=native, y=y, x=x)
+    if rows is not None:
+        colours = rows.to(colours) @ colours
+    if columns is not None:
+        colours = colours @ columns.to(colours).mT
+    if geometry.outside is not Outside.CONSTANT:
+        return colours
+    fill = colours.new_tensor(geometry.fills(network.channels))[:, None, None]
+    return fill + (colours - fill) * (cover_y[:, None] * cover_x).to(colours)
+
+
+def _axis(geometry: Geometry, axis: int) -> tuple[Tensor, Tensor | None, Tensor]:
+    """One axis of an aligned map, 0 for x.
+
+    Returns:
+        Positions to evaluate at, float32 ``(n,)`` in native pixels; the filter over them, ``(outputs, n)``, rows adding
+        to 1, or None where each output pixel is one evaluation; the share of the window in each, ``(outputs,)``.
+    """
+    scale, shift = geometry.matrices[0, axis, axis], geometry.matrices[0, axis, 2]
+    low, high = geometry.windows[0, axis], geometry.windows[0, axis + 2]
+    count = geometry.size[1 - axis]
+    centres = scale * (torch.arange(count, device=scale.device) + 0.5) + shift
+    span = float(scale.abs())
+    softness = geometry.softness[0, axis]
+    if not geometry.antialias or span <= 1 + 1e-6:
+        return fold(centres, low, high, geometry.outside).float(), None, _cover(centres, low, high, softness)
+    first, last = float(centres.min()) - span, float(centres.max()) + span
+    if geometry.outside in {Outside.EXTEND, Outside.CONSTANT}:
+        first, last = max(first, float(low)), min(last, float(high))
+    lattice = torch.arange(np.ceil(first - 0.5), np.floor(last - 0.5) + 1, device=scale.device) + 0.5
+    weights = (1 - ((lattice - centres[:, None]) / span).abs()).clamp(min=0)
+    # A pixel far outside the window weighs nothing, but must not divide by nothing.
+    weights = weights / weights.sum(1, keepdim=True).clamp(min=1e-9)
+    cover = _cover(centres, low, high, softness.clamp(min=span))
+    return fold(lattice, low, high, geometry.outside).float(), weights, cover
+
+
+def _cover(position: Tensor, low: Tensor, high: Tensor, softness: Tensor) -> Tensor:
+    """Share of the window in what is seen at ``position``: 1 inside, 0 outside, linear across the edge."""
+    return (torch.minimum(position - low, high - position) / softness + 0.5).clamp(0, 1)
+
+
+def _render_general(network: Network, weights: Any, geometry: Geometry, native: tuple[int, int]) -> Tensor:
+    height, width = geometry.size
+    dtype = geometry.matrices.dtype
+    y, x = (torch.arange(n, device=geometry.matrices.device, dtype=dtype) + 0.5 for n in (height, width))
+    grid = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)  # (height, width, 2)
+    if geometry.displacement is not None:
+        grid = grid + geometry.displacement[0]
+    flat = grid.flatten(0, 1)
+    taps = [(dx, dy, wx * wy) for dx, wx in _taps(geometry, 0) for dy, wy in _taps(geometry, 1)]
+    colours = torch.stack(
+        [w * _seen(network, weights, flat + flat.new_tensor([dx, dy]), geometry, native) for dx, dy, w in taps]
+    ).sum(0)
+    if geometry.outside is Outside.CONSTANT:
+        (x, y), (low, high), soft = _source(flat, geometry), geometry.windows[0].reshape(2, 2), geometry.softness[0]
+        cover = _cover(x, low[0], high[0], soft[0]) * _cover(y, low[1], high[1], soft[1])
+        fill = colours.new_tensor(geometry.fills(network.channels))[:, None]
+        # torchvision weighs what it sampled by the mask of the window and then blends with that mask again.
+        colours = fill + (cover.to(colours) * colours - fill) * cover.to(colours)
+    return colours.reshape(*colours.shape[:2], height, width)
+
+
+def _taps(geometry: Geometry, axis: int) -> list[tuple[float, float]]:
+    """(offset in output pixels, weight) of each evaluation along an axis of the output."""
+    counts, reach = geometry.taps()
+    n = int(counts[0, axis])
+    at = [(2 * k + 1) / n - 1 for k in range(n)]
+    total = sum(1 - abs(a) for a in at)
+    return [(a * float(reach[0, axis]), (1 - abs(a)) / total) for a in at]
+
+
+def _source(position: Tensor, geometry: Geometry) -> tuple[Tensor, Tensor]:
+    """Source x and y ``(N,)`` of output positions ``(N, 2)``."""
+    x, y, w = (torch.cat([position, torch.ones_like(position[:, :1])], dim=1) @ geometry.matrices[0].T).unbind(1)
+    return x / w, y / w
+
+
+def _seen(network: Network, weights: Any, position: Tensor, geometry: Geometry, native: tuple[int, int]) -> Tensor:
+    """Colours at output positions ``(N, 2)``, brought into the window: ``(B, channels, N)``."""
+    (x, y), (low, high) = _source(position, geometry), geometry.windows[0].reshape(2, 2)
+    xy = torch.stack([fold(x, low[0], high[0], geometry.outside), fold(y, low[1], high[1], geometry.outside)], dim=1)
+    return network.sample(weights, xy.expand(len(weights), -1, -1), native=native)

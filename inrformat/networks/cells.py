@@ -210,11 +210,19 @@ class Cells:
         weights = dequantize(self, read_batch(self, decoder, height=height, width=width))
         return weights.to(getattr(decoder, "device", weights.sides.device))
 
-    def render(self, weights: CellWeights, *, native: tuple[int, int], lattice: tuple[int, int]) -> torch.Tensor:
-        """Colours at the pixel centres of a ``lattice`` (rows, columns): float32 ``(B, channels, rows, columns)``."""
+    def render(
+        self, weights: CellWeights, *, native: tuple[int, int], y: torch.Tensor, x: torch.Tensor
+    ) -> torch.Tensor:
+        """Colours at the crossings of rows ``y (R,)`` and columns ``x (S,)``, native px: ``(B, channels, R, S)``."""
         from inrformat.networks.cells_render import render
 
-        return render(self, weights, native=native, lattice=lattice)
+        return render(self, weights, y=y, x=x)
+
+    def sample(self, weights: CellWeights, xy: torch.Tensor, *, native: tuple[int, int]) -> torch.Tensor:
+        """Colours at positions ``xy (B, N, 2)``, (x, y) in native pixels: ``(B, channels, N)``."""
+        from inrformat.networks.cells_render import sample
+
+        return sample(self, weights, xy)
 
 
 def _highest_table(level: Level) -> int:

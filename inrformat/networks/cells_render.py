@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,13 +12,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inrformat.networks.cells import STEP_SCALES_PER_OCTAVE, Cells
-from inrformat.networks.cells_layout import CELL_SIDES, grid, merge, predict, unit_order, units_at
+from inrformat.networks.cells_layout import CELL_SIDES, grid, merge, predict, unit_order
 from inrformat.networks.cells_record import CellSymbols, sides_of
 
-__all__ = ["CellWeights", "dequantize", "means_of", "render", "step_of"]
+__all__ = ["BORDER", "CellWeights", "cell_of", "dequantize", "hidden_units", "means_of", "render", "sample", "step_of"]
 
 OFFSET = 128.0
 """The colour, in 1/255 units, of a network whose weights are all zero."""
+BORDER = 2.0**-11
+FINEST = CELL_SIDES[-1]
+_SAMPLE_WEIGHTS = 1 << 24
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,9 +37,19 @@ class CellWeights:
     planes: dict[int, Tensor]
     sides: Tensor
 
+    def __len__(self) -> int:
+        return len(self.sides)
+
+    def __getitem__(self, images: slice) -> CellWeights:
+        return CellWeights({s: p[images] for s, p in self.planes.items()}, self.sides[images])
+
     def to(self, device: torch.device) -> CellWeights:
         """The same on ``device``."""
         return CellWeights({s: p.to(device) for s, p in self.planes.items()}, self.sides.to(device))
+
+    def double(self) -> CellWeights:
+        """The same in float64."""
+        return CellWeights({s: p.double() for s, p in self.planes.items()}, self.sides)
 
 
 def step_of(network: Cells, scale: int) -> np.float32:
@@ -92,33 +106,74 @@ def _plane(weights: NDArray[np.float32], cells: NDArray[np.bool_], side: int) ->
     return np.ascontiguousarray(blocks).reshape(channels, rows * side, columns * side)
 
 
-def render(network: Cells, weights: CellWeights, *, native: tuple[int, int], lattice: tuple[int, int]) -> Tensor:
-    """Colours at the pixel centres of a ``lattice`` of (rows, columns): float32 ``(B, channels, rows, columns)``."""
-    yx = [(np.arange(n) + 0.5) * extent / n for n, extent in zip(lattice, native, strict=True)]
-    finest = CELL_SIDES[-1]
-    at = [
-        torch.from_numpy(np.minimum(c // finest, -(-e // finest) - 1).astype(np.int64))
-        for c, e in zip(yx, native, strict=True)
-    ]
-    device = weights.sides.device
-    cover = weights.sides[:, at[0].to(device)][:, :, at[1].to(device)]
-    total = torch.zeros((len(cover), network.channels, *lattice), device=device)
+def render(network: Cells, weights: CellWeights, *, y: Tensor, x: Tensor) -> Tensor:
+    """Colours at the crossings of rows ``y (R,)`` and columns ``x (S,)``, native px: ``(B, channels, R, S)``."""
+    rows, columns = (cell_of(c, FINEST, n) for c, n in zip((y, x), weights.sides.shape[1:], strict=True))
+    cover = weights.sides[:, rows][:, :, columns]
+    total = weights.planes[FINEST].new_zeros((len(cover), network.channels, len(y), len(x)))
     for side, plane in weights.planes.items():
         here = cover == side
         if here.any():
-            values = _along(_along(plane, yx[0], side).mT, yx[1], side).mT
+            values = _along(_along(plane, y, side).mT, x, side).mT
             total = torch.where(here[:, None], values, total)
-    colours = torch.einsum("cd,bcyx->bdyx", torch.from_numpy(network.colour).to(device), total)
-    return (colours + OFFSET) / 255
+    return _coloured(network, total)
 
 
-def _along(plane: Tensor, coordinates: NDArray[np.float64], side: int) -> Tensor:
-    """Evaluate the vertical hidden units at ``coordinates`` in px: ``(B, C, len(coordinates), columns)``."""
-    cell = np.minimum(coordinates // side, plane.shape[2] // side - 1).astype(np.int64)
-    units = torch.from_numpy(units_at(coordinates / side - cell, side).astype(np.float32)).to(plane.device)
-    out = []
-    for c in range(plane.shape[2] // side):
-        inside = np.flatnonzero(cell == c)
-        if len(inside):
-            out.append(units[:, inside[0] : inside[-1] + 1].T @ plane[:, :, c * side : (c + 1) * side])
-    return torch.cat(out, dim=2)
+def sample(network: Cells, weights: CellWeights, xy: Tensor) -> Tensor:
+    """Colours at positions ``xy (B, N, 2)``, (x, y) in native pixels: ``(B, channels, N)``."""
+    batch, count = xy.shape[:2]
+    xy = xy.to(weights.planes[FINEST])
+    image = torch.arange(batch, device=xy.device)[:, None].expand(batch, count)
+    rows, columns = weights.sides.shape[1:]
+    cover = weights.sides[image, cell_of(xy[..., 1], FINEST, rows), cell_of(xy[..., 0], FINEST, columns)]
+    total = weights.planes[FINEST].new_zeros((batch, count, network.channels))
+    for side, plane in weights.planes.items():
+        height, width = plane.shape[2] // side, plane.shape[3] // side
+        blocks = plane.reshape(batch, network.channels, height, side, width, side)  # (B, C, rows, b, columns, a)
+        here = (cover == side).nonzero()
+        for part in torch.split(here, max(_SAMPLE_WEIGHTS // (network.channels * side**2), 1)):
+            b, n = part.unbind(1)
+            x, y = xy[b, n].unbind(1)
+            row, column = cell_of(y, side, height), cell_of(x, side, width)
+            values = torch.einsum(
+                "ncba,bn,an->nc",
+                blocks[b, :, row, :, column],
+                hidden_units(y / side - row, side),
+                hidden_units(x / side - column, side),
+            )
+            total = total.index_put((b, n), values)
+    return _coloured(network, total.mT)
+
+
+def cell_of(coordinates: Tensor, side: int, cells: int) -> Tensor:
+    """Which of ``cells`` of ``side`` px covers each coordinate in native pixels: int64.
+
+    A position within 1/2048 px before a border counts as behind it: which cell a position on a border belongs to must
+    not hang on the rounding of one decoder's arithmetic (spec section 6.2.1).
+    """
+    return ((coordinates.detach() + BORDER) / side).floor().long().clamp(0, cells - 1)
+
+
+def hidden_units(u: Tensor, side: int) -> Tensor:
+    """Hidden units at cell coordinates ``u (n,)``: ``(side, n)``."""
+    k = torch.arange(side, device=u.device, dtype=u.dtype)[:, None]
+    norm = torch.full_like(k, math.sqrt(2 / side))
+    norm[0] = math.sqrt(1 / side)
+    return norm * torch.cos(math.pi * k * u)
+
+
+def _along(plane: Tensor, coordinates: Tensor, side: int) -> Tensor:
+    """Evaluate the vertical hidden units at ``coordinates (n,)`` in native pixels: ``(B, C, n, columns)``."""
+    cell = cell_of(coordinates, side, plane.shape[2] // side)
+    units = hidden_units(coordinates / side - cell, side).to(plane)
+    out = plane.new_zeros((*plane.shape[:2], len(coordinates), plane.shape[3]))
+    for c in sorted(set(cell.tolist())):
+        inside = (cell == c).nonzero()[:, 0]
+        out = out.index_copy(2, inside, units[:, inside].mT @ plane[:, :, c * side : (c + 1) * side])
+    return out
+
+
+def _coloured(network: Cells, outputs: Tensor) -> Tensor:
+    """Colours in [0, 1] units from the network's channels, dimension 1 of ``outputs``."""
+    colour = torch.from_numpy(network.colour).to(outputs)
+    return (torch.einsum("cd,bc...->bd...", colour, outputs) + OFFSET) / 255

@@ -50,9 +50,18 @@ class Network(Protocol):
         ``decoder`` must be the torch one; ``height`` and ``width`` are the native size of all its records.
         """
 
-    def render(self, weights: Any, *, native: tuple[int, int], lattice: tuple[int, int]) -> torch.Tensor:
-        """Evaluate at the pixel centres of a ``lattice`` of (rows, columns) spread over the whole image.
+    def render(self, weights: Any, *, native: tuple[int, int], y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        """Evaluate at every crossing of rows ``y (R,)`` and columns ``x (S,)``, in native pixels, the same for all.
 
         Returns:
-            float32 ``(B, channels, rows, columns)``, nominally in [0, 1], not clamped.
+            ``(B, channels, R, S)`` of the weights' dtype, nominally in [0, 1], not clamped.
+        """
+
+    def sample(self, weights: Any, xy: torch.Tensor, *, native: tuple[int, int]) -> torch.Tensor:
+        """Evaluate at any positions ``xy (B, N, 2)``, (x, y) in native pixels; differentiable in weights and xy.
+
+        Positions are taken in the weights' dtype.
+
+        Returns:
+            ``(B, channels, N)`` of the weights' dtype, nominally in [0, 1], not clamped.
         """

@@ -189,17 +189,24 @@ class Siren:
                 h = (self.omega * h).sin()
         return 0.5 + 0.5 * h.mT
 
-    def render(self, weights: torch.Tensor, *, native: tuple[int, int], lattice: tuple[int, int]) -> torch.Tensor:
-        """Colours at the pixel centres of a (rows, columns) ``lattice``: float32 ``(B, channels, rows, columns)``."""
-        rows, columns = lattice
-        out = weights.new_empty((len(weights), self.channels, rows, columns))
-        x = (2 * weights.new_ones(columns).cumsum(0) - 1) / columns - 1
-        y = (2 * weights.new_ones(rows).cumsum(0) - 1) / rows - 1
-        band = max(_ACTIVATION_BYTES // (4 * max(self.widths) * columns * len(weights)), 1)
-        for top in range(0, rows, band):
-            bottom = min(top + band, rows)
-            xy = x.new_empty((bottom - top, columns, 2))
-            xy[..., 0], xy[..., 1] = x, y[top:bottom, None]
-            colours = self.evaluate(weights, xy.flatten(0, 1))
-            out[:, :, top:bottom] = colours.mT.reshape(len(weights), self.channels, bottom - top, columns)
-        return out
+    def render(
+        self, weights: torch.Tensor, *, native: tuple[int, int], y: torch.Tensor, x: torch.Tensor
+    ) -> torch.Tensor:
+        """Colours at the crossings of rows ``y (R,)`` and columns ``x (S,)``, native px: ``(B, channels, R, S)``."""
+        import torch
+
+        band = max(_ACTIVATION_BYTES // (4 * max(self.widths) * len(x) * len(weights)), 1)
+        return torch.cat([self._render_band(weights, rows, x, native=native) for rows in torch.split(y, band)], dim=2)
+
+    def _render_band(
+        self, weights: torch.Tensor, y: torch.Tensor, x: torch.Tensor, *, native: tuple[int, int]
+    ) -> torch.Tensor:
+        import torch
+
+        xy = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1).flatten(0, 1)  # (R * S, 2)
+        return self.sample(weights, xy[None], native=native).reshape(len(weights), self.channels, len(y), len(x))
+
+    def sample(self, weights: torch.Tensor, xy: torch.Tensor, *, native: tuple[int, int]) -> torch.Tensor:
+        """Colours at positions ``xy (B or 1, N, 2)``, (x, y) in native pixels: ``(B, channels, N)``."""
+        extent = weights.new_tensor([native[1], native[0]])
+        return self.evaluate(weights, (2 * xy.to(weights) / extent - 1).expand(len(weights), -1, -1)).mT

@@ -4,8 +4,8 @@ import torch
 from skimage import data as photographs
 
 from inrformat.coding.tables import TableSet
-from inrformat.decode.records import join_records
-from inrformat.decode.reference import decode_images, decode_pixels
+from inrformat.decode.records import DeviceRecords, join_records
+from inrformat.decode.reference import decode_images
 from inrformat.encode.cells.encoder import CellsEncoder, CellsOptions, step_of_quality
 from inrformat.encode.record import EncodedRecord, psnr_db
 from inrformat.errors import InvalidFileError, UsageError
@@ -22,10 +22,13 @@ def trained() -> tuple[CellsEncoder, Codebook]:
     return encoder, encoder.train([ASTRONAUT[::2, ::2], COFFEE[::2, ::2]], complete=False)
 
 
-def decode(codebook: Codebook, record: EncodedRecord) -> np.ndarray:
-    joined = join_records([record.data], codebook.tables, device=torch.device("cpu"))
+def joined(codebook: Codebook, record: EncodedRecord) -> DeviceRecords:
     shapes = np.array([(record.network, record.height, record.width)])
-    return decode_images(codebook.networks, joined, [0], shapes=shapes)[0].permute(1, 2, 0).numpy()
+    return join_records([record.data], codebook, shapes=shapes, device=torch.device("cpu"))
+
+
+def decode(codebook: Codebook, record: EncodedRecord) -> np.ndarray:
+    return decode_images(joined(codebook, record), [0])[0].permute(1, 2, 0).numpy()
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (7, 9), (33, 17), (64, 64), (65, 129), (200, 301)])
@@ -107,8 +110,7 @@ def test_larger_lattice_is_closer_to_the_true_picture_than_bilinear(trained: tup
     )
     native = small.clamp(0, 255).round()[0].permute(1, 2, 0).numpy().astype(np.uint8)
     record = encoder.encode([native])[0]
-    joined = join_records([record.data], codebook.tables, device=torch.device("cpu"))
-    ours = decode_pixels(codebook.networks[0], joined, torch.tensor([0]), native=(192, 192), size=(384, 384))
+    ours = decode_images(joined(codebook, record), [0], size=384)[0].float() / 255
     plain = torch.from_numpy(decode(codebook, record).astype(np.float32)).permute(2, 0, 1)[None] / 255
     plain = torch.nn.functional.interpolate(plain, size=(384, 384), mode="bilinear")
     target = torch.from_numpy(truth.astype(np.float32) / 255).permute(2, 0, 1)[None]

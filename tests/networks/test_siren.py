@@ -43,7 +43,9 @@ def test_evaluation_follows_the_specification(network):
 
 def test_render_puts_pixel_centres_where_the_specification_says(network):
     parameters = np.random.default_rng(0).uniform(-0.3, 0.3, (1, network.parameter_count)).astype(np.float32)
-    image = network.render(torch.from_numpy(parameters), native=(4, 6), lattice=(4, 6))
+    image = network.render(
+        torch.from_numpy(parameters), native=(4, 6), y=torch.arange(4) + 0.5, x=torch.arange(6) + 0.5
+    )
     row, column = 3, 1
     expected = plain_evaluation(parameters[0].astype(float), (2 * column + 1) / 6 - 1, (2 * row + 1) / 4 - 1)
     assert image.shape == (1, 3, 4, 6)

@@ -120,8 +120,8 @@ class SirenEncoder:
             for n in networks
         ]
         shapes = np.array([(n.network, *image.shape[:2]) for n, image in zip(networks, images, strict=True)], np.int64)
-        joined = join_records(records, tables, device=self._device)
-        decoded = decode_images(self._codebook.networks, joined, range(len(images)), shapes=shapes)
+        joined = join_records(records, self._codebook, shapes=shapes, device=self._device)
+        decoded = decode_images(joined, range(len(images)))
         return [
             EncodedRecord(
                 data,

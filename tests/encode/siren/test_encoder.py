@@ -45,7 +45,7 @@ def test_stored_quality_is_that_of_the_decoded_record(images, shared_base):
     for record, image in zip(records, images, strict=True):
         network, (scales, symbols) = symbols_of(codebook, record)
         weights = network.dequantize(torch.from_numpy(scales), torch.from_numpy(symbols))
-        pixels = network.render(weights, native=(32, 32), lattice=(32, 32))
+        pixels = network.render(weights, native=(32, 32), y=torch.arange(32) + 0.5, x=torch.arange(32) + 0.5)
         decoded = (pixels.clamp(0, 1) * 255 + 0.5).floor()[0].permute(1, 2, 0).numpy()
         assert psnr_db(decoded, image) == pytest.approx(record.psnr_db, abs=0.01)
 
