@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inrformat.cli.cells_flags import add_cells_flags, cells_options, read_codebook
-from inrformat.cli.options import add_json, bar, positive_int, print_json
+from inrformat.cli.options import OUTCOMES, add_json, bar, positive_int, print_json
 from inrformat.cli.siren_flags import add_siren_flags, siren_options
 from inrformat.errors import OutputExistsError, UsageError
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _DESCRIPTION = """Convert a folder of images: one class a sub-folder, as torchvision's ImageFolder reads them, or a flat
 folder without classes. EXIF orientation is applied, transparency dropped, and of animations the first frame taken."""
 
+_SHOWN = 5
 _CELLS_ONLY = ("quality", "psnr-per-image", "target-size", "codebook")
 _SIREN_ONLY = (
     "steps", "preset", "hidden", "bytes-per-image", "no-shared-base", "prune", "prune-ratio", "prune-drop",
@@ -108,6 +110,10 @@ def _report(summary: ConvertSummary, *, as_json: bool) -> None:
         "mean_psnr_db": round(summary.mean_psnr_db, 2),
         "worst_psnr_db": round(summary.worst_psnr_db, 2),
         "skipped": list(summary.skipped),
+        "failures": [
+            {"name": name, "outcome": OUTCOMES[outcome], "psnr_db": round(psnr_db, 2)}
+            for name, outcome, psnr_db in summary.failures
+        ],
         "seconds": round(summary.seconds, 2),
         "images_per_second": round(summary.samples / summary.seconds, 2),
     }
@@ -121,3 +127,7 @@ def _report(summary: ConvertSummary, *, as_json: bool) -> None:
     )
     for name in summary.skipped:
         print(f"skipped: {name}")
+    if summary.failures:
+        shown = [f"{name} ({OUTCOMES[outcome]}, {psnr:.2f} dB)" for name, outcome, psnr in summary.failures[:_SHOWN]]
+        more = f" and {len(summary.failures) - _SHOWN} more (info --per-image)" * (len(summary.failures) > _SHOWN)
+        print(f"warning: {len(summary.failures)} images are not as asked: {', '.join(shown)}{more}", file=sys.stderr)

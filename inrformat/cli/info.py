@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from inrformat.cli.options import add_json, print_json
+from inrformat.cli.options import OUTCOMES, add_json, print_json
 from inrformat.container.fields import VariableColumn
 from inrformat.container.reader import InrdReader
 
@@ -50,8 +50,17 @@ def describe_images(reader: InrdReader) -> list[dict[str, Any]]:
         "bytes": index.lengths_bytes.tolist(),
         "psnr_db": None if index.psnr_db is None else index.psnr_db.tolist(),
         **{name: _int_field(reader, name) for name in _FIT_FIELDS},
+        "fit_outcome": _outcomes(reader),
     }
     return [{key: None if c is None else c[k] for key, c in columns.items()} for k in range(len(reader))]
+
+
+def _outcomes(reader: InrdReader) -> list[str] | None:
+    """In words, where the file was fitted."""
+    stored = _int_field(reader, "fit_outcome")
+    if stored is None:
+        return None if reader.field("fit_steps") is None else [OUTCOMES[0]] * len(reader)
+    return [OUTCOMES.get(value, f"outcome {value}") for value in stored]
 
 
 def _int_field(reader: InrdReader, name: str) -> list[int] | None:
@@ -86,6 +95,7 @@ def describe(reader: InrdReader) -> dict[str, Any]:
         "worst_sample": worst,
         "worst_name": names[worst] if names is not None and worst is not None else None,
         **{f"mean_{name}": _mean(_int_field(reader, name)) for name in _FIT_FIELDS},
+        "failures": dict(sorted((o, n) for o, n in Counter(_outcomes(reader) or ()).items() if o != OUTCOMES[0])),
         "fields": {f.name: f.type.value for f in metadata.fields},
         "channel_mean": list(metadata.channel_mean),
         "channel_std": list(metadata.channel_std),
@@ -130,6 +140,11 @@ def _print_text(values: dict[str, Any]) -> None:
         "fitting": "closed form"
         if values["mean_fit_steps"] is None
         else f"{values['mean_fit_steps']:g} steps, {values['mean_zero_weights_percent']:g} % zero weights on average",
+        **(
+            {"failures": ", ".join(f"{n} {o}" for o, n in values["failures"].items()) + " (see --per-image)"}
+            if values["failures"]
+            else {}
+        ),
         "sections": ", ".join(f"{name} {size:,}" for name, size in values["bytes_by_section"].items()),
     }
     for name, text in lines.items():

@@ -10,7 +10,10 @@ from typing import Any
 
 from tqdm import tqdm
 
-__all__ = ["add_json", "bar", "byte_count", "positive_int", "print_json"]
+__all__ = ["OUTCOMES", "add_json", "bar", "byte_count", "positive_int", "print_json"]
+
+OUTCOMES = {0: "as asked", 1: "target missed", 2: "fit diverged"}
+"""Words for ``inrformat.encode.record.Outcome``, whose numbers files hold."""
 
 
 def positive_int(text: str) -> int:

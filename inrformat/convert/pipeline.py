@@ -16,14 +16,14 @@ from inrformat.container.metadata import Metadata
 from inrformat.container.packing import compress
 from inrformat.container.writer import InrdWriter, payload_room
 from inrformat.convert.sources import ImageSource, load_image
-from inrformat.encode.record import Encoder, Image, RecordRoom, SettlingEncoder
+from inrformat.encode.record import Encoder, Image, Outcome, RecordRoom, SettlingEncoder
 from inrformat.errors import SourceError
 from inrformat.networks.codebook import Codebook
 
-__all__ = ["LABEL_FIELD", "NAME_FIELD", "ConvertSummary", "convert", "record_room"]
+__all__ = ["LABEL_FIELD", "NAME_FIELD", "OUTCOME_FIELD", "ConvertSummary", "convert", "record_room"]
 
 LABEL_FIELD, NAME_FIELD = "label", "name"
-STEPS_FIELD, SPARSITY_FIELD = "fit_steps", "zero_weights_percent"
+STEPS_FIELD, SPARSITY_FIELD, OUTCOME_FIELD = "fit_steps", "zero_weights_percent", "fit_outcome"
 _SAMPLE_IMAGES = 256
 _SETTLE_IMAGES = 4096
 _INDEX_BYTES, _ENTRY_BYTES, _SIZE_ENTRY_BYTES = 160, 8, 4
@@ -39,6 +39,7 @@ class ConvertSummary:
     Attributes:
         output: the file. samples: images in it. bytes: its size. pixels: of all images at native size.
         mean_psnr_db, worst_psnr_db: of the stored images. skipped: names of unreadable images that were left out.
+        failures: name, outcome and PSNR of each image whose record is not what was asked for.
         seconds: the whole conversion took.
     """
 
@@ -49,6 +50,7 @@ class ConvertSummary:
     mean_psnr_db: float
     worst_psnr_db: float
     skipped: tuple[str, ...]
+    failures: tuple[tuple[str, Outcome, float], ...]
     seconds: float
 
     @property
@@ -138,6 +140,7 @@ def convert(
     psnrs: list[float] = []
     kept: list[int] = []
     reports: list[tuple[int, int]] = []
+    outcomes: list[Outcome] = []
     moments = _ChannelMoments()
     with InrdWriter(output) as writer:
         codebook = _learn(encoder, loader, _shuffled(len(source), seed))
@@ -151,6 +154,7 @@ def convert(
                     psnr_db=record.psnr_db,
                 )
                 psnrs.append(record.psnr_db)
+                outcomes.append(record.outcome)
                 reports.append((record.steps, round(100 * record.sparsity)))
                 moments.add(image)
             kept += numbers
@@ -163,6 +167,8 @@ def convert(
         if any(steps for steps, _ in reports):
             for name, values in zip((STEPS_FIELD, SPARSITY_FIELD), zip(*reports, strict=True), strict=True):
                 writer.add_field(name, FieldType.INT64, np.array(values, np.int64))
+        if any(outcomes):  # absent, all images are as asked
+            writer.add_field(OUTCOME_FIELD, FieldType.INT64, np.array(outcomes, np.int64))
         options = {**encoder.options_map(), "size": size}
         metadata = Metadata(
             classes=final.classes,
@@ -180,6 +186,7 @@ def convert(
         mean_psnr_db=float(np.mean(psnrs)),
         worst_psnr_db=float(np.min(psnrs)),
         skipped=tuple(loader.skipped),
+        failures=tuple((n, o, p) for n, o, p in zip(final.names, outcomes, psnrs, strict=True) if o),
         seconds=time.monotonic() - began,
     )
 

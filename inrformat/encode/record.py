@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -13,10 +14,18 @@ from numpy.typing import NDArray
 from inrformat.container.layout import PSNR_MAX_DB
 from inrformat.networks.codebook import Codebook
 
-__all__ = ["EncodedRecord", "Encoder", "Image", "RecordRoom", "SettlingEncoder", "psnr_db", "psnr_of_mse_db"]
+__all__ = ["EncodedRecord", "Encoder", "Image", "Outcome", "RecordRoom", "SettlingEncoder", "psnr_db", "psnr_of_mse_db"]
 
 Image = NDArray[np.uint8]
 """Pixels, uint8 ``(height, width, 3)``."""
+
+
+class Outcome(IntEnum):
+    """Whether an image's record is what was asked for; the numbers are stored."""
+
+    AS_ASKED = 0
+    TARGET_MISSED = 1  # the quality or size that each image was to have cannot be had
+    DIVERGED = 2  # no fit was better than the mean colour, which is what the record holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +36,7 @@ class EncodedRecord:
         data: the record's bytes. height, width: native size in pixels. network: descriptor number in the codebook.
         psnr_db: of the reference decoder's uint8 output against the source.
         steps: of the optimiser, 0 where there was none. sparsity: share of the network's symbols that are zero.
+        outcome: what the report says of the image.
     """
 
     data: bytes
@@ -36,6 +46,7 @@ class EncodedRecord:
     psnr_db: float
     steps: int = 0
     sparsity: float = 0.0
+    outcome: Outcome = Outcome.AS_ASKED
 
 
 class Encoder(Protocol):

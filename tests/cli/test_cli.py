@@ -68,6 +68,17 @@ def test_info_reports_every_image(photo_file):
     assert text.count("name=astronaut/tile_") == 6
 
 
+def test_images_that_miss_their_target_are_named(photo_folder, tmp_path):
+    out = tmp_path / "x.inrd"
+    done = inrformat("convert", photo_folder, out, "--network", "siren", "--steps", 30, "--psnr", 45, "--limit", 7)
+    assert done.returncode == 0
+    assert "warning: 7 images are not as asked: astronaut/tile_" in done.stderr and "and 2 more" in done.stderr
+    assert "7 target missed" in inrformat("info", out).stdout
+    values = json.loads(inrformat("info", out, "--per-image", "--json").stdout)
+    assert values["failures"] == {"target missed": 7}
+    assert [image["fit_outcome"] for image in values["images"]] == ["target missed"] * 7
+
+
 def test_siren_flags_reach_the_encoder(photo_folder, tmp_path):
     def psnr_and_networks(name, *flags):
         out = tmp_path / name

@@ -5,6 +5,8 @@ import pytest
 import torch
 from skimage import data as photographs
 
+from inrformat.decode.records import join_records
+from inrformat.decode.reference import decode_images
 from inrformat.encode.cells.encoder import CellsEncoder, CellsOptions
 from inrformat.encode.record import psnr_db
 from inrformat.networks.cells import Cells
@@ -56,12 +58,10 @@ def test_aims_are_met_in_batches_too(codebook):
 
 
 def test_stated_psnr_is_that_of_the_decoded_image(codebook):
-    from inrformat.decode.records import join_records
-    from inrformat.decode.reference import decode_images
-
     record = CellsEncoder(CellsOptions(), codebook=codebook, device=torch.device("cpu")).encode([CAT[:120, :90]])[0]
-    joined = join_records([record.data], codebook.tables, device=torch.device("cpu"))
-    decoded = decode_images(codebook.networks, joined, [0], shapes=np.array([(0, 120, 90)]))[0].permute(1, 2, 0).numpy()
+    shapes = np.array([(0, 120, 90)])
+    joined = join_records([record.data], codebook, shapes=shapes, device=torch.device("cpu"))
+    decoded = decode_images(joined, [0])[0].permute(1, 2, 0).numpy()
     assert psnr_db(decoded, CAT[:120, :90]) == pytest.approx(record.psnr_db, abs=0.02)
 
 

@@ -20,7 +20,7 @@ from inrformat.encode.cells.budget import ByteBudget
 from inrformat.encode.cells.model import Model, decode_ready, symbols_of
 from inrformat.encode.cells.train import ClassCounts, colour_basis, to_codebook, train
 from inrformat.encode.cells.transform import Fit, fit, inverse
-from inrformat.encode.record import EncodedRecord, Image, RecordRoom, psnr_db, psnr_of_mse_db
+from inrformat.encode.record import EncodedRecord, Image, Outcome, RecordRoom, psnr_db, psnr_of_mse_db
 from inrformat.errors import UsageError
 from inrformat.networks.cells import Cells
 from inrformat.networks.cells_layout import CELL_SIDES, grid
@@ -290,7 +290,8 @@ class CellsEncoder:
                 high = guess - 1
             jump = round((record.psnr_db - floor) / _DB_PER_SCALE)
             guess = min(max(guess + jump, low + 1), high)
-        return best if best is not None else self._at_scale(image, fitted, low)
+        record = best if best is not None else self._at_scale(image, fitted, low)
+        return record if record.psnr_db >= floor else replace(record, outcome=Outcome.TARGET_MISSED)
 
     def _at_scale(self, image: Image, fitted: Fit, scale: int) -> EncodedRecord:
         symbols, means = symbols_of(fitted, self._network, self._model, scale=scale)
