@@ -42,6 +42,13 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--limit", type=positive_int, metavar="N", help="convert N images, spread evenly over the source"
     )
+    parser.add_argument(
+        "--sample-images",
+        type=positive_int,
+        default=256,
+        metavar="N",
+        help="learn from N images (%(default)s)",
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of every random choice (default: 0)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     parser.add_argument(
@@ -71,6 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
             size=arguments.size,
             seed=arguments.seed,
             skip_unreadable=arguments.skip_unreadable,
+            sample_images=arguments.sample_images,
         )
     _report(summary, as_json=arguments.json)
     return 0

@@ -25,6 +25,7 @@ __all__ = ["LABEL_FIELD", "NAME_FIELD", "OUTCOME_FIELD", "ConvertSummary", "conv
 LABEL_FIELD, NAME_FIELD = "label", "name"
 STEPS_FIELD, SPARSITY_FIELD, OUTCOME_FIELD = "fit_steps", "zero_weights_percent", "fit_outcome"
 _SAMPLE_IMAGES = 256
+_SAMPLE_VALUES = 1 << 29
 _SETTLE_IMAGES = 4096
 _INDEX_BYTES, _ENTRY_BYTES, _SIZE_ENTRY_BYTES = 160, 8, 4
 _METADATA_BYTES = 384
@@ -122,6 +123,7 @@ def convert(
     size: int | None = None,
     seed: int = 0,
     skip_unreadable: bool = False,
+    sample_images: int = _SAMPLE_IMAGES,
     on_images: Callable[[int], None] = lambda _count: None,
 ) -> ConvertSummary:
     """Convert the images of ``source`` to the new file ``output``.
@@ -130,6 +132,7 @@ def convert(
         size: short side in pixels to resize to first, or None to keep each image's size.
         seed: of the choice of the sample that symbol tables are learned from.
         skip_unreadable: leave unreadable images out instead of stopping.
+        sample_images: at most so many are learned from; fewer where they are very large.
         on_images: called with the number of images written since its last call.
 
     Raises:
@@ -143,7 +146,7 @@ def convert(
     outcomes: list[Outcome] = []
     moments = _ChannelMoments()
     with InrdWriter(output) as writer:
-        codebook = _learn(encoder, loader, _shuffled(len(source), seed))
+        codebook = _learn(encoder, loader, _shuffled(len(source), seed), sample_images=sample_images)
         for numbers, images in loader.chunks(range(len(source))):
             for record, image in zip(encoder.encode(images), images, strict=True):
                 writer.add(
@@ -205,12 +208,19 @@ def record_room(source: ImageSource, target_bytes: int) -> RecordRoom:
     return room
 
 
-def _learn(encoder: Encoder, loader: _Loader, order: list[int]) -> Codebook:
+def _learn(encoder: Encoder, loader: _Loader, order: list[int], *, sample_images: int) -> Codebook:
     """The codebook, from the first images of a random ``order`` of the whole source."""
-    sample = [image for number in order[:_SAMPLE_IMAGES] if (image := loader.load(number)) is not None]
+    sample: list[Image] = []
+    seen = 0
+    for number in order[:sample_images]:
+        if sum(i.size for i in sample) > _SAMPLE_VALUES:
+            break
+        image = loader.load(number)
+        seen += 1
+        sample += [] if image is None else [image]
     if not sample:
         raise SourceError(f"{loader.root}: none of its images could be read")
-    codebook = encoder.train(sample, complete=len(order) <= _SAMPLE_IMAGES)
+    codebook = encoder.train(sample, complete=seen == len(order))
     del sample
     if isinstance(encoder, SettlingEncoder) and encoder.settles:
         codebook = encoder.settle(lambda: (images for _, images in loader.chunks(order[:_SETTLE_IMAGES])))

@@ -93,3 +93,17 @@ def test_more_than_one_aim_is_refused():
         CellsOptions(psnr_db=30, target_bytes=1000)
     with pytest.raises(UsageError):
         CellsEncoder(CellsOptions(target_bytes=1000))
+
+
+def test_learning_from_more_images_is_an_option(folder, tmp_path):
+    source = scan_folder(folder)
+    seen = []
+
+    class Counting(CellsEncoder):
+        def train(self, sample, *, complete):
+            seen.append((len(sample), complete))
+            return super().train(sample, complete=complete)
+
+    for count in (3, 48, 100):
+        convert(source, tmp_path / str(count), Counting(CellsOptions(quality=60)), sample_images=count)
+    assert seen == [(3, False), (48, True), (48, True)]

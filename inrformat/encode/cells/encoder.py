@@ -64,8 +64,9 @@ class CellsOptions:
     threads: int = 0
 
     def __post_init__(self) -> None:
-        if sum(x is not None for x in (self.psnr_db, self.psnr_floor_db, self.rate_bpp, self.target_bytes)) > 1:
-            raise UsageError("choose one of a mean PSNR, a PSNR of each image, a rate and a file size")
+        aims = (self.quality, self.psnr_db, self.psnr_floor_db, self.rate_bpp, self.target_bytes)
+        if sum(x is not None for x in aims) > 1:
+            raise UsageError("choose one of a quality, a mean PSNR, a PSNR of each image, a rate and a file size")
         if self.quality is not None and not 0 <= self.quality <= 100:
             raise UsageError(f"quality {self.quality} is not in 0..100")
 
