@@ -12,7 +12,6 @@ import numpy as np
 
 from inrformat.cli.options import OUTCOMES, add_json, print_json
 from inrformat.container.fields import VariableColumn
-from inrformat.container.layout import HEAD_BLOCK_BYTES
 from inrformat.container.reader import InrdReader
 
 _FIT_FIELDS = ("fit_steps", "zero_weights_percent")
@@ -83,7 +82,7 @@ def describe(reader: InrdReader) -> dict[str, Any]:
     sections: Counter[str] = Counter()
     for section in header.sections:
         sections[section.kind.decode("latin-1")] += section.stored_bytes
-    alignment = header.file_bytes - HEAD_BLOCK_BYTES - sum(sections.values())
+    alignment = header.file_bytes - header.sections_start_bytes - sum(sections.values())
     worst = None if index.psnr_db is None or not len(index) else int(np.argmin(index.psnr_db))
     names = reader.text_field("name")
     return {
@@ -108,7 +107,7 @@ def describe(reader: InrdReader) -> dict[str, Any]:
         "fields": {f.name: f.type.value for f in metadata.fields},
         "channel_mean": list(metadata.channel_mean),
         "channel_std": list(metadata.channel_std),
-        "bytes_by_section": {"header": HEAD_BLOCK_BYTES, **sections, "alignment": alignment},
+        "bytes_by_section": {"header": header.sections_start_bytes, **sections, "alignment": alignment},
         "options": dict(metadata.options),
     }
 

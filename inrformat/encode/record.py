@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from inrformat.container.layout import PSNR_MAX_DB
 from inrformat.networks.codebook import Codebook
 
-__all__ = ["EncodedRecord", "Encoder", "Image", "Outcome", "psnr_db"]
+__all__ = ["EncodedRecord", "Encoder", "Image", "Outcome", "RecordRoom", "SettlingEncoder", "psnr_db", "psnr_of_mse_db"]
 
 Image = NDArray[np.uint8]
 """Pixels, uint8 ``(height, width, 3)``."""
@@ -64,8 +64,31 @@ class Encoder(Protocol):
         """Encode images, in order."""
 
 
+class RecordRoom(Protocol):
+    """Bytes a file of some wanted size has for records."""
+
+    def __call__(self, codebook_bytes: int, *, one_size: bool) -> int:
+        """``codebook_bytes``: stored; ``one_size``: all images have the same height and width."""
+
+
+@runtime_checkable
+class SettlingEncoder(Protocol):
+    """An encoder that may want to see much more than the sample, to meet an aim over the whole set."""
+
+    @property
+    def settles(self) -> bool:
+        """Whether ``settle`` is to be called, between ``train`` and the first ``encode``."""
+
+    def settle(self, batches: Callable[[], Iterable[Sequence[Image]]]) -> Codebook:
+        """``batches`` gives a random part of the data set, or all of it, each time the same."""
+
+
 def psnr_db(decoded: NDArray[Any], source: NDArray[Any]) -> float:
     """PSNR of uint8 images over all channels; 100 dB stands for identical ones."""
     error = decoded.astype(np.float64) - source
-    mse = float(np.mean(error * error))
+    return psnr_of_mse_db(float(np.mean(error * error)))
+
+
+def psnr_of_mse_db(mse: float) -> float:
+    """PSNR of a mean squared error of uint8 values."""
     return PSNR_MAX_DB if mse == 0 else min(20 * math.log10(255) - 10 * math.log10(mse), PSNR_MAX_DB)

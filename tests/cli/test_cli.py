@@ -132,6 +132,10 @@ def test_cells_are_the_default_and_their_flags_reach_the_encoder(photo_folder, t
     (image,) = [image for image in fine["images"] if image["name"] == name]
     measured = psnr(Image.open(photo_folder / name), Image.open(tmp_path / "png" / name))
     assert measured == pytest.approx(image["psnr_db"], abs=0.05)
+    # The index starts on a multiple of 4096 bytes, so that sizes come in such steps.
+    assert converted("sized", "--target-size", "20kB")["bytes"] in range(20_000 - 4096, 20_001)
+    fails(2, "too few for these images", "convert", photo_folder, tmp_path / "x", "--target-size", "5KiB")
+    fails(2, "choose one of", "convert", photo_folder, tmp_path / "x", "--psnr", 30, "--quality", 50)
     fails(2, "--steps does not go with --network cells", "convert", photo_folder, tmp_path / "x", "--steps", 5)
     fails(2, "--quality does not", "convert", photo_folder, tmp_path / "x", "--network", "siren", "--quality", 5)
     fails(2, "quality 101", "convert", photo_folder, tmp_path / "x", "--quality", 101)
