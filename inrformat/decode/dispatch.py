@@ -146,6 +146,7 @@ def _choose(device: str) -> Backend:
 @cache
 def _runner(name: str) -> Callable[[DeviceRecords, Tensor, Geometry, PixelFormat], Tensor]:
     if name == "cpu":
+        _LOG.info("the CPU decoder is compiled at its first use on a machine, which takes about half a minute")
         from inrformat.decode.cpu import decode as cpu
 
         return cpu.decode
