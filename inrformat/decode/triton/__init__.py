@@ -1,0 +1,1 @@
+"""The fused CUDA decoder, written in Triton: records to pixels without weights or activations of a pixel in memory."""

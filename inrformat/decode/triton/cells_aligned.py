@@ -1,0 +1,123 @@
+"""``cells`` under aligned maps: a program makes 32 x 32 output pixels of one sample, all channels.
+
+Both axes are products of small matrices: (outputs x units) (units x units) (units x outputs) for each block of 32 px
+that the tile sees and each cell side in it. The colour matrix is applied to the coefficients, which are fewer.
+"""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+from inrformat.decode.geometry import Outside
+from inrformat.decode.triton.cells_basis import BLOCK, operator, survey
+from inrformat.decode.triton.descriptors import CELLS, FAMILY, FIELDS, FLOATS
+from inrformat.decode.triton.epilogue import finished
+from inrformat.decode.triton.place import axis_of, chunks_of, cover_of
+from inrformat.decode.triton.read_cells import shape_of
+
+__all__ = ["TILE", "cells_aligned_kernel", "coefficients"]
+
+TILE = 32
+_CONSTANT = tl.constexpr(int(Outside.CONSTANT))
+_OFFSET = tl.constexpr(128.0)
+
+
+@triton.jit
+def coefficients(
+    symbols, dc, colour, quantum, here, rows, columns, level, plane_width, plane_size, grid_width, grid_size,
+    C: tl.constexpr, CP: tl.constexpr,
+):  # fmt: skip
+    """Coefficients of the image's channels where ``here``: ``(BLOCK, CP, BLOCK)``, in 1/255 units."""
+    channel = tl.arange(0, CP)
+    inside = (1 << level) - 1
+    origin = here & ((rows & inside) == 0)[:, None] & ((columns & inside) == 0)[None, :]
+    mixed = tl.zeros((BLOCK, CP, BLOCK), tl.float32)
+    for c in tl.static_range(C):
+        at = c * plane_size + rows[:, None] * plane_width + columns[None, :]
+        weight = quantum * tl.load(symbols + at, mask=here, other=0).to(tl.float32)
+        mean = c * grid_size + (rows >> 3)[:, None] * grid_width + (columns >> 3)[None, :]
+        weight += tl.load(dc + mean, mask=origin, other=0.0)
+        share = tl.load(colour + c * C + channel, mask=channel < C, other=0.0)
+        mixed += weight[:, None, :] * share[None, :, None]
+    return mixed
+
+
+@triton.jit
+def cells_aligned_kernel(
+    out, packed, style, shapes, rows, heads, floats, area, dc, cover, steps,
+    records, networks, max_height, max_width, area_size, plane, plane_width, plane_size,
+    height_out, width_out, tiles_x, tiles, stride_b, stride_c, stride_y, stride_x,
+    C: tl.constexpr, CP: tl.constexpr, SIZE: tl.constexpr,
+    OUTSIDE: tl.constexpr, ANTIALIAS: tl.constexpr, BYTES: tl.constexpr, PRECISION: tl.constexpr,
+):  # fmt: skip
+    """``style`` float32 ``(3, C)``: scale, shift and fill of each channel. SIZE is TILE."""
+    sample, tile = (tl.program_id(0) // tiles).to(tl.int64), tl.program_id(0) % tiles
+    _, network, height, width = shape_of(shapes, rows, sample, records, networks, max_height, max_width)
+    head = heads + network * FIELDS
+    if tl.load(head + FAMILY) != CELLS:
+        return
+    grid_width, grid_size = plane_width // 8, plane_size // 64
+    symbols = area + sample * area_size + plane
+    dc += sample * C * grid_size
+    cover += sample * grid_size
+    colour = floats + tl.load(head + FLOATS) + 1
+    quantum = tl.load(steps + sample)
+    cells_y, cells_x = (height + 7) // 8, (width + 7) // 8
+
+    scale_y, shift_y, low_y, high_y, soft_y = axis_of(packed, sample, 1)
+    scale_x, shift_x, low_x, high_x, soft_x = axis_of(packed, sample, 0)
+    span_y, span_x = tl.abs(scale_y), tl.abs(scale_x)
+    point_y, point_x = span_y <= 1.000001, span_x <= 1.000001
+    if not ANTIALIAS:
+        point_y, point_x = span_y == span_y, span_x == span_x
+    i, j = (tile // tiles_x) * SIZE + tl.arange(0, SIZE), (tile % tiles_x) * SIZE + tl.arange(0, SIZE)
+    centre_y = scale_y * (tl.minimum(i, height_out - 1).to(tl.float32) + 0.5) + shift_y
+    centre_x = scale_x * (tl.minimum(j, width_out - 1).to(tl.float32) + 0.5) + shift_x
+    begin_y, end_y = chunks_of(centre_y, span_y, low_y, high_y, point_y, OUTSIDE, BLOCK)
+    begin_x, end_x = chunks_of(centre_x, span_x, low_x, high_x, point_x, OUTSIDE, BLOCK)
+    total_y, first_y, last_y = survey(centre_y, span_y, low_y, high_y, cells_y, begin_y, end_y, point_y, OUTSIDE)
+    total_x, first_x, last_x = survey(centre_x, span_x, low_x, high_x, cells_x, begin_x, end_x, point_x, OUTSIDE)
+
+    k = tl.arange(0, BLOCK)
+    acc = tl.zeros((SIZE * CP, SIZE), tl.float32)
+    for block_y in range(first_y, last_y + 1):
+        for block_x in range(first_x, last_x + 1):
+            r, c = k + block_y * BLOCK, k + block_x * BLOCK
+            exists = ((r >> 3) < cells_y)[:, None] & ((c >> 3) < cells_x)[None, :]
+            side = tl.load(cover + (r >> 3)[:, None] * grid_width + (c >> 3)[None, :], mask=exists, other=0) & 255
+            for level in range(3, 6):
+                here = side == (1 << level)
+                if tl.max(tl.max(here.to(tl.int32), axis=1), axis=0) > 0:
+                    weights = coefficients(
+                        symbols, dc, colour, quantum, here, r, c, level, plane_width, plane_size, grid_width, grid_size,
+                        C, CP,
+                    )  # fmt: skip
+                    down = operator(
+                        block_y, level, centre_y, span_y, low_y, high_y, cells_y, begin_y, end_y, point_y,
+                        OUTSIDE, PRECISION,
+                    )  # fmt: skip
+                    across = operator(
+                        block_x, level, centre_x, span_x, low_x, high_x, cells_x, begin_x, end_x, point_x,
+                        OUTSIDE, PRECISION,
+                    )  # fmt: skip
+                    half = tl.dot(down, tl.reshape(weights, (BLOCK, CP * BLOCK)), input_precision=PRECISION)
+                    half = tl.reshape(half, (SIZE * CP, BLOCK))
+                    acc += tl.dot(half, tl.trans(across), input_precision=PRECISION)
+
+    inverse_y, inverse_x = 1.0 / tl.maximum(total_y, 1e-9), 1.0 / tl.maximum(total_x, 1e-9)
+    inverse = inverse_y[:, None, None] * inverse_x[None, None, :]
+    seen = (total_y * inverse_y)[:, None, None] * (total_x * inverse_x)[None, None, :]
+    v = (tl.reshape(acc, (SIZE, CP, SIZE)) * inverse + _OFFSET * seen) * (1.0 / 255.0)
+    channel = tl.arange(0, CP)
+    if OUTSIDE == _CONSTANT:
+        share_y = cover_of(centre_y, scale_y, low_y, high_y, soft_y, point_y)
+        share_x = cover_of(centre_x, scale_x, low_x, high_x, soft_x, point_x)
+        fill = tl.load(style + 2 * C + channel, mask=channel < C, other=0.0)[None, :, None]
+        v = fill + (v - fill) * share_y[:, None, None] * share_x[None, None, :]
+    scale = tl.load(style + channel, mask=channel < C, other=0.0)[None, :, None]
+    shift = tl.load(style + C + channel, mask=channel < C, other=0.0)[None, :, None]
+    at = i[:, None, None] * stride_y + channel[None, :, None] * stride_c + j[None, None, :] * stride_x
+    inside = (i < height_out)[:, None, None] & (channel < C)[None, :, None] & (j < width_out)[None, None, :]
+    v = finished(v, scale, shift, BYTES)
+    tl.store(out + sample * stride_b + at, v.to(out.dtype.element_ty), mask=inside)
