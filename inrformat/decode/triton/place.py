@@ -70,7 +70,7 @@ def chunks_of(centres, span, low, high, point, OUTSIDE: tl.constexpr, SIZE: tl.c
     first, last = tl.min(centres, axis=0) - span, tl.max(centres, axis=0) + span
     if OUTSIDE <= _CONSTANT:
         first, last = tl.maximum(first, low), tl.minimum(last, high)
-    begin = tl.floor((first - 0.5) / SIZE).to(tl.int32)
+    begin = tl.floor(tl.ceil(first - 0.5) / SIZE).to(tl.int32)
     end = tl.floor((last - 0.5) / SIZE).to(tl.int32) + 1
     return tl.where(point, 0, begin), tl.where(point, 1, end)
 

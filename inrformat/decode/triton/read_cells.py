@@ -32,7 +32,7 @@ from inrformat.decode.triton.rans import decode_items, open_record, record_fault
 
 __all__ = ["CHUNK", "NO_SUCH_CLASS", "NO_SUCH_SCALE", "read_cells_kernel"]
 
-CHUNK = 512
+CHUNK = 128
 NO_SUCH_CLASS = tl.constexpr(8)
 NO_SUCH_SCALE = tl.constexpr(16)
 _SCALE_LIMIT = tl.constexpr(32)
@@ -185,7 +185,7 @@ def _read_weights(
         item = base + step
         inside = item < count
         which, last = tl.zeros((CHUNK,), tl.int32), tl.full((CHUNK,), 1, tl.int32) * (cells - 1)
-        for _ in tl.static_range(NODE_BITS):
+        for _ in range(NODE_BITS):
             # The last cell that begins at or before the item: cells of no weights share their successor's beginning.
             middle = (which + last + 1) // 2
             behind = tl.load(begins + middle, mask=inside, other=0) <= item
@@ -330,13 +330,13 @@ def read_cells_kernel(
     quantum = tl.load(floats + tl.load(head + FLOATS)) * tl.exp2(scale.to(tl.float32) / 4)
     tl.store(steps + sample, quantum)
 
-    for stage in tl.static_range(3):
-        low = 0 if stage == 0 else (s16 if stage == 1 else s8)
-        high = s16 if stage == 0 else (s8 if stage == 1 else end)
+    low, high = 0, s16
+    for _ in range(3):
         state, following, faults = _read_classes(
             low, high, state, following, faults, head, first_word, held, lanes, entries, width, symbols, listed,
             tables, places, s128, s64, s32, s16, s8, CHUNK,
         )  # fmt: skip
+        low, high = high, tl.where(high == s16, s8, end)
     state, following = _read_means(
         state, following, head, integers, first_word, held, lanes, entries, width, symbols, listed, tables, places,
         details, roots, top_nodes, s128, s64, s32, s16, s8, C, CHUNK,
