@@ -27,7 +27,7 @@ POINTERS = {
     "packed": "*fp32", "style": "*fp32", "taps": "*fp32", "displacement": "*fp32", "out": "*bf16",
 }  # fmt: skip
 PICTURE = {"C": 3, "BYTES": False}
-ALIGNED = {**PICTURE, "CP": 4, "OUTSIDE": 0, "ANTIALIAS": True}
+ALIGNED = {**PICTURE, "OUTSIDE": 0, "ANTIALIAS": True}
 GENERAL = {**PICTURE, "OUTSIDE": 1, "DISPLACED": True}
 SIREN = {"PAD": 32, "SIZE": siren.TILE}
 FAST, EXACT = {"PRECISION": "tf32"}, {"PRECISION": "ieee"}
@@ -41,8 +41,8 @@ KERNELS: dict[str, tuple[Any, dict[str, Any], int]] = {
         {**GENERAL, "CP": 4, "TILE_H": cells_general.TILE_HEIGHT, "TILE_W": cells_general.TILE_WIDTH},
         4,
     ),
-    "siren aligned fast": (siren.siren_aligned_kernel, {**ALIGNED, **SIREN, "HALF": True, **FAST}, 8),
-    "siren aligned exact": (siren.siren_aligned_kernel, {**ALIGNED, **SIREN, "HALF": False, **EXACT}, 8),
+    "siren aligned fast": (siren.siren_aligned_kernel, {**ALIGNED, **SIREN, "CP": 4, "HALF": True, **FAST}, 8),
+    "siren aligned exact": (siren.siren_aligned_kernel, {**ALIGNED, **SIREN, "CP": 4, "HALF": False, **EXACT}, 8),
     "siren general fast": (siren.siren_general_kernel, {**GENERAL, **SIREN, "HALF": True, **FAST}, 8),
     "siren general exact": (siren.siren_general_kernel, {**GENERAL, **SIREN, "HALF": False, **EXACT}, 8),
 }

@@ -1,7 +1,8 @@
-"""``cells`` under aligned maps: a program makes 32 x 32 output pixels of one sample, all channels.
+"""``cells`` under aligned maps: a program makes one channel of 32 x 32 output pixels of one sample.
 
 Both axes are products of small matrices: (outputs x units) (units x units) (units x outputs) for each block of 32 px
-that the tile sees and each cell side in it. The colour matrix is applied to the coefficients, which are fewer.
+that the tile sees and each cell side in it. The colour matrix is applied to the coefficients, which are fewer. A program
+for each channel makes the bases again, which is cheap, and needs a third of the registers.
 """
 
 from __future__ import annotations
@@ -26,20 +27,18 @@ _OFFSET = tl.constexpr(128.0)
 @triton.jit
 def coefficients(
     symbols, dc, colour, quantum, here, rows, columns, level, plane_width, plane_size, grid_width, grid_size,
-    C: tl.constexpr, CP: tl.constexpr,
+    C: tl.constexpr,
 ):  # fmt: skip
-    """Coefficients of the image's channels where ``here``: ``(BLOCK, CP, BLOCK)``, in 1/255 units."""
-    channel = tl.arange(0, CP)
+    """Coefficients of a channel of the image where ``here``: ``(BLOCK, BLOCK)``, in 1/255 units."""
     inside = (1 << level) - 1
     origin = here & ((rows & inside) == 0)[:, None] & ((columns & inside) == 0)[None, :]
-    mixed = tl.zeros((BLOCK, CP, BLOCK), tl.float32)
-    for c in tl.static_range(C):
-        at = c * plane_size + rows[:, None] * plane_width + columns[None, :]
-        weight = quantum * tl.load(symbols + at, mask=here, other=0).to(tl.float32)
-        mean = c * grid_size + (rows >> 3)[:, None] * grid_width + (columns >> 3)[None, :]
-        weight += tl.load(dc + mean, mask=origin, other=0.0)
-        share = tl.load(colour + c * C + channel, mask=channel < C, other=0.0)
-        mixed += weight[:, None, :] * share[None, :, None]
+    at = rows[:, None] * plane_width + columns[None, :]
+    mean = (rows >> 3)[:, None] * grid_width + (columns >> 3)[None, :]
+    mixed = tl.zeros((BLOCK, BLOCK), tl.float32)
+    for c in range(C):
+        weight = quantum * tl.load(symbols + c * plane_size + at, mask=here, other=0).to(tl.float32)
+        weight += tl.load(dc + c * grid_size + mean, mask=origin, other=0.0)
+        mixed += weight * tl.load(colour + c * C)
     return mixed
 
 
@@ -48,11 +47,12 @@ def cells_aligned_kernel(
     out, packed, style, shapes, rows, heads, floats, area, dc, cover, steps,
     records, networks, max_height, max_width, area_size, plane, plane_width, plane_size,
     height_out, width_out, tiles_x, tiles, stride_b, stride_c, stride_y, stride_x,
-    C: tl.constexpr, CP: tl.constexpr, SIZE: tl.constexpr,
+    C: tl.constexpr, SIZE: tl.constexpr,
     OUTSIDE: tl.constexpr, ANTIALIAS: tl.constexpr, BYTES: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
     """``style`` float32 ``(3, C)``: scale, shift and fill of each channel. SIZE is TILE."""
-    sample, tile = (tl.program_id(0) // tiles).to(tl.int64), tl.program_id(0) % tiles
+    channel, tile = tl.program_id(0) % C, tl.program_id(0) // C
+    sample, tile = (tile // tiles).to(tl.int64), tile % tiles
     _, network, height, width = shape_of(shapes, rows, sample, records, networks, max_height, max_width)
     head = heads + network * FIELDS
     if tl.load(head + FAMILY) != CELLS:
@@ -61,7 +61,7 @@ def cells_aligned_kernel(
     symbols = area + sample * area_size + plane
     dc += sample * C * grid_size
     cover += sample * grid_size
-    colour = floats + tl.load(head + FLOATS) + 1
+    colour = floats + tl.load(head + FLOATS) + 1 + channel
     quantum = tl.load(steps + sample)
     cells_y, cells_x = (height + 7) // 8, (width + 7) // 8
 
@@ -80,7 +80,7 @@ def cells_aligned_kernel(
     total_x, first_x, last_x = survey(centre_x, span_x, low_x, high_x, cells_x, begin_x, end_x, point_x, OUTSIDE)
 
     k = tl.arange(0, BLOCK)
-    acc = tl.zeros((SIZE * CP, SIZE), tl.float32)
+    acc = tl.zeros((SIZE, SIZE), tl.float32)
     for block_y in range(first_y, last_y + 1):
         for block_x in range(first_x, last_x + 1):
             r, c = k + block_y * BLOCK, k + block_x * BLOCK
@@ -91,7 +91,7 @@ def cells_aligned_kernel(
                 if tl.max(tl.max(here.to(tl.int32), axis=1), axis=0) > 0:
                     weights = coefficients(
                         symbols, dc, colour, quantum, here, r, c, level, plane_width, plane_size, grid_width, grid_size,
-                        C, CP,
+                        C,
                     )  # fmt: skip
                     down = operator(
                         block_y, level, centre_y, span_y, low_y, high_y, cells_y, begin_y, end_y, point_y,
@@ -101,23 +101,17 @@ def cells_aligned_kernel(
                         block_x, level, centre_x, span_x, low_x, high_x, cells_x, begin_x, end_x, point_x,
                         OUTSIDE, PRECISION,
                     )  # fmt: skip
-                    half = tl.dot(down, tl.reshape(weights, (BLOCK, CP * BLOCK)), input_precision=PRECISION)
-                    half = tl.reshape(half, (SIZE * CP, BLOCK))
+                    half = tl.dot(down, weights, input_precision=PRECISION)
                     acc += tl.dot(half, tl.trans(across), input_precision=PRECISION)
 
     inverse_y, inverse_x = 1.0 / tl.maximum(total_y, 1e-9), 1.0 / tl.maximum(total_x, 1e-9)
-    inverse = inverse_y[:, None, None] * inverse_x[None, None, :]
-    seen = (total_y * inverse_y)[:, None, None] * (total_x * inverse_x)[None, None, :]
-    v = (tl.reshape(acc, (SIZE, CP, SIZE)) * inverse + _OFFSET * seen) * (1.0 / 255.0)
-    channel = tl.arange(0, CP)
+    seen = (total_y * inverse_y)[:, None] * (total_x * inverse_x)[None, :]
+    v = (acc * inverse_y[:, None] * inverse_x[None, :] + _OFFSET * seen) * (1.0 / 255.0)
     if OUTSIDE == _CONSTANT:
         share_y = cover_of(centre_y, scale_y, low_y, high_y, soft_y, point_y)
         share_x = cover_of(centre_x, scale_x, low_x, high_x, soft_x, point_x)
-        fill = tl.load(style + 2 * C + channel, mask=channel < C, other=0.0)[None, :, None]
-        v = fill + (v - fill) * share_y[:, None, None] * share_x[None, None, :]
-    scale = tl.load(style + channel, mask=channel < C, other=0.0)[None, :, None]
-    shift = tl.load(style + C + channel, mask=channel < C, other=0.0)[None, :, None]
-    at = i[:, None, None] * stride_y + channel[None, :, None] * stride_c + j[None, None, :] * stride_x
-    inside = (i < height_out)[:, None, None] & (channel < C)[None, :, None] & (j < width_out)[None, None, :]
-    v = finished(v, scale, shift, BYTES)
-    tl.store(out + sample * stride_b + at, v.to(out.dtype.element_ty), mask=inside)
+        fill = tl.load(style + 2 * C + channel)
+        v = fill + (v - fill) * share_y[:, None] * share_x[None, :]
+    v = finished(v, tl.load(style + channel), tl.load(style + C + channel), BYTES)
+    at = sample * stride_b + channel * stride_c + i[:, None] * stride_y + j[None, :] * stride_x
+    tl.store(out + at, v.to(out.dtype.element_ty), mask=(i < height_out)[:, None] & (j < width_out)[None, :])

@@ -142,17 +142,18 @@ def _tiles(out: Tensor, height: int, width: int) -> tuple[int, tuple[int, ...]]:
 
 
 def _cells(out: Tensor, arguments: tuple[Any, ...], geometry: Geometry, options: dict[str, Any], channels: int) -> None:
-    padded = triton.next_power_of_2(channels)
     kernel: Any
     if geometry.aligned:
         kernel = cells_aligned.cells_aligned_kernel
         programs, frame = _tiles(out, cells_aligned.TILE, cells_aligned.TILE)
-        extra = {"SIZE": cells_aligned.TILE, "num_warps": 4 if padded <= 4 else 8}
+        programs *= channels
+        extra = {"SIZE": cells_aligned.TILE}
     else:
         kernel = cells_general.cells_general_kernel
         programs, frame = _tiles(out, cells_general.TILE_HEIGHT, cells_general.TILE_WIDTH)
-        extra = {"TILE_H": cells_general.TILE_HEIGHT, "TILE_W": cells_general.TILE_WIDTH, "num_warps": 4}
-    kernel[(programs,)](out, *arguments, *frame, CP=padded, **options, **extra)
+        extra = {"TILE_H": cells_general.TILE_HEIGHT, "TILE_W": cells_general.TILE_WIDTH}
+        extra["CP"] = triton.next_power_of_2(channels)
+    kernel[(programs,)](out, *arguments, *frame, **options, **extra, num_warps=4)
 
 
 def _siren(

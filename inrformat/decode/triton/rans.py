@@ -58,9 +58,11 @@ def _population(x):
 def open_record(words, offsets, lengths, row, total_words, lanes):
     """The record's first word, its words without the lanes' initial states, and those states, uint32 ``(32,)``."""
     lane = tl.arange(0, 32)
-    first = tl.minimum(tl.maximum(tl.load(offsets + row) // 2, 0), total_words)
-    held = tl.minimum(tl.maximum(tl.load(lengths + row) // 2, 0), total_words - first).to(tl.int32)
-    head = words + first
+    first, length = tl.load(offsets + row) // 2, tl.load(lengths + row)
+    # A record that does not lie inside the payload holds nothing, and is reported for that.
+    lies = (first >= 0) & (length >= 0) & (length % 2 == 0) & (length < 1 << 31) & (first <= total_words - length // 2)
+    held = tl.where(lies, length // 2, 0).to(tl.int32)
+    head = words + tl.where(lies, first, 0)
     low = tl.load(head + 2 * lane, mask=(lane < lanes) & (2 * lane < held), other=0).to(tl.int32) & 0xFFFF
     high = tl.load(head + 2 * lane + 1, mask=(lane < lanes) & (2 * lane + 1 < held), other=0).to(tl.int32) & 0xFFFF
     state = low.to(tl.uint32) | (high.to(tl.uint32) << 16)

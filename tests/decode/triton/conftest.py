@@ -34,7 +34,7 @@ def cells_records(grey: bool) -> tuple[list[bytes], Cells, TableSet]:
     codebook = encoder.train(images, complete=True)
     records = encoder.encode(images)
     assert isinstance(codebook.networks[0], Cells)
-    network = replace(codebook.networks[0], lane_pixels=128)
+    network = replace(codebook.networks[0], lane_pixels=64)
     data = []
     for record, (height, width) in zip(records, CELL_SIZES, strict=True):
         old = codebook.networks[record.network]

