@@ -22,6 +22,8 @@ if DEVICE.type == "cpu":
 
 CELL_SIZES = [(24, 40), (8, 264), (70, 33)]
 SIREN_SIZES = [(24, 40), (30, 17)]
+ROWS = (3, 0, 1, 4, 2)
+"""The records of the mixed file in the order in which the tests decode them."""
 
 
 def cells_records(grey: bool) -> tuple[list[bytes], Cells, TableSet]:
@@ -67,7 +69,7 @@ def mixed() -> DeviceRecords:
     ]
     tables = TableSet.of([*cell_tables.tables, *extra])
     first = len(cell_tables.tables)
-    sirens = [siren_network((2, 20, 20, 3), first, based=True), siren_network((2, 12, 9, 11, 3), first, based=False)]
+    sirens = [siren_network((2, 20, 20, 3), first, based=True), siren_network((2, 8, 6, 7, 3), first, based=False)]
     shapes = [(0, *size) for size in CELL_SIZES]
     for number, (network, size) in enumerate(zip(sirens, SIREN_SIZES, strict=True), start=1):
         symbols = np.round(rng.normal(0, 12, (1, network.parameter_count))).astype(int)
@@ -77,3 +79,42 @@ def mixed() -> DeviceRecords:
         shapes.append((number, *size))
     codebook = Codebook(tables, (cells, *sirens))
     return join_records(data, codebook, shapes=np.array(shapes, np.int64), device=DEVICE)
+
+
+def in_frames(scratch):
+    """Move a scratch into larger memory; returns what checks that nothing around it has changed."""
+    frames = []
+    for name in scratch.__slots__:
+        held = getattr(scratch, name)
+        frame = torch.full((held.numel() + 256,), 77, dtype=held.dtype, device=held.device)
+        object.__setattr__(scratch, name, frame[128:-128].reshape(held.shape))
+        frames.append(frame)
+
+    def intact() -> bool:
+        return all(bool((f[:128] == 77).all()) and bool((f[-128:] == 77).all()) for f in frames)
+
+    return intact
+
+
+@pytest.fixture(scope="session")
+def framed():
+    """``in_frames``."""
+    return in_frames
+
+
+@pytest.fixture(scope="session")
+def weights(mixed):
+    """The plan of the mixed records, and a scratch that holds the weights of ROWS."""
+    from inrformat.decode.triton import cells_general
+    from inrformat.decode.triton.launch import read
+    from inrformat.decode.triton.plan import plan_of
+
+    if mixed.device.type == "cpu":
+        # The interpreter's cost is by operation, whatever its size.
+        cells_general.TILE_HEIGHT = cells_general.TILE_WIDTH = 32
+    plan = plan_of(mixed)
+    scratch = plan.scratch(len(ROWS))
+    intact = in_frames(scratch)
+    read(plan, mixed, torch.tensor(ROWS, device=mixed.device), scratch)
+    assert intact()
+    return plan, scratch

@@ -9,25 +9,9 @@ from inrformat.decode.geometry import Geometry, Outside
 from inrformat.decode.pixels import PixelFormat
 from inrformat.errors import UsageError
 
-ROWS = [3, 0, 1, 4, 2]
+ROWS = [3, 0, 1, 4, 2]  # as in conftest.py
 FLIPS = torch.tensor([True, False, True, False, True])
 NORMALISED = PixelFormat(torch.float32, (0.4, 0.5, 0.6), (0.2, 0.3, 0.4), channels_last=True)
-
-
-@pytest.fixture(scope="module")
-def weights(mixed):
-    """The plan of the mixed records and a scratch that holds their weights, in the order of ROWS."""
-    from inrformat.decode.triton import cells_general
-    from inrformat.decode.triton.launch import read
-    from inrformat.decode.triton.plan import plan_of
-
-    if mixed.device.type == "cpu":
-        # The interpreter's cost is by operation, whatever its size.
-        cells_general.TILE_HEIGHT = cells_general.TILE_WIDTH = 32
-    plan = plan_of(mixed)
-    scratch = plan.scratch(len(ROWS))
-    read(plan, mixed, torch.tensor(ROWS, device=mixed.device), scratch)
-    return plan, scratch
 
 
 def start(records, rows=tuple(ROWS)):
@@ -52,7 +36,7 @@ def where_on(records):
 
 
 ALIGNED = {
-    "larger": lambda c, f: c.resize(40, 41).horizontal_flip(f),
+    "larger": lambda c, f: c.crop(0.5, 1, 7, 15).resize(36, 30).horizontal_flip(f),
     "smaller on both axes": lambda c, f: c.resize(7, 12).vertical_flip(f),
     "smaller on one axis": lambda c, f: c.resize(33, 10),
     "crop": lambda c, f: c.crop(0.5, 3.25, 6.5, 25.5).resize(12, 20).horizontal_flip(f),
@@ -84,13 +68,13 @@ def quad(*xy):
 
 
 def elastic(canvas):
-    canvas = canvas.resize(12, 16)
+    canvas = canvas.crop(0, 0, 8, 17).resize(12, 16)
     torch.manual_seed(0)
     return canvas.displace(torch.randn(len(ROWS), 12, 16, 2).to(canvas.height.device))
 
 
 GENERAL = {
-    "rotation": lambda c: c.resize(30, 50).rotate(30.0, fill=(0.2, 0.5, 0.9)),
+    "rotation": lambda c: c.crop(0, 0, 8, 17).resize(20, 24).rotate(30.0, fill=(0.2, 0.5, 0.9)),
     "perspective": lambda c: c.crop(0, 0, 8, 33).perspective(
         quad((0, 0), (32, 0), (32, 7), (0, 7)).to(c.height.device),
         quad((2, 1), (29, 0), (31, 6), (1, 7)).to(c.height.device),
@@ -107,7 +91,7 @@ def test_other_maps_agree_with_the_reference(mixed, weights, name):
 
 @pytest.mark.parametrize("outside", [Outside.EDGE, Outside.SYMMETRIC])
 def test_other_maps_with_taps_and_mirrored_borders(mixed, weights, outside):
-    turned = torch.tensor([[[0.8, 1.1, -2.0], [-0.4, 1.5, 2.0]]] * len(ROWS), dtype=torch.float64)
+    turned = torch.tensor([[[0.8, 0.5, -2.0], [-0.4, 1.0, 2.0]]] * len(ROWS), dtype=torch.float64)
     native = mixed.shapes[ROWS, 1:].cpu()
     geometry = Geometry.of(turned, native=native, size=(9, 11), outside=outside).to(mixed.device)
     assert compared(mixed, weights, geometry, PixelFormat()) <= 1
@@ -119,7 +103,7 @@ def test_maps_that_are_no_numbers_read_nothing_and_give_numbers(mixed, weights):
 
     rows = torch.tensor(ROWS, device=mixed.device)
     for aligned in (True, False):
-        geometry = start(mixed).resize(6, 8).geometry()
+        geometry = start(mixed).resize(6, 8).geometry(antialias=False)
         geometry.matrices[0] = float("nan")
         geometry.matrices[1] *= 1e30
         geometry.matrices[2, 2] = 0
