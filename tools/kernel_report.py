@@ -1,6 +1,6 @@
 """Compile the Triton decoder ahead of time, without a GPU, and say what each kernel takes: registers, spills, shared.
 
-    python tools/kernel_report.py [sm ...] [--only TEXT] [--json]      sm: 80, 90 (both where none is given)
+python tools/kernel_report.py [sm ...] [--only TEXT] [--json]      sm: 80, 90 (both where none is given)
 """
 
 from __future__ import annotations
@@ -31,20 +31,40 @@ ALIGNED = {**PICTURE, "OUTSIDE": 0, "ANTIALIAS": True}
 GENERAL = {**PICTURE, "OUTSIDE": 1, "DISPLACED": True}
 SIREN = {"PAD": 32, "SIZE": siren.TILE}
 FAST, EXACT = {"PRECISION": "tf32"}, {"PRECISION": "ieee"}
-KERNELS: dict[str, tuple[Any, dict[str, Any], int]] = {
-    "read cells": (read_cells.read_cells_kernel, {"C": 3, "CHUNK": read_cells.CHUNK, "NODE_BITS": 11}, 1),
-    "read siren": (read_siren.read_siren_kernel, {"CHUNK": read_cells.CHUNK}, 1),
-    "cells aligned fast": (cells_aligned.cells_aligned_kernel, {**ALIGNED, "SIZE": cells_aligned.TILE, **FAST}, 4),
-    "cells aligned exact": (cells_aligned.cells_aligned_kernel, {**ALIGNED, "SIZE": cells_aligned.TILE, **EXACT}, 4),
+KERNELS: dict[str, tuple[Any, dict[str, Any], dict[str, Any]]] = {
+    "read cells": (
+        read_cells.read_cells_kernel,
+        {"C": 3, "CHUNK": read_cells.CHUNK, "NODE_BITS": 11},
+        read_cells.OPTIONS,
+    ),
+    "read siren": (read_siren.read_siren_kernel, {"CHUNK": read_cells.CHUNK}, read_cells.OPTIONS),
+    "cells aligned fast": (
+        cells_aligned.cells_aligned_kernel,
+        {**ALIGNED, "SIZE": cells_aligned.TILE, **FAST},
+        cells_aligned.OPTIONS,
+    ),
+    "cells aligned exact": (
+        cells_aligned.cells_aligned_kernel,
+        {**ALIGNED, "SIZE": cells_aligned.TILE, **EXACT},
+        cells_aligned.OPTIONS,
+    ),
     "cells general": (
         cells_general.cells_general_kernel,
         {**GENERAL, "CP": 4, "TILE_H": cells_general.TILE_HEIGHT, "TILE_W": cells_general.TILE_WIDTH},
-        4,
+        cells_general.OPTIONS,
     ),
-    "siren aligned fast": (siren.siren_aligned_kernel, {**ALIGNED, **SIREN, "CP": 4, "HALF": True, **FAST}, 8),
-    "siren aligned exact": (siren.siren_aligned_kernel, {**ALIGNED, **SIREN, "CP": 4, "HALF": False, **EXACT}, 8),
-    "siren general fast": (siren.siren_general_kernel, {**GENERAL, **SIREN, "HALF": True, **FAST}, 8),
-    "siren general exact": (siren.siren_general_kernel, {**GENERAL, **SIREN, "HALF": False, **EXACT}, 8),
+    "siren aligned fast": (
+        siren.siren_aligned_kernel,
+        {**ALIGNED, **SIREN, "CP": 4, "HALF": True, **FAST},
+        siren.OPTIONS,
+    ),
+    "siren aligned exact": (
+        siren.siren_aligned_kernel,
+        {**ALIGNED, **SIREN, "CP": 4, "HALF": False, **EXACT},
+        siren.OPTIONS,
+    ),
+    "siren general fast": (siren.siren_general_kernel, {**GENERAL, **SIREN, "HALF": True, **FAST}, siren.OPTIONS),
+    "siren general exact": (siren.siren_general_kernel, {**GENERAL, **SIREN, "HALF": False, **EXACT}, siren.OPTIONS),
 }
 
 
@@ -60,7 +80,7 @@ class Taken:
 
 def compiled(name: str, sm: int) -> Taken:
     """Compile one kernel for bf16 output and three channels, with the alignments that decoding has."""
-    kernel, constants, warps = KERNELS[name]
+    kernel, constants, options = KERNELS[name]
     signature = {n: "constexpr" if n in constants else POINTERS.get(n, "i32") for n in kernel.arg_names}
     aligned = {"plane", "plane_width", "plane_size"}
     attributes = {
@@ -68,14 +88,14 @@ def compiled(name: str, sm: int) -> Taken:
     }
     values = {(kernel.arg_names.index(n),): v for n, v in constants.items()}
     source = ASTSource(fn=kernel, signature=signature, constexprs=values, attrs=attributes)
-    built = triton.compile(source, target=GPUTarget("cuda", sm, 32), options={"num_warps": warps})
+    built = triton.compile(source, target=GPUTarget("cuda", sm, 32), options=dict(options))
     log = assembled(built.asm["ptx"])
     registers = re.search(r"Used (\d+) registers", log)
     spills = re.findall(r"(\d+) bytes spill stores, (\d+) bytes spill loads", log)
     if registers is None:
         raise SystemExit(f"ptxas said nothing of registers:\n{log}")
     spilled = sum(int(n) for pair in spills for n in pair)
-    return Taken(name, sm, warps, int(registers.group(1)), spilled, built.metadata.shared)
+    return Taken(name, sm, options["num_warps"], int(registers.group(1)), spilled, built.metadata.shared)
 
 
 def assembled(ptx: str) -> str:
@@ -88,10 +108,12 @@ def assembled(ptx: str) -> str:
             source = Path(folder) / "kernel.ptx"
             source.write_text(ptx)
             command = [tool, "-v", f"--gpu-name={target.group(1)}", source, "-o", source.with_suffix(".o")]
-            done = subprocess.run([str(c) for c in command], capture_output=True, text=True, check=False)
-            log += done.stderr
-            if done.returncode == 0:
-                return done.stderr
+            # The flag is Triton's own, where it knows it: without it other kernels spill than those that run.
+            for flags in (["--regAllocOptLevel=2"], []):
+                done = subprocess.run([*map(str, command), *flags], capture_output=True, text=True, check=False)
+                log += done.stderr
+                if done.returncode == 0:
+                    return done.stderr
     return log
 
 

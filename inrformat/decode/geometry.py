@@ -164,7 +164,9 @@ class Geometry:
         height, width = self.size
         m = self.matrices
         # Numbers, not a tensor of them: that would be a copy from the host.
-        corners = [m[:, :, 0] * x + m[:, :, 1] * y + m[:, :, 2] for y in (0.5, height - 0.5) for x in (0.5, width - 0.5)]
+        corners = [
+            m[:, :, 0] * x + m[:, :, 1] * y + m[:, :, 2] for y in (0.5, height - 0.5) for x in (0.5, width - 0.5)
+        ]
         x, y, w = torch.stack(corners, dim=2).unbind(1)  # (B, 4)
         spans = []
         for axis in (0, 1):

@@ -17,9 +17,10 @@ from inrformat.decode.triton.epilogue import finished
 from inrformat.decode.triton.place import axis_of, chunks_of, cover_of
 from inrformat.decode.triton.read_cells import shape_of
 
-__all__ = ["TILE", "cells_aligned_kernel", "coefficients"]
+__all__ = ["OPTIONS", "TILE", "cells_aligned_kernel", "coefficients"]
 
 TILE = 32
+OPTIONS = {"num_warps": 4, "maxnreg": 240}
 _CONSTANT = tl.constexpr(int(Outside.CONSTANT))
 _OFFSET = tl.constexpr(128.0)
 
@@ -70,7 +71,7 @@ def cells_aligned_kernel(
     span_y, span_x = tl.abs(scale_y), tl.abs(scale_x)
     point_y, point_x = span_y <= 1.000001, span_x <= 1.000001
     if not ANTIALIAS:
-        point_y, point_x = span_y == span_y, span_x == span_x
+        point_y, point_x = span_y >= 0.0, span_x >= 0.0
     i, j = (tile // tiles_x) * SIZE + tl.arange(0, SIZE), (tile % tiles_x) * SIZE + tl.arange(0, SIZE)
     centre_y = scale_y * (tl.minimum(i, height_out - 1).to(tl.float32) + 0.5) + shift_y
     centre_x = scale_x * (tl.minimum(j, width_out - 1).to(tl.float32) + 0.5) + shift_x
@@ -81,14 +82,17 @@ def cells_aligned_kernel(
 
     k = tl.arange(0, BLOCK)
     acc = tl.zeros((SIZE, SIZE), tl.float32)
-    for block_y in range(first_y, last_y + 1):
-        for block_x in range(first_x, last_x + 1):
+    for block_y in tl.range(first_y, last_y + 1, disable_licm=True):  # hoisting what is cheap to make again spills
+        for block_x in tl.range(first_x, last_x + 1, disable_licm=True):
             r, c = k + block_y * BLOCK, k + block_x * BLOCK
             exists = ((r >> 3) < cells_y)[:, None] & ((c >> 3) < cells_x)[None, :]
             side = tl.load(cover + (r >> 3)[:, None] * grid_width + (c >> 3)[None, :], mask=exists, other=0) & 255
-            for level in range(3, 6):
-                here = side == (1 << level)
-                if tl.max(tl.max(here.to(tl.int32), axis=1), axis=0) > 0:
+            levels = tl.where(side == 32, 5, tl.where(side == 16, 4, tl.where(side == 8, 3, 0)))
+            most = tl.max(tl.max(levels, axis=1), axis=0)
+            least = tl.min(tl.min(tl.where(levels > 0, levels, most), axis=1), axis=0)
+            for level in tl.range(least, most + 1, disable_licm=True):
+                here = levels == level
+                if (level > 0) & (tl.max(tl.max(here.to(tl.int32), axis=1), axis=0) > 0):
                     weights = coefficients(
                         symbols, dc, colour, quantum, here, r, c, level, plane_width, plane_size, grid_width, grid_size,
                         C,

@@ -17,9 +17,11 @@ from inrformat.decode.triton.place import axis_of, fold, source_of, window_share
 from inrformat.decode.triton.read_cells import shape_of
 from inrformat.decode.triton.waves import cosine
 
-__all__ = ["TILE_HEIGHT", "TILE_WIDTH", "cells_general_kernel", "tap"]
+__all__ = ["OPTIONS", "TILE_HEIGHT", "TILE_WIDTH", "cells_general_kernel", "tap"]
 
 TILE_HEIGHT, TILE_WIDTH = 8, 16
+OPTIONS = {"num_warps": 4, "maxnreg": 96}
+"""Left to itself, the assembler spills a few bytes to fit one more block."""
 _CONSTANT = tl.constexpr(int(Outside.CONSTANT))
 _OFFSET = tl.constexpr(128.0)
 

@@ -139,7 +139,8 @@ def _extents(level: Level) -> NDArray[np.int64]:
         return np.zeros(0, np.int64)
     b, a = np.divmod(unit_order(level.side), level.side)
     # In unit order a + b never falls, so the last kept unit has the greatest.
-    return (a + b + 1)[level.kept.max(1) - 1]
+    extents: NDArray[np.int64] = (a + b + 1)[level.kept.max(1) - 1]
+    return extents
 
 
 def _flatten_siren(

@@ -13,7 +13,7 @@ from inrformat.decode.pixels import PixelFormat
 from inrformat.decode.records import DeviceRecords
 from inrformat.decode.triton import cells_aligned, cells_general, siren
 from inrformat.decode.triton.plan import Plan, Scratch, plan_of
-from inrformat.decode.triton.read_cells import CHUNK, read_cells_kernel
+from inrformat.decode.triton.read_cells import CHUNK, OPTIONS as READ_OPTIONS, read_cells_kernel
 from inrformat.decode.triton.read_siren import read_siren_kernel
 from inrformat.errors import UsageError
 
@@ -55,13 +55,14 @@ def decode(
     elif out.shape != shape or out.dtype != pixels.dtype or out.device != plan.device:
         raise UsageError(f"out is {out.dtype} {tuple(out.shape)} on {out.device}, expected {pixels.dtype} {shape}")
     part = plan.part(len(rows))
-    scratch = plan.scratch(part)
-    for first in range(0, len(rows), part):
-        batch = slice(first, min(first + part, len(rows)))
-        read(plan, records, rows[batch], scratch)
-        if status is not None:
-            status[batch].copy_(scratch.status[: batch.stop - batch.start])
-        render(plan, records, rows[batch], geometry[batch], pixels, scratch, out=out[batch], precision=precision)
+    with plan.launching:
+        scratch = plan.scratch(part)
+        for first in range(0, len(rows), part):
+            batch = slice(first, min(first + part, len(rows)))
+            read(plan, records, rows[batch], scratch)
+            if status is not None:
+                status[batch].copy_(scratch.status[: batch.stop - batch.start])
+            render(plan, records, rows[batch], geometry[batch], pixels, scratch, out=out[batch], precision=precision)
     return out
 
 
@@ -91,14 +92,14 @@ def read(plan: Plan, records: DeviceRecords, rows: Tensor, scratch: Scratch) -> 
             scratch.area, scratch.work, scratch.means, scratch.dc, scratch.cover, scratch.steps, scratch.status,
             *limits, plan.nodes, plan.area_size, plan.details, plan.roots, plan.scale_at, plan.plane,
             plan.plane_width, plan.plane_size,
-            C=plan.channels, CHUNK=CHUNK, NODE_BITS=plan.nodes.bit_length(), num_warps=1,
+            C=plan.channels, CHUNK=CHUNK, NODE_BITS=plan.nodes.bit_length(), **READ_OPTIONS,
         )  # fmt: skip
     if plan.has_siren:
         kernel = read_siren_kernel
         kernel[(batch,)](
             *resident, about.heads, about.integers, about.floats,
             scratch.area, scratch.work, scratch.parameters, scratch.status,
-            *limits, plan.area_size, plan.scale_at, plan.padded, CHUNK=CHUNK, num_warps=1,
+            *limits, plan.area_size, plan.scale_at, plan.padded, CHUNK=CHUNK, **READ_OPTIONS,
         )  # fmt: skip
 
 
@@ -123,8 +124,10 @@ def render(
         maps = (geometry.packed(), taps, moved)
         options["DISPLACED"] = displaced
     if plan.has_cells:
-        tail = (scratch.area, scratch.dc, scratch.cover, scratch.steps, *limits, plan.area_size, plan.plane)
-        tail = (*tail, plan.plane_width, plan.plane_size)
+        tail: tuple[Any, ...] = (
+            scratch.area, scratch.dc, scratch.cover, scratch.steps,
+            *limits, plan.area_size, plan.plane, plan.plane_width, plan.plane_size,
+        )  # fmt: skip
         _cells(out, (*maps, *resident, *tail), geometry, {**options, **_cells_options(geometry, precision)}, channels)
     if plan.has_siren:
         tail = (scratch.parameters, *limits, plan.padded, plan.layers)
@@ -147,21 +150,20 @@ def _cells(out: Tensor, arguments: tuple[Any, ...], geometry: Geometry, options:
         kernel = cells_aligned.cells_aligned_kernel
         programs, frame = _tiles(out, cells_aligned.TILE, cells_aligned.TILE)
         programs *= channels
-        extra = {"SIZE": cells_aligned.TILE}
+        extra = {"SIZE": cells_aligned.TILE, **cells_aligned.OPTIONS}
     else:
         kernel = cells_general.cells_general_kernel
         programs, frame = _tiles(out, cells_general.TILE_HEIGHT, cells_general.TILE_WIDTH)
-        extra = {"TILE_H": cells_general.TILE_HEIGHT, "TILE_W": cells_general.TILE_WIDTH}
+        extra = {"TILE_H": cells_general.TILE_HEIGHT, "TILE_W": cells_general.TILE_WIDTH, **cells_general.OPTIONS}
         extra["CP"] = triton.next_power_of_2(channels)
-    kernel[(programs,)](out, *arguments, *frame, **options, **extra, num_warps=4)
+    kernel[(programs,)](out, *arguments, *frame, **options, **extra)
 
 
 def _siren(
     out: Tensor, arguments: tuple[Any, ...], geometry: Geometry, options: dict[str, Any], *, plan: Plan, precision: str
 ) -> None:
     product, half = PRECISIONS[precision]
-    extra: dict[str, Any] = {"PAD": plan.pad, "SIZE": siren.TILE, "HALF": half, "PRECISION": product}
-    extra["num_warps"] = 4 if plan.pad < 32 else 8
+    extra: dict[str, Any] = {"PAD": plan.pad, "SIZE": siren.TILE, "HALF": half, "PRECISION": product, **siren.OPTIONS}
     if geometry.aligned:
         extra["CP"] = triton.next_power_of_2(plan.channels)
     kernel: Any = siren.siren_aligned_kernel if geometry.aligned else siren.siren_general_kernel

@@ -30,10 +30,10 @@ def _number(x):
 @triton.jit
 def fold(position, low, high, OUTSIDE: tl.constexpr):
     """Bring positions into the window, as ``geometry.fold``."""
-    if OUTSIDE == _REFLECT or OUTSIDE == _EDGE:  # noqa: PLR1714 (a kernel's language has no `in`)
+    if OUTSIDE == _REFLECT or OUTSIDE == _EDGE:
         low += 0.5
         high -= 0.5
-    if OUTSIDE == _REFLECT or OUTSIDE == _SYMMETRIC:  # noqa: PLR1714
+    if OUTSIDE == _REFLECT or OUTSIDE == _SYMMETRIC:
         extent = tl.maximum(high - low, 1e-6)
         away = position - low
         away = away - 2 * extent * tl.floor(away / (2 * extent))

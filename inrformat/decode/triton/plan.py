@@ -69,6 +69,7 @@ class Plan:
         channels: of every image. has_cells, has_siren: families of the file.
         nodes: of a ``cells`` record, at most. details, roots, plane: where these begin in a record's area.
         plane_height, plane_width: px, multiples of 32. layers, pad: of the sirens, see ``descriptors.siren_extent``.
+        launching: held while the kernels of a batch are queued: threads may share a stream, and its scratch.
     """
 
     device: torch.device
@@ -87,6 +88,7 @@ class Plan:
     plane_width: int
     layers: int
     pad: int
+    launching: threading.Lock = field(default_factory=threading.Lock)
     _scratches: dict[int, Scratch] = field(default_factory=dict)
     _styles: dict[tuple[float, ...], Tensor] = field(default_factory=dict)
 

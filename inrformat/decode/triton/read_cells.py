@@ -30,9 +30,11 @@ from inrformat.decode.triton.descriptors import (
 from inrformat.decode.triton.nodes import level_of, locate, node_starts, parent_of, start_of, top_side
 from inrformat.decode.triton.rans import decode_items, open_record, record_faults
 
-__all__ = ["CHUNK", "NO_SUCH_CLASS", "NO_SUCH_SCALE", "read_cells_kernel"]
+__all__ = ["CHUNK", "NO_SUCH_CLASS", "NO_SUCH_SCALE", "OPTIONS", "read_cells_kernel"]
 
 CHUNK = 128
+"""Work items made at a time; with 512, registers spill."""
+OPTIONS = {"num_warps": 1}
 NO_SUCH_CLASS = tl.constexpr(8)
 NO_SUCH_SCALE = tl.constexpr(16)
 _SCALE_LIMIT = tl.constexpr(32)

@@ -26,9 +26,10 @@ from inrformat.decode.triton.place import (
 from inrformat.decode.triton.read_cells import shape_of
 from inrformat.decode.triton.waves import sine
 
-__all__ = ["TILE", "siren_aligned_kernel", "siren_general_kernel"]
+__all__ = ["OPTIONS", "TILE", "siren_aligned_kernel", "siren_general_kernel"]
 
 TILE = 16
+OPTIONS = {"num_warps": 8}
 _CONSTANT = tl.constexpr(int(Outside.CONSTANT))
 _INVERSE_PI = tl.constexpr(0.3183098861837907)
 _HALF_MOST = tl.constexpr(65504.0)
@@ -104,7 +105,7 @@ def siren_aligned_kernel(
     span_y, span_x = tl.abs(scale_y), tl.abs(scale_x)
     point_y, point_x = span_y <= 1.000001, span_x <= 1.000001
     if not ANTIALIAS:
-        point_y, point_x = span_y == span_y, span_x == span_x
+        point_y, point_x = span_y >= 0.0, span_x >= 0.0
     i, j = (tile // tiles_x) * SIZE + tl.arange(0, SIZE), (tile % tiles_x) * SIZE + tl.arange(0, SIZE)
     centre_y = scale_y * (tl.minimum(i, height_out - 1).to(tl.float32) + 0.5) + shift_y
     centre_x = scale_x * (tl.minimum(j, width_out - 1).to(tl.float32) + 0.5) + shift_x

@@ -26,7 +26,7 @@ ROWS = (3, 0, 1, 4, 2)
 """The records of the mixed file in the order in which the tests decode them."""
 
 
-def cells_records(grey: bool) -> tuple[list[bytes], Cells, TableSet]:
+def cells_records(*, grey: bool) -> tuple[list[bytes], Cells, TableSet]:
     """Records of a few lanes each, though the images are small: the interpreter is slow."""
     images = [np.ascontiguousarray(photographs.astronaut()[::4, ::4][:h, : w or None]) for h, w in CELL_SIZES[::2]]
     images.insert(1, np.ascontiguousarray(photographs.coffee()[200:208, 100:364]))
@@ -79,6 +79,14 @@ def mixed() -> DeviceRecords:
         shapes.append((number, *size))
     codebook = Codebook(tables, (cells, *sirens))
     return join_records(data, codebook, shapes=np.array(shapes, np.int64), device=DEVICE)
+
+
+@pytest.fixture(scope="session")
+def grey() -> DeviceRecords:
+    """One image of one channel."""
+    data, cells, tables = cells_records(grey=True)
+    shapes = np.array([(0, *CELL_SIZES[0])], np.int64)
+    return join_records(data[:1], Codebook(tables, (cells,)), shapes=shapes, device=DEVICE)
 
 
 def in_frames(scratch):

@@ -14,7 +14,8 @@ def test_symbols_of_cells_are_the_reference_s(mixed, weights):
     for place, row in ((4, 2), (2, 1), (1, 0)):
         number, height, width = mixed.shapes[row].tolist()
         network = mixed.networks[number]
-        decoder = mixed.decoder(torch.tensor([row], device=mixed.device), lanes=network.lanes(height=height, width=width))
+        lanes = network.lanes(height=height, width=width)
+        decoder = mixed.decoder(torch.tensor([row], device=mixed.device), lanes=lanes)
         expected = network.read(decoder, height=height, width=width)
         rows, columns = expected.sides.shape[1:]
         cover = scratch.cover[place].reshape(-1, plan.plane_width // 8)[:rows, :columns] & 255
@@ -37,7 +38,8 @@ def test_parameters_of_sirens_are_the_reference_s(mixed, weights):
     for place, row in ((0, 3), (3, 4)):
         number, height, width = mixed.shapes[row].tolist()
         network = mixed.networks[number]
-        decoder = mixed.decoder(torch.tensor([row], device=mixed.device), lanes=network.lanes(height=height, width=width))
+        lanes = network.lanes(height=height, width=width)
+        decoder = mixed.decoder(torch.tensor([row], device=mixed.device), lanes=lanes)
         expected = network.read(decoder, height=height, width=width)[0]
         pad, layers, at = plan.pad, plan.layers, 0
         squares = scratch.parameters[place, : layers * pad * pad].reshape(layers, pad, pad)

@@ -98,6 +98,17 @@ def test_other_maps_with_taps_and_mirrored_borders(mixed, weights, outside):
     assert compared(mixed, weights, geometry, NORMALISED, "fast") <= 3
 
 
+def test_grey_images_aligned_and_turned(grey):
+    from inrformat.decode.triton.launch import decode
+
+    rows = torch.zeros(1, dtype=torch.int64, device=grey.device)
+    small = start(grey, (0,)).crop(0, 0, 20, 20).resize(16, 16)
+    for geometry in (small.geometry(), small.rotate(10.0, fill=(0.5,)).geometry()):
+        out = decode(grey, rows, geometry, PixelFormat(), precision="float32")
+        expected = PixelFormat().of(reference.decode(grey, rows, geometry))
+        assert (out.int() - expected.int()).abs().max() <= 1
+
+
 def test_maps_that_are_no_numbers_read_nothing_and_give_numbers(mixed, weights):
     from inrformat.decode.triton.launch import render
 
