@@ -1,8 +1,8 @@
 """``cells`` under aligned maps: a program makes one channel of 32 x 32 output pixels of one sample.
 
 Both axes are products of small matrices: (outputs x units) (units x units) (units x outputs) for each block of 32 px
-that the tile sees and each cell side in it. The colour matrix is applied to the coefficients, which are fewer. A program
-for each channel makes the bases again, which is cheap, and needs a third of the registers.
+that the tile sees and each cell side in it. The colour matrix is applied to the coefficients, which are fewer. To make
+the bases again in the program of each channel is cheap, and leaves each a third of the registers to fill.
 """
 
 from __future__ import annotations

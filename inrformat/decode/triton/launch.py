@@ -22,6 +22,8 @@ __all__ = ["PRECISIONS", "decode", "read", "render"]
 PRECISIONS = {"float32": ("ieee", False), "fast": ("tf32", True)}
 """By name: precision of products of float32, and whether siren activations are float16 in products."""
 
+_MAX_PLACES = 1 << 31
+
 
 def decode(
     records: DeviceRecords,
@@ -54,6 +56,8 @@ def decode(
         out = pixels.empty(shape, plan.device)
     elif out.shape != shape or out.dtype != pixels.dtype or out.device != plan.device:
         raise UsageError(f"out is {out.dtype} {tuple(out.shape)} on {out.device}, expected {pixels.dtype} {shape}")
+    if sum((n - 1) * s for n, s in zip(out.shape[1:], out.stride()[1:], strict=True)) >= _MAX_PLACES:
+        raise UsageError(f"an image of {shape[1:]} in out spans 2**31 numbers or more, which kernels cannot address")
     part = plan.part(len(rows))
     with plan.launching:
         scratch = plan.scratch(part)
