@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from inrformat.cli.options import add_json, print_json
+from inrformat.cli.options import OUTCOMES, add_json, print_json
 from inrformat.container.fields import VariableColumn
-from inrformat.container.layout import HEAD_BLOCK_BYTES
 from inrformat.container.reader import InrdReader
+from inrformat.errors import UsageError
 
 _FIT_FIELDS = ("fit_steps", "zero_weights_percent")
 
@@ -21,14 +21,23 @@ _FIT_FIELDS = ("fit_steps", "zero_weights_percent")
 def add_parser(commands: Any) -> None:
     """Register the command."""
     parser = commands.add_parser("info", help="what a file holds", description="Say what an .inrd file holds.")
-    parser.add_argument("file", metavar="FILE", type=Path)
+    parser.add_argument("file", metavar="FILE", type=Path, nargs="?")
     parser.add_argument("--per-image", action="store_true", help="a line for each image too")
+    parser.add_argument(
+        "--backends", action="store_true", help="which decoders run on this machine, and why not others"
+    )
     add_json(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the summary of a file."""
+    """Print the summary of a file, or of this machine's decoders."""
+    if arguments.backends:
+        _print_backends(as_json=arguments.json)
+    if arguments.file is None:
+        if not arguments.backends:
+            raise UsageError("info takes a FILE, or --backends")
+        return 0
     with InrdReader(arguments.file) as reader:
         values = describe(reader)
         images = describe_images(reader) if arguments.per_image else []
@@ -41,6 +50,28 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _print_backends(*, as_json: bool) -> None:
+    import torch
+
+    from inrformat.decode.dispatch import backend_for, backends
+
+    chosen = {kind: backend_for(torch.device(kind)).name for kind in ("cpu", "cuda") if kind == "cpu" or _has_cuda()}
+    states = {b.name: b.missing or "runs here" for b in backends()}
+    if as_json:
+        print_json({"backends": states, "chosen": chosen})
+        return
+    for name, state in states.items():
+        print(f"{name:<10} {state}")
+    for kind, name in chosen.items():
+        print(f"records on {kind} are decoded by {name}")
+
+
+def _has_cuda() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
 def describe_images(reader: InrdReader) -> list[dict[str, Any]]:
     """The report of each image: what it is and took; None where the file does not say."""
     index = reader.index
@@ -51,8 +82,24 @@ def describe_images(reader: InrdReader) -> list[dict[str, Any]]:
         "bytes": index.lengths_bytes.tolist(),
         "psnr_db": None if index.psnr_db is None else index.psnr_db.tolist(),
         **{name: _int_field(reader, name) for name in _FIT_FIELDS},
+        "pruning_saved_bytes": _int_field(reader, "pruning_saved_bytes"),
+        "fit_outcome": _outcomes(reader),
     }
     return [{key: None if c is None else c[k] for key, c in columns.items()} for k in range(len(reader))]
+
+
+def _pruning(reader: InrdReader) -> dict[str, int] | None:
+    """How many images were pruned because it pays, and what that saved; None if none was."""
+    saved = _int_field(reader, "pruning_saved_bytes")
+    return None if saved is None else {"images": sum(s > 0 for s in saved), "saved_bytes": sum(saved)}
+
+
+def _outcomes(reader: InrdReader) -> list[str] | None:
+    """In words, where the file was fitted."""
+    stored = _int_field(reader, "fit_outcome")
+    if stored is None:
+        return None if reader.field("fit_steps") is None else [OUTCOMES[0]] * len(reader)
+    return [OUTCOMES.get(value, f"outcome {value}") for value in stored]
 
 
 def _int_field(reader: InrdReader, name: str) -> list[int] | None:
@@ -67,7 +114,7 @@ def describe(reader: InrdReader) -> dict[str, Any]:
     sections: Counter[str] = Counter()
     for section in header.sections:
         sections[section.kind.decode("latin-1")] += section.stored_bytes
-    alignment = header.file_bytes - HEAD_BLOCK_BYTES - sum(sections.values())
+    alignment = header.file_bytes - header.sections_start_bytes - sum(sections.values())
     worst = None if index.psnr_db is None or not len(index) else int(np.argmin(index.psnr_db))
     names = reader.text_field("name")
     return {
@@ -87,10 +134,12 @@ def describe(reader: InrdReader) -> dict[str, Any]:
         "worst_sample": worst,
         "worst_name": names[worst] if names is not None and worst is not None else None,
         **{f"mean_{name}": _mean(_int_field(reader, name)) for name in _FIT_FIELDS},
+        "pruning": _pruning(reader),
+        "failures": dict(sorted((o, n) for o, n in Counter(_outcomes(reader) or ()).items() if o != OUTCOMES[0])),
         "fields": {f.name: f.type.value for f in metadata.fields},
         "channel_mean": list(metadata.channel_mean),
         "channel_std": list(metadata.channel_std),
-        "bytes_by_section": {"header": HEAD_BLOCK_BYTES, **sections, "alignment": alignment},
+        "bytes_by_section": {"header": header.sections_start_bytes, **sections, "alignment": alignment},
         "options": dict(metadata.options),
     }
 
@@ -131,6 +180,16 @@ def _print_text(values: dict[str, Any]) -> None:
         "fitting": "closed form"
         if values["mean_fit_steps"] is None
         else f"{values['mean_fit_steps']:g} steps, {values['mean_zero_weights_percent']:g} % zero weights on average",
+        **(
+            {"pruning": f"{values['pruning']['images']} images, {values['pruning']['saved_bytes']:,} bytes saved"}
+            if values["pruning"]
+            else {}
+        ),
+        **(
+            {"failures": ", ".join(f"{n} {o}" for o, n in values["failures"].items()) + " (see --per-image)"}
+            if values["failures"]
+            else {}
+        ),
         "sections": ", ".join(f"{name} {size:,}" for name, size in values["bytes_by_section"].items()),
     }
     for name, text in lines.items():

@@ -34,7 +34,7 @@ __all__ = ["CHUNK", "NO_SUCH_CLASS", "NO_SUCH_SCALE", "OPTIONS", "read_cells_ker
 
 CHUNK = 128
 """Work items made at a time; with 512, registers spill."""
-OPTIONS = {"num_warps": 1}
+OPTIONS = {"num_warps": 1, "maxnreg": 160}
 NO_SUCH_CLASS = tl.constexpr(8)
 NO_SUCH_SCALE = tl.constexpr(16)
 _SCALE_LIMIT = tl.constexpr(32)
