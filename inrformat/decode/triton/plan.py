@@ -26,7 +26,7 @@ __all__ = ["SCRATCH_BYTES", "Plan", "Scratch", "plan_of", "why_not"]
 
 SCRATCH_BYTES = 224 << 20
 """Scratch of a batch; larger batches are decoded in parts of this size, or one record at a time."""
-_WIDEST_SIREN = 128
+_WIDEST_SIREN = 64
 _MAX_PLACES = 1 << 30
 
 
