@@ -150,6 +150,10 @@ def _runner(name: str) -> Callable[[DeviceRecords, Tensor, Geometry, PixelFormat
         from inrformat.decode.cpu import decode as cpu
 
         return cpu.decode
+    if name == "triton":
+        from inrformat.decode.triton import launch
+
+        return launch.decode
     return _decode_reference
 
 
