@@ -75,8 +75,9 @@ def _random_choice(transform: Any, state: State) -> Step:
 
 def _picked(mask: Tensor, one: Canvas, other: Canvas) -> Canvas:
     """`Canvas.where`, also where only one of the two is displaced: the other is displaced by nothing."""
-    if (one.displacement is None) != (other.displacement is None):
-        still = torch.zeros_like(one.displacement if one.displacement is not None else other.displacement)
+    moving = one.displacement if one.displacement is not None else other.displacement
+    if moving is not None:
+        still = torch.zeros_like(moving)
         one, other = (
             replace(c, displacement=still, aligned=False) if c.displacement is None else c for c in (one, other)
         )

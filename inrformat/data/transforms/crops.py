@@ -16,8 +16,9 @@ from inrformat.data.randomness import Draws
 from inrformat.data.transforms.lifting import NotLiftable, State, Step, lifts, require_bilinear, setting
 from inrformat.decode.canvas import Canvas, Number
 from inrformat.decode.geometry import Outside
+from inrformat.decode.reference import Size
 
-__all__ = ["random_resized_box"]
+__all__ = ["random_resized_box", "resized"]
 
 _TRIES = 10
 
@@ -32,6 +33,15 @@ def _resize(transform: Any, _state: State) -> Step:
     if len(sides) == 2:
         return Step(lambda canvas, _: canvas.resize(*sides))
     return Step(lambda canvas, _: _resize_short(canvas, sides[0], max_size))
+
+
+def resized(size: Size) -> tuple[Step, ...]:
+    """The steps that bring images to a working size: none, or one resize."""
+    if size is None:
+        return ()
+    if isinstance(size, int):
+        return (Step(lambda canvas, _: _resize_short(canvas, size, None)),)
+    return (Step(lambda canvas, _: canvas.resize(*size)),)
 
 
 def _resize_short(canvas: Canvas, side: int, max_size: int | None) -> Canvas:

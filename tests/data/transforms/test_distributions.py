@@ -56,8 +56,9 @@ def test_random_resized_crops_have_torchvisions_areas_aspects_and_places(size, o
 @pytest.mark.parametrize("size", [(100, 1000), (1000, 100), (50, 51)])
 def test_where_no_try_fits_the_crop_is_torchvisions_fallback(size):
     transform = v2.RandomResizedCrop(8, scale=(4.0, 5.0))
-    box = random_resized_box(*(torch.tensor([float(s)], dtype=torch.float64) for s in size),
-                             Draws(torch.arange(1), seed=0, epoch=0), scale=transform.scale, ratio=transform.ratio)  # fmt: skip
+    sides = (torch.tensor([float(s)], dtype=torch.float64) for s in size)
+    draws = Draws(torch.arange(1), seed=0, epoch=0)
+    box = random_resized_box(*sides, draws, scale=transform.scale, ratio=transform.ratio)
     assert [float(b) for b in box] == boxes_of_torchvision(transform, *size, count=1)[:, 0].tolist()
 
 

@@ -195,9 +195,7 @@ def test_subclasses_are_not_guessed():
 
 
 def test_the_split_can_be_read():
-    text = explain(
-        v2.Compose([v2.RandomResizedCrop(224), v2.ToDtype(torch.float32, scale=True), v2.RandomErasing()])
-    )
+    text = explain(v2.Compose([v2.RandomResizedCrop(224), v2.ToDtype(torch.float32, scale=True), v2.RandomErasing()]))
     assert text.index("RandomResizedCrop") < text.index("decoded: torch.float32, 224 x 224") < text.index(
         "RandomErasing(")  # fmt: skip
     assert "because RandomErasing is not lifted" in text
