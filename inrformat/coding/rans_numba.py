@@ -16,7 +16,7 @@ from inrformat.coding.rans import LOWER_BOUND, STATE_BYTES, WORD_BYTES
 from inrformat.coding.tables import ESCAPE_BITS, PRECISION_BITS, TOTAL, TableSet
 from inrformat.errors import InvalidFileError, UsageError
 
-__all__ = ["RecordDecoder", "encode_record"]
+__all__ = ["RecordDecoder", "decode_segment", "encode_record"]
 
 _BITS32 = 32
 _WORD_MASK = 0xFFFF
@@ -106,7 +106,7 @@ class RecordDecoder:
         """The next segment: int32 ``(n,)`` for ``table_ids`` int32 ``(n,)``."""
         t = self._tables
         values = np.empty(len(table_ids), np.int32)
-        self._next = _decode(
+        self._next = decode_segment(
             table_ids, t.freqs, t.starts, t.token_at, t.lowest, t.low_bits, t.escape,
             self._states, self._words, self._next, values,
         )  # fmt: skip
@@ -127,11 +127,11 @@ class RecordDecoder:
 
 
 @numba.njit(cache=True, nogil=True)
-def _decode(  # noqa: PLR0917
+def decode_segment(  # noqa: PLR0917
     table_ids: Any, freqs: Any, starts: Any, token_at: Any, lowest: Any, low_bits: Any, escape: Any,
     states: Any, words: Any, following: int, values: Any,
 ) -> int:  # fmt: skip
-    """Fill ``values``; returns the number of the next word."""
+    """Decode ``len(table_ids)`` symbols into ``values``, from word ``following`` on; returns the number of the next word."""
     lanes, count = len(states), len(table_ids)
     for first in range(0, count, lanes):
         last = min(first + lanes, count)

@@ -21,7 +21,7 @@ __all__ = ["FAMILIES", "Codebook"]
 FAMILIES: dict[str, type[Siren] | type[Cells]] = {Siren.family: Siren, Cells.family: Cells}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Codebook:
     """What all records of a file share: ``tables`` by number, ``networks`` by number."""
 

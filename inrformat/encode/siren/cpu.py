@@ -15,7 +15,7 @@ from inrformat.encode.record import Image
 from inrformat.encode.siren.engine import Fit, Shape, Start, Tuning
 from inrformat.encode.siren.kernel import MSE_UNKNOWN, TILE_PIXELS, fit_image, workspace_size
 from inrformat.encode.siren.lattice import pixel_order, shuffled_colours
-from inrformat.encode.siren.layout import PaddedLayout
+from inrformat.networks.siren_layout import PaddedLayout
 
 __all__ = ["CpuEngine"]
 

@@ -20,17 +20,14 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["MSE_UNKNOWN", "TILE_PIXELS", "fit_image", "loss_and_gradient", "workspace_size"]
+from inrformat.decode.cpu.mlp import INVERSE_PI, TILE_PIXELS, affine, reduced, sine_of_half_turns
 
-TILE_PIXELS = 128
-"""Pixels of a tile: a compile-time constant, so that row strides are known and the loops vectorize."""
+__all__ = ["MSE_UNKNOWN", "fit_image", "loss_and_gradient", "workspace_size"]
 
 _T = TILE_PIXELS
 _ZERO, _HALF, _ONE, _TWO = (np.float32(v) for v in (0.0, 0.5, 1.0, 2.0))
-_INVERSE_PI = np.float32(1 / math.pi)
 MSE_UNKNOWN = 1e30
-# sin(pi r) / r and cos(pi r) in powers of r^2 for |r| <= 1/2, least squares at Chebyshev points: errors 1e-7, 1.4e-7.
-_S0, _S1, _S2, _S3, _S4 = (np.float32(v) for v in (3.14159274, -5.1677103, 2.55007744, -0.598291218, 0.0776575729))
+# cos(pi r) in powers of r^2 for |r| <= 1/2, least squares at Chebyshev points: error 1.4e-7.
 _C0, _C1, _C2, _C3, _C4, _C5 = (
     np.float32(v) for v in (1.0, -4.93480206, 4.05870914, -1.33521199, 0.234937295, -0.0243963022)
 )
@@ -44,38 +41,6 @@ def workspace_size(padded_widths: NDArray[np.int64]) -> int:
     widths = padded_widths.tolist()
     parameters = sum((a + 1) * b for a, b in pairwise(widths))
     return int(_T * (2 * sum(widths) + 2 * max(widths)) + 6 * parameters)
-
-
-@_compiled
-def _affine(w: Any, rows: int, cols: int, bias: Any, a: Any, z: Any) -> None:
-    """z (rows, T) = w (rows, cols) a (cols, T) + bias (rows,); all flat."""
-    for o in range(0, rows, 4):
-        zb = z[o * _T : (o + 4) * _T]
-        for i in range(0, cols, 4):
-            ab = a[i * _T : (i + 4) * _T]
-            k = o * cols + i
-            w00, w01, w02, w03 = w[k], w[k + 1], w[k + 2], w[k + 3]
-            k += cols
-            w10, w11, w12, w13 = w[k], w[k + 1], w[k + 2], w[k + 3]
-            k += cols
-            w20, w21, w22, w23 = w[k], w[k + 1], w[k + 2], w[k + 3]
-            k += cols
-            w30, w31, w32, w33 = w[k], w[k + 1], w[k + 2], w[k + 3]
-            if i == 0:
-                b0, b1, b2, b3 = bias[o], bias[o + 1], bias[o + 2], bias[o + 3]
-                for p in range(_T):
-                    a0, a1, a2, a3 = ab[p], ab[_T + p], ab[2 * _T + p], ab[3 * _T + p]
-                    zb[p] = b0 + w00 * a0 + w01 * a1 + w02 * a2 + w03 * a3
-                    zb[_T + p] = b1 + w10 * a0 + w11 * a1 + w12 * a2 + w13 * a3
-                    zb[2 * _T + p] = b2 + w20 * a0 + w21 * a1 + w22 * a2 + w23 * a3
-                    zb[3 * _T + p] = b3 + w30 * a0 + w31 * a1 + w32 * a2 + w33 * a3
-            else:
-                for p in range(_T):
-                    a0, a1, a2, a3 = ab[p], ab[_T + p], ab[2 * _T + p], ab[3 * _T + p]
-                    zb[p] += w00 * a0 + w01 * a1 + w02 * a2 + w03 * a3
-                    zb[_T + p] += w10 * a0 + w11 * a1 + w12 * a2 + w13 * a3
-                    zb[2 * _T + p] += w20 * a0 + w21 * a1 + w22 * a2 + w23 * a3
-                    zb[3 * _T + p] += w30 * a0 + w31 * a1 + w32 * a2 + w33 * a3
 
 
 @_compiled
@@ -111,16 +76,11 @@ def _accumulate_weight_gradient(dz: Any, rows: int, a: Any, cols: int, gw: Any, 
 @_compiled
 def _sine(z: Any, count: int, omega: Any, h: Any, slope: Any) -> None:
     """h = sin(omega z), slope = omega cos(omega z): reduce to |r| <= 1/2 half turns, then polynomials."""
-    half_turns = omega * _INVERSE_PI
+    half_turns = omega * INVERSE_PI
     for p in range(count):
-        t = z[p] * half_turns
-        k = np.rint(t)
-        r = t - k
-        # An odd number of half turns flips the sign: k / 2 is then 1/2 away from a whole number.
-        half = k * _HALF
-        sign = _ONE - _TWO * _TWO * np.abs(half - np.rint(half))
+        r, sign = reduced(z[p] * half_turns)
         u = r * r
-        h[p] = sign * r * (_S0 + u * (_S1 + u * (_S2 + u * (_S3 + u * _S4))))
+        h[p] = sign * sine_of_half_turns(r)
         slope[p] = sign * omega * (_C0 + u * (_C1 + u * (_C2 + u * (_C3 + u * (_C4 + u * _C5)))))
 
 
@@ -190,7 +150,7 @@ def loss_and_gradient(
             rows, cols = widths[layer + 1], widths[layer]
             bias = at + rows * cols
             z = d[: rows * _T]
-            _affine(params[at:bias], rows, cols, params[bias : bias + rows], h[units_at : units_at + cols * _T], z)
+            affine(params[at:bias], rows, cols, params[bias : bias + rows], h[units_at : units_at + cols * _T], z)
             at = bias + rows
             units_at += cols * _T
             if layer < layers - 1:
@@ -213,7 +173,7 @@ def loss_and_gradient(
                 wt_at -= rows * cols
                 now = widest - now
                 da = d[now : now + cols * _T]
-                _affine(wt[wt_at : wt_at + rows * cols], cols, rows, zeros, dz, da)
+                affine(wt[wt_at : wt_at + rows * cols], cols, rows, zeros, dz, da)
                 da *= slope[below]
     return sse
 

@@ -11,7 +11,7 @@ import torch
 
 from inrformat.encode.siren.gradient import errors_and_gradients
 from inrformat.encode.siren.kernel import TILE_PIXELS, loss_and_gradient, workspace_size
-from inrformat.encode.siren.layout import PaddedLayout
+from inrformat.networks.siren_layout import PaddedLayout
 from inrformat.networks.siren import Siren
 
 PIXELS = 300

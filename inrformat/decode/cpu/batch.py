@@ -1,0 +1,90 @@
+"""Samples of a batch, one after the other: record to finished pixels, compiled. Threads take ranges of samples."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inrformat.decode.cpu.axes import axis_taps, compiled
+from inrformat.decode.cpu.cells import evaluate_aligned, evaluate_anywhere
+from inrformat.decode.cpu.finish import Finish, finish_rows
+from inrformat.decode.cpu.sampling import Maps, outer_cover, shares
+from inrformat.decode.cpu.siren import evaluate_siren_aligned, evaluate_siren_anywhere, read_siren
+from inrformat.decode.cpu.symbols import read_cells
+from inrformat.decode.cpu.tables import Coder
+
+__all__ = ["Batch", "decode_cells", "decode_sirens"]
+
+
+class Batch(NamedTuple):
+    """Records of B samples: uint16 payload, int64 ``(B,)`` word ranges, native heights and widths, and rANS lanes."""
+
+    words: NDArray[np.uint16]
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
+    heights: NDArray[np.int64]
+    widths: NDArray[np.int64]
+    lanes: NDArray[np.int64]
+
+
+@compiled
+def _taps(maps: Maps, b: int, height: int, width: int) -> tuple[Any, Any]:
+    """Taps of the rows and of the columns of an aligned map."""
+    m, window = maps.matrices[b], maps.windows[b]
+    return (
+        axis_taps(m[4], m[5], window[1], window[3], height, maps.outside, maps.antialias),
+        axis_taps(m[0], m[2], window[0], window[2], width, maps.outside, maps.antialias),
+    )
+
+
+@compiled
+def _cover(maps: Maps, b: int, height: int, width: int) -> Any:
+    if not maps.constant:
+        return np.empty((0, 0), np.float32)
+    return outer_cover(maps, b, height, width) if maps.aligned else shares(maps, b, height, width)
+
+
+@compiled
+def decode_cells(
+    net: Any, coder: Coder, batch: Batch, maps: Maps, form: Finish, size: tuple[int, int], members: Any,
+    pixels: Any, status: Any,
+) -> None:  # fmt: skip
+    """Decode the samples ``members`` into ``pixels``, flat and of the whole batch; ``status`` int64 ``(B,)``."""
+    height, width = size
+    channels = np.empty((height, net.channels, width), np.float32)
+    image = net.channels * height * width
+    for b in members:
+        words = batch.words[batch.first[b] : batch.last[b]]
+        status[b], sparse = read_cells(net, coder, words, batch.heights[b], batch.widths[b], batch.lanes[b])
+        if status[b] != 0:
+            continue
+        if maps.aligned:
+            down, across = _taps(maps, b, height, width)
+            evaluate_aligned(net, sparse, down, across, channels)
+        else:
+            evaluate_anywhere(net, sparse, maps, b, channels)
+        finish_rows(channels, _cover(maps, b, height, width), form, pixels[b * image : (b + 1) * image])
+
+
+@compiled
+def decode_sirens(
+    net: Any, coder: Coder, batch: Batch, maps: Maps, form: Finish, size: tuple[int, int], members: Any,
+    pixels: Any, status: Any,
+) -> None:  # fmt: skip
+    """As ``decode_cells``."""
+    height, width = size
+    channels = np.empty((height, net.channels, width), np.float32)
+    image = net.channels * height * width
+    for b in members:
+        status[b], parameters = read_siren(net, coder, batch.words[batch.first[b] : batch.last[b]], batch.lanes[b])
+        if status[b] != 0:
+            continue
+        native = (batch.heights[b], batch.widths[b])
+        if maps.aligned:
+            down, across = _taps(maps, b, height, width)
+            evaluate_siren_aligned(net, parameters, native, down, across, channels)
+        else:
+            evaluate_siren_anywhere(net, parameters, native, maps, b, channels)
+        finish_rows(channels, _cover(maps, b, height, width), form, pixels[b * image : (b + 1) * image])

@@ -1,0 +1,152 @@
+"""Entry to the fused CPU decoder: arrays out of tensors, work to threads, faults to exceptions."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from inrformat.decode.cpu.batch import Batch, decode_cells, decode_sirens
+from inrformat.decode.cpu.finish import Finish
+from inrformat.decode.cpu.sampling import Maps
+from inrformat.decode.cpu.siren import siren_network
+from inrformat.decode.cpu.symbols import FAULTS
+from inrformat.decode.cpu.tables import cell_network, coder
+from inrformat.decode.geometry import Geometry, Outside
+from inrformat.decode.pixels import PixelFormat
+from inrformat.decode.records import DeviceRecords
+from inrformat.errors import InvalidFileError
+from inrformat.networks.cells import Cells
+from inrformat.networks.cells_render import OFFSET
+from inrformat.networks.codebook import Codebook
+from inrformat.networks.family import Network
+from inrformat.networks.siren import Siren
+
+__all__ = ["decode"]
+
+_TASKS_PER_THREAD = 4
+_prepared: WeakKeyDictionary[Codebook, tuple[Any, list[Any]]] = WeakKeyDictionary()
+
+
+def decode(records: DeviceRecords, rows: Tensor, geometry: Geometry, pixels: PixelFormat) -> Tensor:
+    """See ``dispatch.decode``; as many images at once as torch is allowed threads."""
+    form = pixels if pixels.dtype in {torch.uint8, torch.float32} else PixelFormat(
+        torch.float32, pixels.mean, pixels.std, channels_last=pixels.channels_last
+    )  # fmt: skip
+    chosen = rows.cpu().numpy()
+    shapes = records.shapes.numpy()[chosen]
+    out = form.empty((len(chosen), records.channels, *geometry.size), records.device)
+    # The memory of either layout as one flat array, image by image.
+    flat = (out.permute(0, 2, 3, 1) if form.channels_last else out).reshape(-1).numpy()
+    status = np.zeros(len(chosen), np.int64)
+    batch, maps, tables = _batch(records, chosen, shapes), _maps(geometry), _tables(records.codebook)
+    with_threads = []
+    for number in np.unique(shapes[:, 0]).tolist():
+        network = records.networks[number]
+        work = decode_cells if isinstance(network, Cells) else decode_sirens
+        finish = _finish(network, geometry, form)
+        arguments = (tables[1][number], tables[0], batch, maps, finish, geometry.size)
+        members = np.flatnonzero(shapes[:, 0] == number)
+        parts = np.array_split(members, min(len(members), _TASKS_PER_THREAD * torch.get_num_threads()))
+        with_threads += [(work, (*arguments, part, flat, status)) for part in parts]
+    _run(with_threads)
+    _raise_faults(status, chosen)
+    return out.to(pixels.dtype)
+
+
+def _run(tasks: list[tuple[Any, tuple[Any, ...]]]) -> None:
+    threads = torch.get_num_threads()
+    if threads == 1 or len(tasks) == 1:
+        for work, arguments in tasks:
+            work(*arguments)
+        return
+    for done in [_pool(os.getpid(), threads).submit(work, *arguments) for work, arguments in tasks]:
+        done.result()
+
+
+@cache
+def _pool(_process: int, threads: int) -> ThreadPoolExecutor:
+    # One pool a process: threads do not survive a fork.
+    return ThreadPoolExecutor(threads, thread_name_prefix="inrformat-decode")
+
+
+def _tables(codebook: Codebook) -> tuple[Any, list[Any]]:
+    """Arrays of the codebook, made at its first use."""
+    if codebook not in _prepared:
+        networks = [_network(network) for network in codebook.networks]
+        _prepared[codebook] = coder(codebook.tables), networks
+    return _prepared[codebook]
+
+
+def _network(network: Network) -> Any:
+    if isinstance(network, Cells):
+        return cell_network(network)
+    if isinstance(network, Siren):
+        return siren_network(network)
+    raise InvalidFileError("NETWORK-FORM", f"network family {network.family!r} has no CPU decoder")
+
+
+def _batch(records: DeviceRecords, chosen: NDArray[np.int64], shapes: NDArray[np.int64]) -> Batch:
+    first = records.offsets.numpy()[chosen] // 2
+    lanes = [records.networks[n].lanes(height=h, width=w) for n, h, w in shapes.tolist()]
+    return Batch(
+        words=records.words.numpy().view(np.uint16),
+        first=first,
+        last=first + records.lengths.numpy()[chosen] // 2,
+        heights=np.ascontiguousarray(shapes[:, 1]),
+        widths=np.ascontiguousarray(shapes[:, 2]),
+        lanes=np.array(lanes, np.int64),
+    )
+
+
+def _maps(geometry: Geometry) -> Maps:
+    counts, reach = (torch.zeros((0, 2)),) * 2 if geometry.aligned else geometry.taps()
+    displacement = torch.zeros((0, 0, 0, 2)) if geometry.displacement is None else geometry.displacement
+    return Maps(
+        matrices=_array(geometry.matrices.flatten(1), np.float64),
+        windows=_array(geometry.windows, np.float64),
+        softness=_array(geometry.softness, np.float64),
+        counts=_array(counts, np.int64),
+        reach=_array(reach, np.float64),
+        displacement=_array(displacement, np.float32),
+        aligned=geometry.aligned,
+        outside=int(geometry.outside),
+        constant=geometry.outside is Outside.CONSTANT,
+        antialias=geometry.antialias,
+    )
+
+
+def _array(values: Tensor, dtype: Any) -> NDArray[Any]:
+    return np.ascontiguousarray(values.detach().cpu().numpy(), dtype)
+
+
+def _finish(network: Network, geometry: Geometry, form: PixelFormat) -> Finish:
+    channels, (height, width) = network.channels, geometry.size
+    if isinstance(network, Cells):
+        colour, offset = network.colour / np.float32(255), np.float32(OFFSET / 255)
+    else:
+        colour, offset = np.eye(channels, dtype=np.float32) / 2, np.float32(0.5)
+    scale, shift = ((255.0,) * channels, (0.5,) * channels) if form.dtype == torch.uint8 else form.scale_shift(channels)
+    strides = (1, width * channels, channels) if form.channels_last else (height * width, width, 1)
+    return Finish(
+        colour=np.ascontiguousarray(colour),
+        offset=offset,
+        fill=np.array(geometry.fills(channels), np.float32),
+        squared=not geometry.aligned,
+        scale=np.array(scale, np.float32),
+        shift=np.array(shift, np.float32),
+        strides=np.array(strides, np.int64),
+    )
+
+
+def _raise_faults(status: NDArray[np.int64], chosen: NDArray[np.int64]) -> None:
+    for place in np.flatnonzero(status)[:1].tolist():
+        rule, text = FAULTS[int(status[place])]
+        raise InvalidFileError(rule, f"record {chosen[place]}: {text}")

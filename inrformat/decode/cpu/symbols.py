@@ -1,0 +1,285 @@
+"""A `cells` record to a sparse list of readout weights (spec section 6.2.4), compiled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from inrformat.coding.rans import LOWER_BOUND
+from inrformat.coding.rans_numba import decode_segment
+from inrformat.decode.cpu.axes import compiled
+from inrformat.decode.cpu.tables import Coder
+from inrformat.networks.cells import STEP_SCALES_PER_OCTAVE
+from inrformat.networks.cells_record import SCALE_LIMIT
+
+__all__ = ["FAULTS", "read_cells"]
+
+_OK, _LENGTH, _SYMBOLS, _STATE, _SCALE, _CLASS = range(6)
+FAULTS = {
+    _LENGTH: ("RECORD-LENGTH", "a record is too short for its rANS lanes, or of odd length"),
+    _SYMBOLS: ("RECORD-SYMBOLS", "a record has more or fewer words than its symbols need"),
+    _STATE: ("RECORD-STATE", "a rANS lane did not end in its initial state"),
+    _SCALE: ("CELLS-SCALE", f"cells record: step scale is not in -{SCALE_LIMIT}..{SCALE_LIMIT}"),
+    _CLASS: ("CELLS-CLASS", "cells record: a node has a class that does not exist"),
+}
+"""Rule and text of each status above 0."""
+
+_TOP_LIMIT = 256
+
+
+@compiled
+def _segment(ids: Any, coder: Coder, states: Any, words: Any, following: int) -> tuple[Any, int]:
+    values = np.empty(len(ids), np.int32)
+    following = decode_segment(
+        ids, coder.freqs, coder.starts, coder.token_at, coder.lowest, coder.low_bits, coder.escape,
+        states, words, following, values,
+    )  # fmt: skip
+    return values, following
+
+
+@compiled
+def _read_classes(
+    net: Any, grids: Any, level: int, split_above: Any, coder: Coder, states: Any, words: Any, following: int
+) -> tuple[Any, int]:
+    """Classes of the nodes of 16 px (level 1) or 8 px (2) inside split nodes; -1 elsewhere."""
+    rows, columns = grids[level]
+    count = 0
+    for r in range(rows):
+        for c in range(columns):
+            count += split_above[r // 2, c // 2] >= len(net.kept[level - 1])
+    ids = np.full(count, net.class_tables[level], np.int32)
+    values, following = _segment(ids, coder, states, words, following)
+    classes = np.full((rows, columns), -1, np.int32)
+    at = 0
+    for r in range(rows):
+        for c in range(columns):
+            if split_above[r // 2, c // 2] >= len(net.kept[level - 1]):
+                classes[r, c] = values[at]
+                at += 1
+    return classes, following
+
+
+@compiled
+def _classes_exist(classes: Any, cells: int, splits: int) -> bool:
+    for k in classes.flat:
+        if k >= cells + splits or k < -1:
+            return False
+    return True
+
+
+@compiled
+def _children(
+    means: Any, classes: Any, cells: int, details: Any, at: int, step: float, rows: int, columns: int
+) -> tuple[Any, int]:
+    """Means of the nodes one grid below (spec section 6.2.4) and where the next grid's details start.
+
+    Args:
+        means, classes: of the parents, ``(rows, columns, C)`` and ``(rows, columns)``; a node splits if its class is at
+            least ``cells``. details: all of segment 5 behind the roots.
+    """
+    above, across, channels = means.shape
+    out = np.empty((rows, columns, channels), np.float32)
+    for r in range(above):
+        for c in range(across):
+            split = classes[r, c] >= cells
+            for k in range(channels):
+                here = means[r, c, k]
+                h = (means[r, max(c - 1, 0), k] - means[r, min(c + 1, across - 1), k]) / 8
+                v = (means[max(r - 1, 0), c, k] - means[min(r + 1, above - 1), c, k]) / 8
+                x = np.float32(0)
+                if split:
+                    h += step * details[at]
+                    v += step * details[at + 1]
+                    x += step * details[at + 2]
+                    at += 3
+                for i in range(2):
+                    for j in range(2):
+                        if 2 * r + i < rows and 2 * c + j < columns:
+                            vertical, horizontal = 1 - 2 * i, 1 - 2 * j
+                            out[2 * r + i, 2 * c + j, k] = (
+                                here + horizontal * h + vertical * v + horizontal * vertical * x
+                            ) / 2
+    return out, at
+
+
+@compiled
+def _detail_tables(net: Any, above: Any, below: Any, roots: int) -> Any:
+    """Tables of segment 5: means of ``roots`` top nodes, details of split nodes of every grid above 8 px."""
+    channels = net.channels
+    count = roots * channels
+    for _level, classes, cells in _split_grids(net, above, below):
+        for k in classes.flat:
+            count += 3 * channels * (k >= cells)
+    ids = np.empty(count, np.int32)
+    at = 0
+    for _ in range(roots):
+        ids[at : at + channels] = net.root_tables
+        at += channels
+    for level, classes, cells in _split_grids(net, above, below):
+        for k in classes.flat:
+            if k >= cells:
+                ids[at : at + 3 * channels] = net.split_tables[level][k - cells].ravel()
+                at += 3 * channels
+    return ids
+
+
+@compiled
+def _split_grids(net: Any, above: Any, below: Any) -> Any:
+    """(index into ``split_tables``, classes, how many of them are cells) of the grids that can split, greatest first."""
+    grids = [(0, above[0], 0)]
+    for i in range(1, len(above)):
+        grids.append((0, above[i], 0))
+    grids[-1] = (1, above[-1], len(net.kept[0]))
+    grids.append((2, below, len(net.kept[1])))
+    return grids
+
+
+@compiled
+def _collect(net: Any, classes: Any, level: int, values: Any, at: int, step: float, means: Any, sparse: Any) -> int:
+    """Append the cells of one level to ``sparse``; returns where the next level's weights start in ``values``."""
+    cover, starts, units, weights, fill = sparse
+    side, order = 32 >> level, net.units[level]
+    span = side // 8
+    rows, columns = classes.shape
+    for r in range(rows):
+        for c in range(columns):
+            k = classes[r, c]
+            if k < 0 or k >= len(net.kept[level]):
+                continue
+            leaf = fill[0]
+            for y in range(r * span, min((r + 1) * span, cover.shape[0])):
+                for x in range(c * span, min((c + 1) * span, cover.shape[1])):
+                    cover[y, x] = leaf
+            for channel in range(net.channels):
+                n = fill[1]
+                units[n], weights[n] = 0, means[r, c, channel]
+                n += 1
+                for u in range(1, net.kept[level][k, channel]):
+                    q = values[at]
+                    at += 1
+                    if q != 0:
+                        units[n], weights[n] = order[u], q * step
+                        n += 1
+                fill[1] = n
+                starts[leaf * net.channels + channel + 1] = n
+            fill[0] = leaf + 1
+            fill[2 + level] = leaf + 1
+    return at
+
+
+@compiled
+def _weight_tables(net: Any, grids: Any) -> tuple[Any, int]:
+    """Tables of segment 6, and the number of cells."""
+    count = leaves = 0
+    for level, classes in enumerate(grids):
+        for k in classes.flat:
+            if 0 <= k < len(net.kept[level]):
+                leaves += 1
+                for channel in range(net.channels):
+                    count += net.kept[level][k, channel] - 1
+    ids = np.empty(count, np.int32)
+    at = 0
+    for level, classes in enumerate(grids):
+        tables = net.unit_tables[level]
+        for k in classes.flat:
+            if 0 <= k < len(net.kept[level]):
+                for channel in range(net.channels):
+                    n = net.kept[level][k, channel] - 1
+                    for u in range(n):
+                        ids[at + u] = tables[k, channel, u + 1]
+                    at += n
+    return ids, leaves
+
+
+@compiled
+def read_cells(
+    net: Any, coder: Coder, words: Any, height: int, width: int, lanes: int
+) -> tuple[int, tuple[Any, Any, Any, Any, Any]]:
+    """Decode one record.
+
+    Args:
+        words: uint16, the whole record.
+
+    Returns:
+        Status, 0 where all is well, and the sparse network ``(cover, starts, units, weights, ends)``: int32 ``(rows,
+        columns)`` of the 8 px grid, the leaf there; for each leaf and channel where its list starts, int32 ``(leaves *
+        C + 1,)``; unit b * side + a and weight in 1/255 units of the list; leaves of 32, 16 and 8 px end at ``ends[2 +
+        level]``.
+    """
+    sparse = (
+        np.zeros(((height + 7) // 8, (width + 7) // 8), np.int32),
+        np.zeros(1, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros(5, np.int64),
+    )  # fmt: skip
+    if len(words) < 2 * lanes:
+        return _LENGTH, sparse
+    states = np.empty(lanes, np.uint64)
+    for i in range(lanes):
+        states[i] = np.uint64(words[2 * i]) | np.uint64(words[2 * i + 1]) << np.uint64(16)
+    words = words[2 * lanes :]
+    scale, following = _segment(np.full(1, net.scale_table, np.int32), coder, states, words, 0)
+    if abs(scale[0]) > SCALE_LIMIT:
+        return _SCALE, sparse
+    step = np.float32(net.step * 2.0 ** (scale[0] / STEP_SCALES_PER_OCTAVE))
+    above, following = _read_large_classes(net, height, width, coder, states, words, following)
+    grids = [((height + s - 1) // s, (width + s - 1) // s) for s in (32, 16, 8)]
+    for i in range(len(above)):
+        if not _classes_exist(above[i], 0 if i < len(above) - 1 else len(net.kept[0]), net.splits[3 if i < len(above) - 1 else 0]):
+            return _CLASS, sparse
+    middle, following = _read_classes(net, grids, 1, above[-1], coder, states, words, following)
+    if not _classes_exist(middle, len(net.kept[1]), net.splits[1]):
+        return _CLASS, sparse
+    small, following = _read_classes(net, grids, 2, middle, coder, states, words, following)
+    if not _classes_exist(small, len(net.kept[2]), 0):
+        return _CLASS, sparse
+    roots = above[0].size
+    details, following = _segment(_detail_tables(net, above, middle, roots), coder, states, words, following)
+    ids, leaves = _weight_tables(net, (above[-1], middle, small))
+    values, following = _segment(ids, coder, states, words, following)
+    if following != len(words):
+        return _SYMBOLS, sparse
+    for state in states:
+        if state != np.uint64(LOWER_BOUND):
+            return _STATE, sparse
+    means = (details[: roots * net.channels].astype(np.float32) * step).reshape(*above[0].shape, net.channels)
+    at = roots * net.channels
+    for i in range(len(above) - 1):
+        means, at = _children(means, above[i], 0, details, at, step, above[i + 1].shape[0], above[i + 1].shape[1])
+    nonzero = leaves * net.channels
+    for q in values:
+        nonzero += q != 0
+    sparse = (
+        sparse[0], np.zeros(leaves * net.channels + 1, np.int32), np.empty(nonzero, np.int32),
+        np.empty(nonzero, np.float32), sparse[4],
+    )  # fmt: skip
+    start = _collect(net, above[-1], 0, values, 0, step, means, sparse)
+    means, at = _children(means, above[-1], len(net.kept[0]), details, at, step, grids[1][0], grids[1][1])
+    start = _collect(net, middle, 1, values, start, step, means, sparse)
+    means, at = _children(means, middle, len(net.kept[1]), details, at, step, grids[2][0], grids[2][1])
+    _collect(net, small, 2, values, start, step, means, sparse)
+    return _OK, sparse
+
+
+@compiled
+def _read_large_classes(
+    net: Any, height: int, width: int, coder: Coder, states: Any, words: Any, following: int
+) -> tuple[Any, int]:
+    """Classes of all nodes of 32 px and more, one grid for each side, greatest first."""
+    top = 32
+    while top < max(height, width) and top < _TOP_LIMIT:
+        top *= 2
+    total, side = 0, top
+    while side >= 32:
+        total += ((height + side - 1) // side) * ((width + side - 1) // side)
+        side //= 2
+    rows, columns = (height + 31) // 32, (width + 31) // 32
+    ids = np.full(total, net.class_tables[3], np.int32)
+    ids[total - rows * columns :] = net.class_tables[0]
+    values, following = _segment(ids, coder, states, words, following)
+    grids, at, side = [], 0, top
+    while side >= 32:
+        rows, columns = (height + side - 1) // side, (width + side - 1) // side
+        grids.append(values[at : at + rows * columns].reshape(rows, columns))
+        at += rows * columns
+        side //= 2
+    return grids, following

@@ -1,0 +1,138 @@
+"""One entry to all decoders: chooses a backend, says which and why."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from inrformat.decode import reference
+from inrformat.decode.geometry import Geometry
+from inrformat.decode.pixels import PixelFormat
+from inrformat.decode.records import DeviceRecords
+from inrformat.errors import DeviceError, GeometryError
+
+__all__ = ["BACKENDS", "Backend", "backend_for", "backends", "decode"]
+
+_LOG = logging.getLogger(__name__)
+_BYTES = PixelFormat()
+
+BACKENDS = ("triton", "cpu", "reference")
+"""Names, fastest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """One way to decode, on this machine.
+
+    Attributes:
+        name: triton, cpu or reference. device: the kind of device it decodes on, or "any".
+        missing: why it cannot run here, with the remedy; empty where it can.
+    """
+
+    name: str
+    device: str
+    missing: str
+
+
+@cache
+def backends() -> tuple[Backend, ...]:
+    """All backends, fastest first, and what each lacks here."""
+    return (
+        Backend("triton", "cuda", _triton_missing()),
+        Backend("cpu", "cpu", "" if _has("numba") else "numba is not installed: pip install numba"),
+        Backend("reference", "any", ""),
+    )
+
+
+def backend_for(device: torch.device, *, wanted: str = "auto") -> Backend:
+    """The backend that decodes on ``device``.
+
+    Raises:
+        DeviceError: ``wanted`` names one that does not exist, cannot run here or not on that device.
+    """
+    known = {b.name: b for b in backends()}
+    if wanted != "auto":
+        if wanted not in known:
+            raise DeviceError(f"unknown decoder {wanted!r}: use auto, {', '.join(BACKENDS)}")
+        backend = known[wanted]
+        if backend.missing:
+            raise DeviceError(f"decoder {wanted} cannot run here: {backend.missing}")
+        if backend.device not in {"any", device.type}:
+            raise DeviceError(f"decoder {wanted} works on {backend.device}, the records are on {device.type}")
+        return backend
+    return _choose(device.type)
+
+
+def decode(
+    records: DeviceRecords,
+    rows: Tensor,
+    geometry: Geometry,
+    pixels: PixelFormat = _BYTES,
+    *,
+    backend: str = "auto",
+) -> Tensor:
+    """Decode a batch of records under a geometry (spec section 8).
+
+    Args:
+        rows: int64 ``(B,)``, which of ``records``; the caller answers for their range. geometry: of the same B samples.
+        pixels: dtype, normalisation and layout of the result.
+        backend: auto, or the name of one.
+
+    Returns:
+        ``(B, channels, height, width)`` in the form ``pixels`` says, on the records' device.
+
+    Raises:
+        InvalidFileError: the symbols of a record do not add up (on CUDA see ``decode/triton``).
+        GeometryError, UsageError: geometry or pixel format do not fit the batch. DeviceError: see ``backend_for``.
+    """
+    if len(rows) != len(geometry):
+        raise GeometryError(f"a geometry of {len(geometry)} samples for a batch of {len(rows)}")
+    geometry.fills(records.channels)
+    pixels.scale_shift(records.channels)
+    return _runner(backend_for(records.device, wanted=backend).name)(records, rows, geometry, pixels)
+
+
+@cache
+def _choose(device: str) -> Backend:
+    passed = []
+    for backend in backends():
+        if backend.device in {"any", device} and not backend.missing:
+            why = "; ".join(passed) or "the fastest for this device"
+            _LOG.log(logging.INFO if not passed else logging.WARNING, "decoding on %s with %s (%s)", device, backend.name, why)
+            return backend
+        if backend.device == device:
+            passed.append(f"{backend.name}: {backend.missing}")
+    raise DeviceError(f"no decoder for device {device}")
+
+
+@cache
+def _runner(name: str) -> Callable[[DeviceRecords, Tensor, Geometry, PixelFormat], Tensor]:
+    if name == "cpu":
+        from inrformat.decode.cpu import decode as cpu
+
+        return cpu.decode
+    return _decode_reference
+
+
+def _decode_reference(records: DeviceRecords, rows: Tensor, geometry: Geometry, pixels: PixelFormat) -> Tensor:
+    return pixels.of(reference.decode(records, rows, geometry))
+
+
+def _has(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
+
+
+def _triton_missing() -> str:
+    if not torch.cuda.is_available():
+        return "torch finds no CUDA device"
+    if not _has("triton"):
+        return "triton is not installed: pip install triton"
+    if torch.cuda.get_device_capability() < (8, 0):
+        return "the GPU is older than compute capability 8.0"
+    return ""
