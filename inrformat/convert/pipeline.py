@@ -15,6 +15,8 @@ import inrformat
 from inrformat.container.fields import FieldType
 from inrformat.container.metadata import Metadata
 from inrformat.container.writer import InrdWriter
+from inrformat.convert.annotations import Annotations
+from inrformat.convert.columns import TargetColumns
 from inrformat.convert.sources import ImageSource, load_image
 from inrformat.encode.record import Encoder, Image
 from inrformat.errors import SourceError
@@ -134,6 +136,7 @@ def convert(
     kept: list[int] = []
     reports: list[tuple[int, int]] = []
     moments = _ChannelMoments()
+    targets = TargetColumns(source.annotations or Annotations())
     with InrdWriter(output) as writer:
         sample = [image for number in _sample(len(source), seed) if (image := loader.load(number)) is not None]
         if not sample:
@@ -142,7 +145,7 @@ def convert(
         codebook = encoder.train(sample, complete=len(source) <= _SAMPLE_IMAGES)
         del sample
         for numbers, images in loader.chunks():
-            for record, image in zip(encoder.encode(images), images, strict=True):
+            for number, record, image in zip(numbers, encoder.encode(images), images, strict=True):
                 writer.add(
                     record.data,
                     height=record.height,
@@ -153,6 +156,7 @@ def convert(
                 psnrs.append(record.psnr_db)
                 reports.append((record.steps, round(100 * record.sparsity)))
                 moments.add(image)
+                targets.add(source.names[number], height=record.height, width=record.width)
             kept += numbers
             on_images(len(numbers))
         final = source.subset(kept)
@@ -160,6 +164,8 @@ def convert(
         if final.labels is not None:
             writer.add_field(LABEL_FIELD, FieldType.INT64, np.array(final.labels, np.int64))
         writer.add_field(NAME_FIELD, FieldType.UTF8, final.names)
+        for name, kind, column in targets.fields():
+            writer.add_field(name, kind, column)
         if any(steps for steps, _ in reports):
             for name, values in zip((STEPS_FIELD, SPARSITY_FIELD), zip(*reports, strict=True), strict=True):
                 writer.add_field(name, FieldType.INT64, np.array(values, np.int64))

@@ -15,16 +15,11 @@ from inrformat.data.randomness import Draws
 from inrformat.data.residency import Part, RecordStore
 from inrformat.data.shards import Shards
 from inrformat.data.transforms.plan import Frame, Plan
+from inrformat.decode.dispatch import decode
 from inrformat.decode.geometry import Geometry
 from inrformat.decode.pixels import PixelFormat
-from inrformat.decode.records import DeviceRecords
-from inrformat.decode.reference import decode as decode_reference
 
 __all__ = ["Batch", "BatchMaker"]
-
-
-def _decode(records: DeviceRecords, rows: Tensor, geometry: Geometry, pixels: PixelFormat) -> Tensor:
-    return pixels.of(decode_reference(records, rows, geometry))
 
 
 class Batch(NamedTuple):
@@ -72,12 +67,12 @@ class BatchMaker:
     def _images(self, samples: NDArray[np.int64], geometry: Geometry) -> Tensor:
         parts = self._parts(samples)
         if len(parts) == 1:
-            return _decode(parts[0].records, parts[0].rows, geometry, self._pixels)
+            return decode(parts[0].records, parts[0].rows, geometry, self._pixels)
         shape = (len(samples), parts[0].records.channels, *geometry.size)
         images = self._pixels.empty(shape, self._device)
         for part in parts:
             places = self._sent(part.places)
-            images[places] = _decode(part.records, part.rows, geometry[places], self._pixels)
+            images[places] = decode(part.records, part.rows, geometry[places], self._pixels)
         return images
 
     def _parts(self, samples: NDArray[np.int64]) -> list[Part]:

@@ -48,7 +48,8 @@ def _points(xy: Tensor, geometry: Geometry) -> Tensor:
         column, row = out[:, 0].long().clamp(0, width - 1), out[:, 1].long().clamp(0, height - 1)
         # To first order: the displacement changes little over its own length (as torchvision takes it).
         out = out - geometry.displacement[0, row, column]
-    return out
+    moved: Tensor = out
+    return moved
 
 
 def _boxes(xyxy: Tensor, geometry: Geometry) -> Tensor:

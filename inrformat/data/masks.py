@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import zstandard
 from numpy.typing import NDArray
@@ -31,7 +33,7 @@ def unpack_instances(data: bytes, *, count: int, size: tuple[int, int]) -> NDArr
     return unpacked.astype(np.bool_)
 
 
-def pack_semantic(mask: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
+def pack_semantic(mask: NDArray[np.unsignedinteger[Any]]) -> bytes:
     """Class numbers ``(height, width)``, uint8 or uint16, row by row, little-endian, compressed."""
     wide = mask.dtype.itemsize > 1
     return zstandard.ZstdCompressor(level=_LEVEL).compress(mask.astype("<u2" if wide else "u1").tobytes())

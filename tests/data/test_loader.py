@@ -40,7 +40,7 @@ def everything(loader):
 
 
 def threads():
-    return [t for t in threading.enumerate() if t.name.startswith("inrformat")]
+    return [t for t in threading.enumerate() if t.name.startswith("inrformat-prefetch")]
 
 
 def test_batches_are_the_samples_of_the_data_set(dataset):
@@ -208,7 +208,7 @@ def test_images_of_unlike_size_need_a_crop_or_a_size(unlike_file):
 def test_dtype_layout_and_normalisation(dataset):
     tail = [v2.ToDtype(torch.float32, scale=True), v2.Normalize([0.5] * 3, [0.25] * 3)]
     plain, _ = everything(loaded(dataset, dtype=torch.float32))
-    assert 0 <= plain.min() and plain.max() <= 1
+    assert plain.min() >= 0 and plain.max() <= 1
     fused, _ = everything(
         loaded(dataset, transform=v2.Compose(tail), dtype=torch.bfloat16, memory_format=torch.channels_last)
     )
