@@ -11,8 +11,8 @@ import torch
 
 from inrformat.encode.siren.gradient import errors_and_gradients
 from inrformat.encode.siren.kernel import TILE_PIXELS, loss_and_gradient, workspace_size
-from inrformat.networks.siren_layout import PaddedLayout
 from inrformat.networks.siren import Siren
+from inrformat.networks.siren_layout import PaddedLayout
 
 PIXELS = 300
 
