@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from inrformat.container.fields import FieldType
 from inrformat.convert.annotations import Annotation, Annotations, Instance
@@ -83,12 +83,23 @@ def _filled(instance: Instance, height: int, width: int) -> NDArray[np.bool_]:
     """The pixels inside the outlines of an object, or inside its box where it has none."""
     left, top, right, bottom = instance.box
     outlines = instance.polygons or (((left, top), (right, top), (right, bottom), (left, bottom)),)
-    canvas = Image.new("1", (width, height))
-    draw = ImageDraw.Draw(canvas)
+    inside = np.zeros((height, width), np.bool_)
     for outline in outlines:
-        # Pillow fills pixels by their numbers: a centre lies half a pixel further.
-        draw.polygon([(x * width - 0.5, y * height - 0.5) for x, y in outline], fill=1)
-    return np.asarray(canvas, np.bool_)
+        inside |= _inside(np.array(outline) * (width, height), height, width)
+    return inside
+
+
+def _inside(points: NDArray[np.float64], height: int, width: int) -> NDArray[np.bool_]:
+    """Pixels whose centres lie inside the polygon ``points (n, 2)`` of (x, y) in pixels, by the even-odd rule."""
+    crossings = np.zeros((height, width + 1), np.int64)
+    for (x0, y0), (x1, y1) in zip(points, np.roll(points, -1, axis=0), strict=True):
+        first, stop = (int(np.clip(np.ceil(y - 0.5), 0, height)) for y in sorted((y0, y1)))
+        if stop > first:  # the edge crosses the centre lines of these rows
+            rows = np.arange(first, stop)
+            x = x0 + (rows + 0.5 - y0) * ((x1 - x0) / (y1 - y0))
+            crossings[rows, np.clip(np.ceil(x - 0.5), 0, width).astype(np.int64)] += 1
+    odd: NDArray[np.bool_] = crossings.cumsum(axis=1)[:, :width] % 2 == 1
+    return odd
 
 
 def _semantic(annotation: Annotation, height: int, width: int) -> bytes:
