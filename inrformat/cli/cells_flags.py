@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from inrformat.cli.options import byte_count
+
 if TYPE_CHECKING:
     from inrformat.encode.cells.encoder import CellsOptions
     from inrformat.networks.codebook import Codebook
@@ -18,6 +20,7 @@ def add_cells_flags(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("cells")
     group.add_argument("--quality", type=float, metavar="Q", help="0 to 100; the step halves every 10 (default: 70)")
     group.add_argument("--psnr-per-image", type=float, metavar="DB", help="PSNR that each image reaches")
+    group.add_argument("--target-size", type=byte_count, metavar="SIZE", help="of the whole file: 500MB, 14GB, 64MiB")
     group.add_argument("--codebook", type=Path, metavar="FILE.inrd", help="use that file's codebook; learn none")
 
 
@@ -33,6 +36,7 @@ def cells_options(arguments: argparse.Namespace) -> CellsOptions:
         "quality": arguments.quality,
         "psnr_db": arguments.psnr,
         "psnr_floor_db": arguments.psnr_per_image,
+        "target_bytes": arguments.target_size,
     }
     return CellsOptions(**{name: value for name, value in chosen.items() if value is not None})
 

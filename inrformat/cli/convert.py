@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inrformat.cli.cells_flags import add_cells_flags, cells_options, read_codebook
-from inrformat.cli.options import add_json, bar, positive_int, print_json
+from inrformat.cli.options import OUTCOMES, add_json, bar, positive_int, print_json
 from inrformat.cli.siren_flags import add_siren_flags, siren_options
 from inrformat.errors import OutputExistsError, UsageError
 
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 _DESCRIPTION = """Convert a folder of images: one class a sub-folder, as torchvision's ImageFolder reads them, or a flat
 folder without classes. EXIF orientation is applied, transparency dropped, and of animations the first frame taken."""
 
-_CELLS_ONLY = ("quality", "psnr-per-image", "codebook")
+_SHOWN = 5
+_CELLS_ONLY = ("quality", "psnr-per-image", "target-size", "codebook")
 _SIREN_ONLY = (
     "steps", "preset", "hidden", "bytes-per-image", "no-shared-base", "prune", "prune-ratio", "prune-drop",
 )  # fmt: skip
@@ -39,6 +41,13 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--psnr", type=float, metavar="DB", help="PSNR to reach: on average (cells), or each (siren)")
     parser.add_argument(
         "--limit", type=positive_int, metavar="N", help="convert N images, spread evenly over the source"
+    )
+    parser.add_argument(
+        "--sample-images",
+        type=positive_int,
+        default=256,
+        metavar="N",
+        help="learn from N images (%(default)s)",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of every random choice (default: 0)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
@@ -95,25 +104,36 @@ def run(arguments: argparse.Namespace) -> int:
         summary = convert(
             source,
             arguments.output,
-            _encoder(arguments, device, progress.update),
+            _encoder(arguments, source, device, progress.update),
             size=arguments.size,
             seed=arguments.seed,
             skip_unreadable=arguments.skip_unreadable,
+            sample_images=arguments.sample_images,
         )
     _report(summary, as_json=arguments.json)
     return 0
 
 
-def _encoder(arguments: argparse.Namespace, device: torch.device, progress: Callable[[float], None]) -> Encoder:
+def _encoder(
+    arguments: argparse.Namespace, source: ImageSource, device: torch.device, progress: Callable[[float], None]
+) -> Encoder:
     """The encoder of the family that was asked for."""
     foreign = _SIREN_ONLY if arguments.network == "cells" else _CELLS_ONLY
     for flag in foreign:
         if getattr(arguments, flag.replace("-", "_")):
             raise UsageError(f"--{flag} does not go with --network {arguments.network}")
     if arguments.network == "cells":
+        from inrformat.convert.pipeline import record_room
         from inrformat.encode.cells.encoder import CellsEncoder
 
-        return CellsEncoder(cells_options(arguments), codebook=read_codebook(arguments.codebook), progress=progress)
+        return CellsEncoder(
+            cells_options(arguments),
+            codebook=read_codebook(arguments.codebook),
+            images=len(source),
+            room=record_room(source, arguments.target_size) if arguments.target_size else None,
+            device=device if device.type == "cuda" else None,
+            progress=progress,
+        )
     from inrformat.encode.siren.encoder import SirenEncoder
 
     return SirenEncoder(siren_options(arguments), device=device, progress=progress)
@@ -128,6 +148,10 @@ def _report(summary: ConvertSummary, *, as_json: bool) -> None:
         "mean_psnr_db": round(summary.mean_psnr_db, 2),
         "worst_psnr_db": round(summary.worst_psnr_db, 2),
         "skipped": list(summary.skipped),
+        "failures": [
+            {"name": name, "outcome": OUTCOMES[outcome], "psnr_db": round(psnr_db, 2)}
+            for name, outcome, psnr_db in summary.failures
+        ],
         "seconds": round(summary.seconds, 2),
         "images_per_second": round(summary.samples / summary.seconds, 2),
     }
@@ -141,3 +165,7 @@ def _report(summary: ConvertSummary, *, as_json: bool) -> None:
     )
     for name in summary.skipped:
         print(f"skipped: {name}")
+    if summary.failures:
+        shown = [f"{name} ({OUTCOMES[outcome]}, {psnr:.2f} dB)" for name, outcome, psnr in summary.failures[:_SHOWN]]
+        more = f" and {len(summary.failures) - _SHOWN} more (info --per-image)" * (len(summary.failures) > _SHOWN)
+        print(f"warning: {len(summary.failures)} images are not as asked: {', '.join(shown)}{more}", file=sys.stderr)

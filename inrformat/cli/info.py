@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from inrformat.cli.options import add_json, print_json
+from inrformat.cli.options import OUTCOMES, add_json, print_json
 from inrformat.container.fields import VariableColumn
-from inrformat.container.layout import HEAD_BLOCK_BYTES
 from inrformat.container.reader import InrdReader
 
 _FIT_FIELDS = ("fit_steps", "zero_weights_percent")
@@ -51,8 +50,24 @@ def describe_images(reader: InrdReader) -> list[dict[str, Any]]:
         "bytes": index.lengths_bytes.tolist(),
         "psnr_db": None if index.psnr_db is None else index.psnr_db.tolist(),
         **{name: _int_field(reader, name) for name in _FIT_FIELDS},
+        "pruning_saved_bytes": _int_field(reader, "pruning_saved_bytes"),
+        "fit_outcome": _outcomes(reader),
     }
     return [{key: None if c is None else c[k] for key, c in columns.items()} for k in range(len(reader))]
+
+
+def _pruning(reader: InrdReader) -> dict[str, int] | None:
+    """How many images were pruned because it pays, and what that saved; None if none was."""
+    saved = _int_field(reader, "pruning_saved_bytes")
+    return None if saved is None else {"images": sum(s > 0 for s in saved), "saved_bytes": sum(saved)}
+
+
+def _outcomes(reader: InrdReader) -> list[str] | None:
+    """In words, where the file was fitted."""
+    stored = _int_field(reader, "fit_outcome")
+    if stored is None:
+        return None if reader.field("fit_steps") is None else [OUTCOMES[0]] * len(reader)
+    return [OUTCOMES.get(value, f"outcome {value}") for value in stored]
 
 
 def _int_field(reader: InrdReader, name: str) -> list[int] | None:
@@ -67,7 +82,7 @@ def describe(reader: InrdReader) -> dict[str, Any]:
     sections: Counter[str] = Counter()
     for section in header.sections:
         sections[section.kind.decode("latin-1")] += section.stored_bytes
-    alignment = header.file_bytes - HEAD_BLOCK_BYTES - sum(sections.values())
+    alignment = header.file_bytes - header.sections_start_bytes - sum(sections.values())
     worst = None if index.psnr_db is None or not len(index) else int(np.argmin(index.psnr_db))
     names = reader.text_field("name")
     return {
@@ -87,10 +102,12 @@ def describe(reader: InrdReader) -> dict[str, Any]:
         "worst_sample": worst,
         "worst_name": names[worst] if names is not None and worst is not None else None,
         **{f"mean_{name}": _mean(_int_field(reader, name)) for name in _FIT_FIELDS},
+        "pruning": _pruning(reader),
+        "failures": dict(sorted((o, n) for o, n in Counter(_outcomes(reader) or ()).items() if o != OUTCOMES[0])),
         "fields": {f.name: f.type.value for f in metadata.fields},
         "channel_mean": list(metadata.channel_mean),
         "channel_std": list(metadata.channel_std),
-        "bytes_by_section": {"header": HEAD_BLOCK_BYTES, **sections, "alignment": alignment},
+        "bytes_by_section": {"header": header.sections_start_bytes, **sections, "alignment": alignment},
         "options": dict(metadata.options),
     }
 
@@ -131,6 +148,16 @@ def _print_text(values: dict[str, Any]) -> None:
         "fitting": "closed form"
         if values["mean_fit_steps"] is None
         else f"{values['mean_fit_steps']:g} steps, {values['mean_zero_weights_percent']:g} % zero weights on average",
+        **(
+            {"pruning": f"{values['pruning']['images']} images, {values['pruning']['saved_bytes']:,} bytes saved"}
+            if values["pruning"]
+            else {}
+        ),
+        **(
+            {"failures": ", ".join(f"{n} {o}" for o, n in values["failures"].items()) + " (see --per-image)"}
+            if values["failures"]
+            else {}
+        ),
         "sections": ", ".join(f"{name} {size:,}" for name, size in values["bytes_by_section"].items()),
     }
     for name, text in lines.items():

@@ -12,7 +12,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from inrformat.coding.rans import LOWER_BOUND, STATE_BYTES, WORD_BYTES
+from inrformat.coding.rans import LOWER_BOUND, STATE_BYTES, WORD_BITS, WORD_BYTES
 from inrformat.coding.tables import ESCAPE_BITS, PRECISION_BITS, TOTAL, TableSet
 from inrformat.errors import InvalidFileError, UsageError
 
@@ -45,7 +45,7 @@ def encode_record(
 
 
 @numba.njit(cache=True, nogil=True)
-def _encode(  # noqa: PLR0917
+def _encode(
     values: Any, table_ids: Any, ends: Any, freqs: Any, starts: Any, lowest: Any, low_bits: Any, escape: Any,
     states: Any, buffer: Any,
 ) -> int:  # fmt: skip
@@ -97,19 +97,15 @@ class RecordDecoder:
         head = lanes * STATE_BYTES
         if len(record) < head or len(record) % WORD_BYTES:
             raise InvalidFileError("RECORD-LENGTH", f"record of {len(record)} bytes cannot hold {lanes} rANS lanes")
-        self._tables = tables
-        self._states = np.frombuffer(record[:head], "<u4").astype(np.uint64)
+        self._slots = tables.slots
+        self._states = np.frombuffer(record[:head], "<u4").astype(np.uint32)
         self._words = np.frombuffer(record[head:], "<u2").astype(np.uint16)
         self._next = 0
 
     def decode(self, table_ids: NDArray[np.int32]) -> NDArray[np.int32]:
         """The next segment: int32 ``(n,)`` for ``table_ids`` int32 ``(n,)``."""
-        t = self._tables
         values = np.empty(len(table_ids), np.int32)
-        self._next = decode_segment(
-            table_ids, t.freqs, t.starts, t.token_at, t.lowest, t.low_bits, t.escape,
-            self._states, self._words, self._next, values,
-        )  # fmt: skip
+        self._next = decode_segment(table_ids, self._slots, self._states, self._words, self._next, values)
         return values
 
     def finish(self) -> None:
@@ -126,45 +122,64 @@ class RecordDecoder:
             raise InvalidFileError("RECORD-STATE", "a rANS lane did not end in its initial state")
 
 
-@numba.njit(cache=True, nogil=True)
-def decode_segment(  # noqa: PLR0917
-    table_ids: Any, freqs: Any, starts: Any, token_at: Any, lowest: Any, low_bits: Any, escape: Any,
-    states: Any, words: Any, following: int, values: Any,
-) -> int:  # fmt: skip
-    """Decode ``len(table_ids)`` symbols into ``values``, from word ``following`` on; returns the number of the next word."""
-    lanes, count = len(states), len(table_ids)
-    for first in range(0, count, lanes):
+# Unsigned throughout: a signed index costs a test for counting from the end, and the loop is all indexing.
+_U32, _U64 = np.uint32, np.uint64
+_SLOT_MASK, _PRECISION = _U32(TOTAL - 1), _U32(PRECISION_BITS)
+_BOUND, _WORD = _U32(LOWER_BOUND), _U32(WORD_BITS)
+_FIELD, _FIELD_MASK = _U64(16), _U64(0xFFFF)
+_NONE = _U32(0)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def decode_segment(table_ids: Any, slots: Any, states: Any, words: Any, following: int, values: Any) -> int:
+    """Decode the next symbols of a record.
+
+    Args:
+        table_ids: int32 ``(n,)``. slots: of the ``TableSet``. states: uint32 ``(lanes,)``, updated.
+        words: uint16, those behind the record's states; missing ones read as zero. following: the next word's number.
+        values: int32 ``(n,)``, written.
+
+    Returns:
+        The number of the next word.
+    """
+    lanes, count, end = _U64(len(states)), _U64(len(table_ids)), _U64(len(words))
+    at: Any = _U64(following)
+    flat, pending = slots.reshape(-1), np.empty(len(states), np.uint64)
+    for first in range(_U64(0), count, lanes):
         last = min(first + lanes, count)
+        plain_bits = _U64(0)
         for i in range(first, last):
-            t, state = table_ids[i], states[i - first]
-            slot = state & np.uint64(TOTAL - 1)
-            token = np.int64(token_at[t, slot])
-            state = (
-                np.uint64(freqs[t, token]) * (state >> np.uint64(PRECISION_BITS)) + slot - np.uint64(starts[t, token])
-            )
-            if state < np.uint64(LOWER_BOUND):
-                word = words[following] if following < len(words) else np.uint16(0)
-                state = (state << np.uint64(16)) | np.uint64(word)
-                following += 1
-            states[i - first] = state
-            values[i] = token
-        for i in range(first, last):
-            t, token = table_ids[i], values[i]
-            escaped = token == escape[t]
-            bits = np.uint64(ESCAPE_BITS if escaped else low_bits[t])
-            if bits > 0:
-                state = states[i - first]
-                plain = np.int64(state & ((np.uint64(1) << bits) - np.uint64(1)))
-                state >>= bits
-                if state < np.uint64(LOWER_BOUND):
-                    word = words[following] if following < len(words) else np.uint16(0)
-                    state = (state << np.uint64(16)) | np.uint64(word)
-                    following += 1
-                states[i - first] = state
-            else:
-                plain = np.int64(0)
-            if escaped:
-                values[i] = plain - 65536 if plain > 32767 else plain
-            else:
-                values[i] = ((lowest[t] + token) << low_bits[t]) + plain
-    return following
+            state = states[i - first]
+            entry = flat[_U64(table_ids[i]) * _U64(TOTAL) + _U64(state & _SLOT_MASK)]
+            state = _U32(_U32(entry & _FIELD_MASK) * (state >> _PRECISION) + _U32((entry >> _FIELD) & _FIELD_MASK))
+            # Whether a lane takes a word is as good as random: a selection, not a branch.
+            low = state < _BOUND
+            word = _U32(words[at]) if at < end else _NONE
+            states[i - first] = _U32((state << _WORD) | word) if low else state
+            at += _U64(low)
+            values[i] = np.int32(np.int16(entry >> _U64(32)))
+            pending[i - first] = entry >> _U64(48)
+            plain_bits |= pending[i - first]
+        if plain_bits != _U64(0):
+            at = _take_plain_bits(pending, states, words, at, values[first:last])
+    return int(at)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _take_plain_bits(bits: Any, states: Any, words: Any, at: Any, values: Any) -> Any:
+    """Phase B of one step (spec section 7.2): ``values`` come in as tokens and leave complete."""
+    for lane in range(len(values)):
+        n = bits[lane]
+        if n == _U64(0):
+            continue
+        state = states[lane]
+        plain = np.int64(_U64(state) & ((_U64(1) << n) - _U64(1)))
+        state = _U32(_U64(state) >> n)
+        if state < _BOUND:
+            word = _U32(words[at]) if at < _U64(len(words)) else _NONE
+            state = _U32((state << _WORD) | word)
+            at += _U64(1)
+        states[lane] = state
+        # 16 plain bits are the escape's: the value itself.
+        values[lane] = np.int16(plain) if n == _U64(ESCAPE_BITS) else (np.int64(values[lane]) << np.int64(n)) + plain
+    return at

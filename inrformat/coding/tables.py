@@ -152,6 +152,8 @@ class TableSet:
             longest table.
         token_at: uint16 ``(T, 4096)``: the token that owns each slot.
         lowest, low_bits, escape: int32 ``(T,)``: per table, ``escape`` being the index of the escape token.
+        slots: uint64 ``(T, 4096)``: all that decoding needs of each slot in one word: plain bits (0..12, 16 for the
+            escape), ``lowest`` + token as int16, slot - start, frequency, 16 bits each from the highest down.
     """
 
     tables: tuple[SymbolTable, ...]
@@ -161,6 +163,7 @@ class TableSet:
     lowest: NDArray[np.int32]
     low_bits: NDArray[np.int32]
     escape: NDArray[np.int32]
+    slots: NDArray[np.uint64]
 
     @classmethod
     def of(cls, tables: Sequence[SymbolTable]) -> TableSet:
@@ -172,4 +175,19 @@ class TableSet:
         starts = np.cumsum(freqs, axis=1, dtype=np.uint32) - freqs
         token_at = np.array([np.repeat(np.arange(longest), row) for row in freqs], np.uint16).reshape(-1, TOTAL)
         columns = np.array([(t.lowest, t.low_bits, len(t.freqs) - 1) for t in tables], np.int32).reshape(-1, 3)
-        return cls(tuple(tables), freqs, starts, token_at, columns[:, 0], columns[:, 1], columns[:, 2])
+        lowest, low_bits, escape = columns.T.copy()
+        slots = _slots(freqs, starts, token_at, columns.astype(np.int64))
+        return cls(tuple(tables), freqs, starts, token_at, lowest, low_bits, escape, slots)
+
+
+def _slots(
+    freqs: NDArray[np.uint32], starts: NDArray[np.uint32], token_at: NDArray[np.uint16], columns: NDArray[np.int64]
+) -> NDArray[np.uint64]:
+    rows, tokens = np.arange(len(freqs))[:, None], token_at.astype(np.int64)
+    lowest, low_bits, escape = (columns[:, i, None] for i in range(3))
+    bits = np.where(tokens == escape, ESCAPE_BITS, low_bits)
+    parts = (bits, (lowest + tokens) & 0xFFFF, np.arange(TOTAL) - starts[rows, tokens], freqs[rows, tokens])
+    packed = np.zeros(token_at.shape, np.uint64)
+    for part in parts:
+        packed = packed << np.uint64(16) | part.astype(np.uint64)
+    return packed

@@ -81,13 +81,18 @@ class Header:
         return next(s for s in self.sections if s.kind == kind)
 
     @property
+    def sections_start_bytes(self) -> int:
+        """Size of the header and the section table."""
+        return HEADER_BYTES + len(self.sections) * SECTION.size
+
+    @property
     def fields(self) -> tuple[Section, ...]:
         """The field columns, in table order: the order of the metadata's ``fields``."""
         return tuple(s for s in self.sections if s.kind == SectionKind.FIELD)
 
 
 def serialize_head(sections: tuple[Section, ...], *, record_count: int, record_alignment: int) -> bytes:
-    """The first 4096 bytes of a file whose last section ends the file."""
+    """Header and section table of a file whose last section ends the file."""
     rows = b"".join(
         SECTION.pack(s.kind, s.flags, s.encoding, s.offset_bytes, s.stored_bytes, s.decoded_bytes, s.crc32c)
         for s in sections
@@ -96,7 +101,7 @@ def serialize_head(sections: tuple[Section, ...], *, record_count: int, record_a
         SIGNATURE, VERSION_MAJOR, VERSION_MINOR, 0, 0, len(sections),
         sections[-1].end_bytes, record_count, record_alignment, 0,
     )[:HEADER_CRC_OFFSET]  # fmt: skip
-    return (fixed + HEADER_CRC.pack(crc32c(fixed + rows)) + rows).ljust(HEAD_BLOCK_BYTES, b"\0")
+    return fixed + HEADER_CRC.pack(crc32c(fixed + rows)) + rows
 
 
 def parse_head(head: bytes, *, file_bytes: int, limits: Limits) -> Header:
@@ -137,10 +142,12 @@ def parse_head(head: bytes, *, file_bytes: int, limits: Limits) -> Header:
         raise LimitError("LIMIT-RECORDS", f"{records} records, limit {limits.max_records}", offset_bytes=32)
     if alignment not in RECORD_ALIGNMENTS:
         raise InvalidFileError("RECORD-ALIGNMENT", f"record alignment {alignment}, expected 4 or 16", offset_bytes=40)
-    if any(head[44:HEADER_CRC_OFFSET]) or head[11] or any(head[HEADER_BYTES + len(table) :]):
-        raise InvalidFileError("RESERVED-ZERO", "reserved bytes of the header block are not zero", offset_bytes=44)
+    if any(head[44:HEADER_CRC_OFFSET]) or head[11]:
+        raise InvalidFileError("RESERVED-ZERO", "reserved bytes of the header are not zero", offset_bytes=44)
     sections = tuple(_parse_section(table, i) for i in range(count))
-    _check_placement(sections, file_bytes)
+    for end, start in _check_placement(sections, file_bytes):
+        if any(head[end:start]):
+            raise InvalidFileError("RESERVED-ZERO", "padding in the header block is not zero", offset_bytes=end)
     return Header((major, minor), incompat, compat, file_bytes, records, alignment, sections, stored_crc)
 
 
@@ -166,12 +173,14 @@ def _parse_section(table: bytes, number: int) -> Section:
     return Section(kind, SectionFlag(flags), Encoding(encoding), offset, stored, decoded, crc)
 
 
-def _check_placement(sections: tuple[Section, ...], file_bytes: int) -> None:
+def _check_placement(sections: tuple[Section, ...], file_bytes: int) -> list[tuple[int, int]]:
+    """Check where sections lie; where the padding between them does."""
     for kind in REQUIRED_KINDS:
         found = sum(s.kind == kind for s in sections)
         if found != 1:
             raise InvalidFileError("SECTION-REQUIRED", f"{found} sections of kind {kind.decode()}, expected exactly 1")
-    end = HEAD_BLOCK_BYTES
+    end = HEADER_BYTES + len(sections) * SECTION.size
+    gaps = []
     for number, section in enumerate(sections):
         expected = end + padding(end, section_alignment(section.kind))
         if section.offset_bytes != expected:
@@ -180,6 +189,8 @@ def _check_placement(sections: tuple[Section, ...], file_bytes: int) -> None:
                 f"section {number} ({section.kind!r}) starts at {section.offset_bytes}, expected {expected}",
                 offset_bytes=HEADER_BYTES + number * SECTION.size + 8,
             )
+        gaps.append((end, expected))
         end = section.end_bytes
     if end != file_bytes:
         raise InvalidFileError("SECTION-PLACE", f"the last section ends at {end}, the file at {file_bytes}")
+    return gaps

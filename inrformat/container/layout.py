@@ -28,7 +28,7 @@ SECTION = struct.Struct("<4sHHQQQI4x")
 """kind, flags, encoding, offset, stored bytes, decoded bytes, CRC-32C of the stored bytes"""
 MAX_SECTIONS = 100
 HEAD_BLOCK_BYTES = 4096
-"""The header and the section table together are padded with zeros to this size, where the payload starts."""
+"""What a reader reads first: header, section table, and the cold sections a writer found room for behind them."""
 
 
 class SectionKind:
@@ -58,7 +58,7 @@ class Encoding(IntEnum):
 
 
 PAGE_ALIGNMENT = 4096
-SECTION_ALIGNMENT = 256
+SECTION_ALIGNMENT = 8
 
 
 def section_alignment(kind: bytes) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 
 from inrformat.container.checksum import crc32c, crc32c_many
 from inrformat.container.fields import VariableColumn
-from inrformat.container.layout import HEAD_BLOCK_BYTES, SectionKind
+from inrformat.container.layout import SectionKind
 from inrformat.container.limits import DEFAULT_LIMITS, Limits
 from inrformat.container.reader import InrdReader
 from inrformat.container.rules import RULES, Severity
@@ -122,7 +122,7 @@ def _check_fields(reader: InrdReader) -> Iterator[Finding]:
 
 
 def _check_section_padding(reader: InrdReader) -> Iterator[Finding]:
-    end = HEAD_BLOCK_BYTES
+    end = reader.header.sections_start_bytes
     for section in reader.header.sections:
         if any(reader.read_at(end, section.offset_bytes - end)):
             yield Finding("RESERVED-ZERO", f"padding before section {section.kind.decode('latin-1')} is not zero", end)

@@ -1,4 +1,7 @@
-"""Writes an .inrd file in one pass: payload first, then codebook, metadata, fields and index, the header last.
+"""Writes an .inrd file in one pass: payload first, then what is behind it, the header block last.
+
+Metadata, codebook and fields go where they cost nothing: into the header block, which a reader reads anyway, or into
+the gap before the index; those that fit neither, behind it.
 
 Everything goes to a temporary file beside the target, which takes the target's name only when it is complete and on
 disk; any error before that removes it. The same records, fields and metadata give the same bytes.
@@ -9,6 +12,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -22,6 +26,10 @@ from inrformat.container.header import Section, serialize_head
 from inrformat.container.index import psnr_to_units, serialize_index
 from inrformat.container.layout import (
     HEAD_BLOCK_BYTES,
+    HEADER_BYTES,
+    PAGE_ALIGNMENT,
+    SECTION,
+    SECTION_ALIGNMENT,
     Column,
     Encoding,
     SectionFlag,
@@ -33,7 +41,7 @@ from inrformat.container.metadata import FieldSpec, Metadata
 from inrformat.container.packing import compress, pack_map
 from inrformat.errors import OutputExistsError, UsageError
 
-__all__ = ["InrdWriter"]
+__all__ = ["InrdWriter", "payload_room"]
 
 _BUFFER_BYTES = 1 << 22
 
@@ -101,30 +109,39 @@ class InrdWriter:
             OutputExistsError: the path came into being meanwhile; it was left alone.
         """
         self._flush()
-        sections = [self._section(SectionKind.PAYLOAD, self._end - HEAD_BLOCK_BYTES, self._payload_crc)]
-        metadata = Metadata(
-            classes=metadata.classes,
-            fields=tuple(spec for spec, _ in self._fields),
-            channel_mean=metadata.channel_mean,
-            channel_std=metadata.channel_std,
-            generator=metadata.generator,
-            options=metadata.options,
+        cold = self._cold(codebook, metadata)
+        first = HEADER_BYTES + (len(cold) + 2) * SECTION.size
+        in_head, in_gap, behind = _arrange(cold, first, self._end)
+        head_sections, head = _lay(in_head, first)
+        size = self._end - HEAD_BLOCK_BYTES
+        payload = Section(
+            SectionKind.PAYLOAD, SectionFlag.CRITICAL, Encoding.RAW, HEAD_BLOCK_BYTES, size, size, self._payload_crc
         )
-        columns = (
-            Column.LENGTH_BYTES, Column.HEIGHT, Column.WIDTH, Column.NETWORK, Column.CRC32C, Column.PSNR,
-        )  # fmt: skip
-        table = np.array(self._rows, np.int64).reshape(-1, len(columns))
-        index = serialize_index(dict(zip(columns, table.T, strict=True)), record_count=len(self))
-        sections.append(self._append(SectionKind.INDEX, index, Encoding.RAW))
-        sections.append(self._append(SectionKind.CODEBOOK, pack_map(codebook), Encoding.ZSTD))
-        sections.append(self._append(SectionKind.METADATA, metadata.to_bytes(), Encoding.ZSTD))
-        sections += [self._append(SectionKind.FIELD, data, Encoding.ZSTD) for _, data in self._fields]
-        head = serialize_head(tuple(sections), record_count=len(self), record_alignment=self._record_alignment)
+        other_sections, rest = _lay([*in_gap, self._index(), *behind], self._end)
+        self._write(rest)
+        sections = (*head_sections, payload, *other_sections)
+        table = serialize_head(sections, record_count=len(self), record_alignment=self._record_alignment)
         self._file.seek(0)
-        self._file.write(head)
+        self._file.write((table + head).ljust(HEAD_BLOCK_BYTES, b"\0"))
         os.fsync(self._file.fileno())
         self._file.close()
         self._publish()
+
+    def _cold(self, codebook: Mapping[str, Any], metadata: Metadata) -> list[_Stored]:
+        metadata = replace(metadata, fields=tuple(spec for spec, _ in self._fields))
+        return [
+            _Stored.packed(SectionKind.METADATA, metadata.to_bytes()),
+            _Stored.packed(SectionKind.CODEBOOK, pack_map(codebook)),
+            *(_Stored.packed(SectionKind.FIELD, data) for _, data in self._fields),
+        ]
+
+    def _index(self) -> _Stored:
+        columns = (
+            Column.LENGTH_BYTES, Column.HEIGHT, Column.WIDTH, Column.NETWORK, Column.CRC32C, Column.PSNR,
+        )  # fmt: skip
+        rows = np.array(self._rows, np.int64).reshape(-1, len(columns))
+        data = serialize_index(dict(zip(columns, rows.T, strict=True)), record_count=len(self))
+        return _Stored(SectionKind.INDEX, Encoding.RAW, len(data), data)
 
     def _publish(self) -> None:
         try:
@@ -148,24 +165,70 @@ class InrdWriter:
         self._write(self._buffer)
         self._buffer = bytearray()
 
-    def _append(self, kind: bytes, data: bytes, encoding: Encoding) -> Section:
-        self._write(bytes(padding(self._end, section_alignment(kind))))
-        stored = data if encoding == Encoding.RAW else compress(data)
-        section = self._section(kind, len(stored), crc32c(stored), encoding=encoding, decoded_bytes=len(data))
-        self._write(stored)
-        return section
-
-    def _section(
-        self, kind: bytes, stored_bytes: int, crc: int, *, encoding: Encoding = Encoding.RAW, decoded_bytes: int = -1
-    ) -> Section:
-        critical = SectionFlag(0) if kind == SectionKind.FIELD else SectionFlag.CRITICAL
-        start = HEAD_BLOCK_BYTES if kind == SectionKind.PAYLOAD else self._end
-        size = stored_bytes if decoded_bytes < 0 else decoded_bytes
-        return Section(kind, critical, encoding, start, stored_bytes, size, crc)
-
     def _write(self, data: bytes | bytearray) -> None:
         view = memoryview(data)
         while view:  # an unbuffered write may be partial
             written = self._file.write(view)
             view = view[written:]
             self._end += written
+
+
+def payload_room(file_bytes: int, *, index_bytes: int, cold_bytes: Sequence[int]) -> int:
+    """Largest payload for which a file surely is no larger than ``file_bytes``; below 0 where there is none.
+
+    Args:
+        cold_bytes: stored sizes of metadata, codebook and fields, in this order.
+    """
+    padded = [size + SECTION_ALIGNMENT - 1 for size in cold_bytes]
+    room = HEAD_BLOCK_BYTES - HEADER_BYTES - (len(cold_bytes) + 2) * SECTION.size
+    behind = 0
+    for size in padded:
+        room, behind = (room - size, behind) if size <= room else (room, behind + size)
+    left = file_bytes - HEAD_BLOCK_BYTES - index_bytes - behind
+    return left // PAGE_ALIGNMENT * PAGE_ALIGNMENT
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """A section's bytes before they have a place."""
+
+    kind: bytes
+    encoding: Encoding
+    decoded_bytes: int
+    data: bytes
+
+    @classmethod
+    def packed(cls, kind: bytes, data: bytes) -> _Stored:
+        return cls(kind, Encoding.ZSTD, len(data), compress(data))
+
+
+def _arrange(cold: Sequence[_Stored], first: int, end: int) -> tuple[list[_Stored], list[_Stored], list[_Stored]]:
+    """What goes into the header block behind its first bytes, into the gap up to the index, and behind it.
+
+    Fields keep their order, which the metadata's list of them follows. ``end`` is where the payload does.
+    """
+    room = [HEAD_BLOCK_BYTES - first, padding(end, PAGE_ALIGNMENT)]
+    zones: tuple[list[_Stored], list[_Stored], list[_Stored]] = ([], [], [])
+    fields_from = 0
+    for section in cold:
+        needed = len(section.data) + SECTION_ALIGNMENT - 1
+        start = fields_from if section.kind == SectionKind.FIELD else 0
+        zone = next((z for z in range(start, 2) if needed <= room[z]), 2)
+        if zone < 2:
+            room[zone] -= needed
+        if section.kind == SectionKind.FIELD:
+            fields_from = zone
+        zones[zone].append(section)
+    return zones
+
+
+def _lay(stored: Sequence[_Stored], start: int) -> tuple[list[Section], bytes]:
+    """Sections one after the other from the offset ``start``, and their bytes with the padding before each."""
+    sections, data = [], bytearray()
+    for s in stored:
+        data += bytes(padding(start + len(data), section_alignment(s.kind)))
+        flags = SectionFlag(0) if s.kind == SectionKind.FIELD else SectionFlag.CRITICAL
+        at = start + len(data)
+        sections.append(Section(s.kind, flags, s.encoding, at, len(s.data), s.decoded_bytes, crc32c(s.data)))
+        data += s.data
+    return sections, bytes(data)

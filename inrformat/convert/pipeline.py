@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 import inrformat
-from inrformat.container.fields import FieldType
+from inrformat.container.fields import FieldType, encode_field
 from inrformat.container.metadata import Metadata
-from inrformat.container.writer import InrdWriter
+from inrformat.container.packing import compress
+from inrformat.container.writer import InrdWriter, payload_room
 from inrformat.convert.annotations import Annotations
 from inrformat.convert.columns import TargetColumns
 from inrformat.convert.sources import ImageSource, load_image
-from inrformat.encode.record import Encoder, Image
+from inrformat.encode.record import Encoder, Image, Outcome, RecordRoom, SettlingEncoder
 from inrformat.errors import SourceError
+from inrformat.networks.codebook import Codebook
 
-__all__ = ["LABEL_FIELD", "NAME_FIELD", "ConvertSummary", "convert"]
+__all__ = ["LABEL_FIELD", "NAME_FIELD", "OUTCOME_FIELD", "ConvertSummary", "convert", "record_room"]
 
 LABEL_FIELD, NAME_FIELD = "label", "name"
-STEPS_FIELD, SPARSITY_FIELD = "fit_steps", "zero_weights_percent"
+STEPS_FIELD, SPARSITY_FIELD, OUTCOME_FIELD = "fit_steps", "zero_weights_percent", "fit_outcome"
+SAVED_FIELD = "pruning_saved_bytes"
 _SAMPLE_IMAGES = 256
+_SAMPLE_VALUES = 1 << 29
+_SETTLE_IMAGES = 4096
+_INDEX_BYTES, _ENTRY_BYTES, _SIZE_ENTRY_BYTES = 160, 8, 4
+_METADATA_BYTES = 384
 _CHUNK_IMAGES = 256
 _CHUNK_PIXELS = 1 << 24
 
@@ -37,6 +43,7 @@ class ConvertSummary:
     Attributes:
         output: the file. samples: images in it. bytes: its size. pixels: of all images at native size.
         mean_psnr_db, worst_psnr_db: of the stored images. skipped: names of unreadable images that were left out.
+        failures: name, outcome and PSNR of each image whose record is not what was asked for.
         seconds: the whole conversion took.
     """
 
@@ -47,6 +54,7 @@ class ConvertSummary:
     mean_psnr_db: float
     worst_psnr_db: float
     skipped: tuple[str, ...]
+    failures: tuple[tuple[str, Outcome, float], ...]
     seconds: float
 
     @property
@@ -78,6 +86,7 @@ class _Loader:
 
     def __init__(self, source: ImageSource, *, size: int | None, skip_unreadable: bool) -> None:
         self._source = source
+        self.root = source.root
         self._size = size
         self._skip = skip_unreadable
         self.skipped: list[str] = []
@@ -92,11 +101,11 @@ class _Loader:
             self.skipped.append(name)
             return None
 
-    def chunks(self) -> Iterator[tuple[list[int], list[Image]]]:
-        """All readable images in order, in pieces that fit in memory: their numbers and pixels."""
+    def chunks(self, chosen: Iterable[int]) -> Iterator[tuple[list[int], list[Image]]]:
+        """The readable ones of the ``chosen`` images, in pieces that fit in memory: their numbers and pixels."""
         numbers: list[int] = []
         images: list[Image] = []
-        for number in range(len(self._source)):
+        for number in chosen:
             image = self.load(number)
             if image is None:
                 continue
@@ -117,6 +126,7 @@ def convert(
     size: int | None = None,
     seed: int = 0,
     skip_unreadable: bool = False,
+    sample_images: int = _SAMPLE_IMAGES,
     on_images: Callable[[int], None] = lambda _count: None,
 ) -> ConvertSummary:
     """Convert the images of ``source`` to the new file ``output``.
@@ -125,6 +135,7 @@ def convert(
         size: short side in pixels to resize to first, or None to keep each image's size.
         seed: of the choice of the sample that symbol tables are learned from.
         skip_unreadable: leave unreadable images out instead of stopping.
+        sample_images: at most so many are learned from; fewer where they are very large.
         on_images: called with the number of images written since its last call.
 
     Raises:
@@ -134,17 +145,13 @@ def convert(
     loader = _Loader(source, size=size, skip_unreadable=skip_unreadable)
     psnrs: list[float] = []
     kept: list[int] = []
-    reports: list[tuple[int, int]] = []
+    reports: list[tuple[int, int, int]] = []
+    outcomes: list[Outcome] = []
     moments = _ChannelMoments()
     targets = TargetColumns(source.annotations or Annotations())
     with InrdWriter(output) as writer:
-        sample = [image for number in _sample(len(source), seed) if (image := loader.load(number)) is not None]
-        if not sample:
-            raise SourceError(f"{source.root}: none of its images could be read")
-        loader.skipped.clear()
-        codebook = encoder.train(sample, complete=len(source) <= _SAMPLE_IMAGES)
-        del sample
-        for numbers, images in loader.chunks():
+        codebook = _learn(encoder, loader, _shuffled(len(source), seed), sample_images=sample_images)
+        for numbers, images in loader.chunks(range(len(source))):
             for number, record, image in zip(numbers, encoder.encode(images), images, strict=True):
                 writer.add(
                     record.data,
@@ -154,7 +161,8 @@ def convert(
                     psnr_db=record.psnr_db,
                 )
                 psnrs.append(record.psnr_db)
-                reports.append((record.steps, round(100 * record.sparsity)))
+                outcomes.append(record.outcome)
+                reports.append((record.steps, round(100 * record.sparsity), record.pruning_saved_bytes))
                 moments.add(image)
                 targets.add(source.names[number], height=record.height, width=record.width)
             kept += numbers
@@ -166,9 +174,12 @@ def convert(
         writer.add_field(NAME_FIELD, FieldType.UTF8, final.names)
         for name, kind, column in targets.fields():
             writer.add_field(name, kind, column)
-        if any(steps for steps, _ in reports):
-            for name, values in zip((STEPS_FIELD, SPARSITY_FIELD), zip(*reports, strict=True), strict=True):
+        columns = dict(zip((STEPS_FIELD, SPARSITY_FIELD, SAVED_FIELD), zip(*reports, strict=True), strict=True))
+        for name, values in columns.items() if any(columns[STEPS_FIELD]) else ():
+            if any(values) or name != SAVED_FIELD:
                 writer.add_field(name, FieldType.INT64, np.array(values, np.int64))
+        if any(outcomes):  # absent, all images are as asked
+            writer.add_field(OUTCOME_FIELD, FieldType.INT64, np.array(outcomes, np.int64))
         options = {**encoder.options_map(), "size": size}
         metadata = Metadata(
             classes=final.classes,
@@ -186,15 +197,46 @@ def convert(
         mean_psnr_db=float(np.mean(psnrs)),
         worst_psnr_db=float(np.min(psnrs)),
         skipped=tuple(loader.skipped),
+        failures=tuple((n, o, p) for n, o, p in zip(final.names, outcomes, psnrs, strict=True) if o),
         seconds=time.monotonic() - began,
     )
 
 
-def _sample(count: int, seed: int) -> list[int]:
-    """Numbers of the images to learn from: all of a small set, a seeded choice of a large one.
+def record_room(source: ImageSource, target_bytes: int) -> RecordRoom:
+    """What a file of ``target_bytes`` has for the records of ``source``, once the codebook is known."""
+    names = encode_field(FieldType.UTF8, source.names)
+    labels = b"" if source.labels is None else encode_field(FieldType.INT64, np.array(source.labels, np.int64))
+    texts = [len(compress(data)) for data in (names, labels, "".join(source.classes).encode())]
 
-    In random order, so that an encoder that learns from the first few of them sees every class.
-    """
-    chosen: NDArray[np.int64] = np.random.default_rng(seed).permutation(count)[:_SAMPLE_IMAGES]
-    numbers: list[int] = chosen.tolist()
-    return numbers
+    def room(codebook_bytes: int, *, one_size: bool) -> int:
+        index_bytes = _INDEX_BYTES + (_ENTRY_BYTES + (0 if one_size else _SIZE_ENTRY_BYTES)) * len(source)
+        cold = [_METADATA_BYTES + texts[2], codebook_bytes, texts[0], texts[1]]
+        return payload_room(target_bytes, index_bytes=index_bytes, cold_bytes=cold)
+
+    return room
+
+
+def _learn(encoder: Encoder, loader: _Loader, order: list[int], *, sample_images: int) -> Codebook:
+    """The codebook, from the first images of a random ``order`` of the whole source."""
+    sample: list[Image] = []
+    seen = 0
+    for number in order[:sample_images]:
+        if sum(i.size for i in sample) > _SAMPLE_VALUES:
+            break
+        image = loader.load(number)
+        seen += 1
+        sample += [] if image is None else [image]
+    if not sample:
+        raise SourceError(f"{loader.root}: none of its images could be read")
+    codebook = encoder.train(sample, complete=seen == len(order))
+    del sample
+    if isinstance(encoder, SettlingEncoder) and encoder.settles:
+        codebook = encoder.settle(lambda: (images for _, images in loader.chunks(order[:_SETTLE_IMAGES])))
+    loader.skipped.clear()
+    return codebook
+
+
+def _shuffled(count: int, seed: int) -> list[int]:
+    """Numbers of the images in a seeded random order: an encoder learns from the first few, and sees every class."""
+    order: list[int] = np.random.default_rng(seed).permutation(count).tolist()
+    return order

@@ -100,11 +100,17 @@ def decode(
 
 @cache
 def _choose(device: str) -> Backend:
-    passed = []
+    passed: list[str] = []
     for backend in backends():
         if backend.device in {"any", device} and not backend.missing:
             why = "; ".join(passed) or "the fastest for this device"
-            _LOG.log(logging.INFO if not passed else logging.WARNING, "decoding on %s with %s (%s)", device, backend.name, why)
+            _LOG.log(
+                logging.INFO if not passed else logging.WARNING,
+                "decoding on %s with %s (%s)",
+                device,
+                backend.name,
+                why,
+            )
             return backend
         if backend.device == device:
             passed.append(f"{backend.name}: {backend.missing}")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from enum import IntEnum
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +14,18 @@ from numpy.typing import NDArray
 from inrformat.container.layout import PSNR_MAX_DB
 from inrformat.networks.codebook import Codebook
 
-__all__ = ["EncodedRecord", "Encoder", "Image", "psnr_db"]
+__all__ = ["EncodedRecord", "Encoder", "Image", "Outcome", "RecordRoom", "SettlingEncoder", "psnr_db", "psnr_of_mse_db"]
 
 Image = NDArray[np.uint8]
 """Pixels, uint8 ``(height, width, 3)``."""
+
+
+class Outcome(IntEnum):
+    """Whether an image's record is what was asked for; the numbers are stored."""
+
+    AS_ASKED = 0
+    TARGET_MISSED = 1  # the quality or size that each image was to have cannot be had
+    DIVERGED = 2  # no fit was better than the mean colour, which is what the record holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +36,8 @@ class EncodedRecord:
         data: the record's bytes. height, width: native size in pixels. network: descriptor number in the codebook.
         psnr_db: of the reference decoder's uint8 output against the source.
         steps: of the optimiser, 0 where there was none. sparsity: share of the network's symbols that are zero.
+        pruning_saved_bytes: against the same image without pruning at equal quality, where that was tried.
+        outcome: what the report says of the image.
     """
 
     data: bytes
@@ -36,6 +47,8 @@ class EncodedRecord:
     psnr_db: float
     steps: int = 0
     sparsity: float = 0.0
+    pruning_saved_bytes: int = 0
+    outcome: Outcome = Outcome.AS_ASKED
 
 
 class Encoder(Protocol):
@@ -51,8 +64,31 @@ class Encoder(Protocol):
         """Encode images, in order."""
 
 
+class RecordRoom(Protocol):
+    """Bytes a file of some wanted size has for records."""
+
+    def __call__(self, codebook_bytes: int, *, one_size: bool) -> int:
+        """``codebook_bytes``: stored; ``one_size``: all images have the same height and width."""
+
+
+@runtime_checkable
+class SettlingEncoder(Protocol):
+    """An encoder that may want to see much more than the sample, to meet an aim over the whole set."""
+
+    @property
+    def settles(self) -> bool:
+        """Whether ``settle`` is to be called, between ``train`` and the first ``encode``."""
+
+    def settle(self, batches: Callable[[], Iterable[Sequence[Image]]]) -> Codebook:
+        """``batches`` gives a random part of the data set, or all of it, each time the same."""
+
+
 def psnr_db(decoded: NDArray[Any], source: NDArray[Any]) -> float:
     """PSNR of uint8 images over all channels; 100 dB stands for identical ones."""
     error = decoded.astype(np.float64) - source
-    mse = float(np.mean(error * error))
+    return psnr_of_mse_db(float(np.mean(error * error)))
+
+
+def psnr_of_mse_db(mse: float) -> float:
+    """PSNR of a mean squared error of uint8 values."""
     return PSNR_MAX_DB if mse == 0 else min(20 * math.log10(255) - 10 * math.log10(mse), PSNR_MAX_DB)

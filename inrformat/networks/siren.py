@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from inrformat.coding.rans import encode, lanes_for
+from inrformat.coding.rans import lanes_for
+from inrformat.coding.rans_numba import encode_record
 from inrformat.coding.tables import TableSet
 from inrformat.errors import InvalidFileError
 from inrformat.networks.family import SymbolDecoder
@@ -151,8 +152,10 @@ class Siren:
 
     def encode_records(self, symbols: NDArray[Any], scales: NDArray[Any], tables: TableSet) -> list[bytes]:
         """Records of networks with quantized parameters ``symbols (B, P)`` and step scales ``scales (B,)``."""
-        segments = [(scales[:, None], np.array([self.scale_table])), (symbols, self.table_vector)]
-        return encode(segments, tables, lanes=lanes_for(self.parameter_count))
+        ids = np.concatenate([[self.scale_table], self.table_vector]).astype(np.int32)
+        ends, lanes = np.array([1, len(ids)]), lanes_for(self.parameter_count)
+        values = np.concatenate([scales[:, None], symbols], axis=1).astype(np.int32)
+        return [encode_record(row, ids, ends, tables, lanes=lanes) for row in values]
 
     def read_symbols(self, decoder: SymbolDecoder) -> tuple[Any, Any]:
         """Scales int32 ``(B,)`` and symbols int32 ``(B, P)`` of the decoder's records."""

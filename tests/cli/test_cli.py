@@ -9,9 +9,13 @@ import time
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from inrformat.container.layout import HEADER_BYTES, HEADER_CRC_OFFSET, SECTION
+from inrformat.convert.pipeline import convert
+from inrformat.convert.sources import scan_folder
+from inrformat.encode.siren.encoder import SirenEncoder, SirenOptions
 
 
 def inrformat(*arguments, timeout_s=300):
@@ -68,6 +72,27 @@ def test_info_reports_every_image(photo_file):
     assert text.count("name=astronaut/tile_") == 6
 
 
+def test_info_says_what_pruning_bought(photo_folder, tmp_path):
+    asked = SirenOptions(hidden=(3, 15), steps=200, psnr_db=16.0, prune_trial=False, prune_rounds=2)
+    encoder = SirenEncoder(asked, device=torch.device("cpu"))
+    convert(scan_folder(photo_folder), tmp_path / "x.inrd", encoder)
+    values = json.loads(inrformat("info", tmp_path / "x.inrd", "--per-image", "--json").stdout)
+    saved = [image["pruning_saved_bytes"] for image in values["images"]]
+    assert values["pruning"] == {"images": sum(s > 0 for s in saved), "saved_bytes": sum(saved)}
+    assert f"{sum(saved):,} bytes saved" in inrformat("info", tmp_path / "x.inrd").stdout
+
+
+def test_images_that_miss_their_target_are_named(photo_folder, tmp_path):
+    out = tmp_path / "x.inrd"
+    done = inrformat("convert", photo_folder, out, "--network", "siren", "--steps", 30, "--psnr", 45, "--limit", 7)
+    assert done.returncode == 0
+    assert "warning: 7 images are not as asked: astronaut/tile_" in done.stderr and "and 2 more" in done.stderr
+    assert "7 target missed" in inrformat("info", out).stdout
+    values = json.loads(inrformat("info", out, "--per-image", "--json").stdout)
+    assert values["failures"] == {"target missed": 7}
+    assert [image["fit_outcome"] for image in values["images"]] == ["target missed"] * 7
+
+
 def test_siren_flags_reach_the_encoder(photo_folder, tmp_path):
     def psnr_and_networks(name, *flags):
         out = tmp_path / name
@@ -107,6 +132,10 @@ def test_cells_are_the_default_and_their_flags_reach_the_encoder(photo_folder, t
     (image,) = [image for image in fine["images"] if image["name"] == name]
     measured = psnr(Image.open(photo_folder / name), Image.open(tmp_path / "png" / name))
     assert measured == pytest.approx(image["psnr_db"], abs=0.05)
+    # The index starts on a multiple of 4096 bytes, so that sizes come in such steps.
+    assert converted("sized", "--target-size", "20kB")["bytes"] in range(20_000 - 4096, 20_001)
+    fails(2, "too few for these images", "convert", photo_folder, tmp_path / "x", "--target-size", "5KiB")
+    fails(2, "choose one of", "convert", photo_folder, tmp_path / "x", "--psnr", 30, "--quality", 50)
     fails(2, "--steps does not go with --network cells", "convert", photo_folder, tmp_path / "x", "--steps", 5)
     fails(2, "--quality does not", "convert", photo_folder, tmp_path / "x", "--network", "siren", "--quality", 5)
     fails(2, "quality 101", "convert", photo_folder, tmp_path / "x", "--quality", 101)

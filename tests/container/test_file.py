@@ -201,8 +201,42 @@ def test_any_single_damaged_byte_is_found_by_validation(path):
         assert all(f.rule in RULES for f in report.findings)
 
 
+@pytest.mark.parametrize("codebook_bytes", [0, 3_000, 6_000, 100_000])
+def test_small_sections_lie_in_the_header_block_and_large_ones_where_there_is_room(tmp_path, codebook_bytes):
+    noise = np.random.default_rng(0).bytes(codebook_bytes)  # so that it does not compress
+    with InrdWriter(tmp_path / "x") as writer:
+        for record in RECORDS:
+            writer.add(record, height=1, width=1, network=0, psnr_db=1)
+        names = [f"{k}" for k in range(len(RECORDS))]
+        writer.add_field("name", FieldType.UTF8, names)
+        writer.finish(codebook={"noise": noise}, metadata=Metadata())
+    reader = InrdReader(tmp_path / "x")
+    assert validate(tmp_path / "x").ok
+    assert (reader.codebook["noise"], list(reader.text_field("name"))) == (noise, names)
+    assert reader.header.section(SectionKind.METADATA).end_bytes <= 4096
+    assert reader.header.section(SectionKind.PAYLOAD).offset_bytes == 4096
+    index = reader.header.section(SectionKind.INDEX)
+    assert index.offset_bytes == 8192  # the payload's page is followed by it, whatever the codebook's size
+    if codebook_bytes <= 3_000:
+        assert (tmp_path / "x").stat().st_size == index.end_bytes
+
+
+def test_bytes_between_sections_must_be_zero(path):
+    header = InrdReader(path).header
+    ends = [s.end_bytes for s in header.sections[:-1]]
+    gaps = [end for end, s in zip(ends, header.sections[1:], strict=True) if s.offset_bytes > end]
+    assert min(gaps) < 4096 < max(gaps)
+    for place in gaps:
+        fresh = patched(write(path.with_name(f"{place}")), place, b"\1")
+        assert "RESERVED-ZERO" in [f.rule for f in validate(fresh).findings]
+    with pytest.raises(InvalidFileError, match="RESERVED-ZERO"):
+        InrdReader(path.with_name(f"{min(gaps)}"))
+
+
 def test_a_compressed_payload_is_refused(path):
-    patched(path, HEADER_BYTES + 6, b"\1\0", fix_header=True)
+    sections = InrdReader(path).header.sections
+    row = next(k for k, s in enumerate(sections) if s.kind == SectionKind.PAYLOAD)
+    patched(path, HEADER_BYTES + row * SECTION.size + 6, b"\1\0", fix_header=True)
     with pytest.raises(InvalidFileError, match="SECTION-ENCODING"):
         InrdReader(path)
 

@@ -1,12 +1,16 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from inrformat.container.reader import InrdReader
 from inrformat.convert import pipeline
 from inrformat.convert.pipeline import convert
 from inrformat.convert.sources import scan_folder
+from inrformat.encode.record import Outcome
+from inrformat.encode.siren import encoder as siren_encoder, lattice
 from inrformat.encode.siren.encoder import SirenEncoder, SirenOptions
+from inrformat.encode.siren.start import initial_parameters
 from inrformat.errors import OutputExistsError, SourceError
 
 CPU = torch.device("cpu")
@@ -81,3 +85,66 @@ def test_an_existing_output_is_refused_before_any_work(photo_folder, tmp_path):
     with pytest.raises(OutputExistsError):
         convert(scan_folder(photo_folder), tmp_path / "x", encoder())
     assert (tmp_path / "x").read_text() == "mine"
+
+
+@pytest.fixture
+def odd_folder(tmp_path, photo_tiles):
+    """One pixel, a constant image, a strip, and two photographs of unequal sizes."""
+    images = {
+        "a.png": np.full((1, 1, 3), 200, np.uint8), "b.png": np.full((20, 30, 3), 7, np.uint8),
+        "c.png": photo_tiles["coffee"][0][:1], "d.png": photo_tiles["coffee"][1], "e.png": photo_tiles["coffee"][2][:9],
+    }  # fmt: skip
+    (tmp_path / "in").mkdir()
+    for name, pixels in images.items():
+        Image.fromarray(pixels).save(tmp_path / "in" / name)
+    return tmp_path / "in"
+
+
+def test_tiny_and_constant_images_are_converted(odd_folder, tmp_path):
+    convert(scan_folder(odd_folder), tmp_path / "x", encoder(steps=150))
+    index = InrdReader(tmp_path / "x").index
+    assert list(zip(index.heights.tolist(), index.widths.tolist(), strict=True)) == [
+        (1, 1), (20, 30), (1, 32), (32, 32), (9, 32),
+    ]  # fmt: skip
+    assert index.psnr_db[0] > 30 and index.psnr_db[1] > 30
+
+
+def test_an_image_larger_than_the_fit_s_memory_is_converted_from_a_sample_of_its_pixels(
+    odd_folder, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(lattice, "MAX_PIXELS", 300)
+    lattice.pixel_order.cache_clear()
+    convert(scan_folder(odd_folder), tmp_path / "x", encoder(steps=150))
+    lattice.pixel_order.cache_clear()
+    assert InrdReader(tmp_path / "x").index.psnr_db.min() > 12
+
+
+def test_images_that_miss_their_target_are_reported(odd_folder, tmp_path):
+    asked = SirenEncoder(SirenOptions(hidden=(2, 8), steps=300, psnr_db=30.0), device=CPU)
+    summary = convert(scan_folder(odd_folder), tmp_path / "x", asked)
+    reader = InrdReader(tmp_path / "x")
+    missed = [bool(v) for v in reader.field("fit_outcome")]
+    assert missed == [bool(v < 30) for v in reader.index.psnr_db] and missed[3]
+    assert [name for name, _, _ in summary.failures] == [
+        n for n, m in zip(reader.text_field("name"), missed, strict=True) if m
+    ]
+    assert all(outcome == Outcome.TARGET_MISSED for _, outcome, _ in summary.failures)
+
+
+@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")
+def test_fits_that_diverge_become_mean_colours_and_are_reported(odd_folder, tmp_path, monkeypatch):
+    def poisoned(shape, *, seed):
+        return np.full_like(initial_parameters(shape, seed=seed), np.nan)
+
+    monkeypatch.setattr(siren_encoder, "initial_parameters", poisoned)
+    summary = convert(scan_folder(odd_folder), tmp_path / "x", encoder())
+    reader = InrdReader(tmp_path / "x")
+    # What is one colour anyway has lost nothing.
+    assert reader.field("fit_outcome").tolist() == [0, 0, 2, 2, 2]
+    assert [outcome for _, outcome, _ in summary.failures] == [Outcome.DIVERGED] * 3
+    assert reader.index.psnr_db[1] > 30 and reader.index.psnr_db.min() > 8
+
+
+def test_a_file_whose_images_are_all_as_asked_says_nothing_of_failures(photo_folder, tmp_path):
+    summary = convert(scan_folder(photo_folder), tmp_path / "x", encoder())
+    assert summary.failures == () and InrdReader(tmp_path / "x").field("fit_outcome") is None

@@ -1,7 +1,8 @@
 """Rate and distortion of `cells` files against JPEG, WebP and AVIF on the same pixels, every byte counted.
 
     python tools/bench/rate_distortion.py ../shared/data/kodak --train ../shared/data/clothing/train --size 256
-    python tools/bench/rate_distortion.py ../shared/data/cifar10/train --qualities 66 70 74 78 --name cifar10
+    python tools/bench/rate_distortion.py ../shared/data/cifar10/train --qualities 64 67 70 --rivals jpeg --at-bpp 3 \
+        --name cifar10
 
 Ours is the size of the whole .inrd file; theirs are Pillow's files, headers included (at 32 px the headers decide).
 PSNR is over all pixels and channels of an image, averaged over the set. BD-rate: mean difference of log rate over the
@@ -89,6 +90,13 @@ def bd_rate(
     return {"percent": 100 * (math.exp(float((mine - other).mean())) - 1), "from_db": low, "to_db": high}
 
 
+def psnr_at(curve: list[dict[str, float]], rate_bpp: float) -> float | None:
+    """PSNR at a rate, between measured points; None outside them."""
+    points = np.array(sorted((math.log(p["rate_bpp"]), p["psnr_db"]) for p in curve)).T
+    value = float(PchipInterpolator(*points, extrapolate=False)(math.log(rate_bpp)))
+    return None if math.isnan(value) else value
+
+
 def plot(curves: dict[str, list[dict[str, float]]], path: Path, *, title: str) -> None:
     """PSNR over bpp."""
     import matplotlib as mpl
@@ -114,6 +122,8 @@ def main() -> None:
     parser.add_argument("--size", type=int, help="short side in px")
     parser.add_argument("--qualities", type=float, nargs="+", default=[48, 52, 56, 60, 64, 68, 72])
     parser.add_argument("--range", type=float, nargs=2, default=[29.0, 36.0], metavar=("LOW_DB", "HIGH_DB"))
+    parser.add_argument("--rivals", nargs="*", choices=sorted(RIVALS), default=sorted(RIVALS))
+    parser.add_argument("--at-bpp", type=float, help="also say each encoder's PSNR at this rate")
     parser.add_argument("--name", default="kodak256")
     arguments = parser.parse_args()
     source = scan_folder(arguments.images)
@@ -126,12 +136,16 @@ def main() -> None:
         for number, image in enumerate(images):
             Image.fromarray(image).save(Path(scratch) / f"{number:06d}.png", compress_level=1)
         curves = {"cells": our_curve(Path(scratch), training, arguments.qualities)}
-    for name, (qualities, options) in RIVALS.items():
-        curves[name] = rival_curve(images, qualities, options)
+    for name in arguments.rivals:
+        curves[name] = rival_curve(images, *RIVALS[name])
     rates = {
         name: bd_rate(curves["cells"], curve, *arguments.range) for name, curve in curves.items() if name != "cells"
     }
     report = {"images": len(images), "size": arguments.size, "bd_rate": rates, "curves": curves}
+    if arguments.at_bpp is not None:
+        at = {name: psnr_at(curve, arguments.at_bpp) for name, curve in curves.items()}
+        report["psnr_db_at_rate"] = {"rate_bpp": arguments.at_bpp, **at}
+        print(json.dumps(report["psnr_db_at_rate"]))
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"rate_distortion_{arguments.name}.json").write_text(json.dumps(report, indent=1) + "\n")
     plot(curves, RESULTS / f"rate_distortion_{arguments.name}.png", title=f"{arguments.name}, {len(images)} images")

@@ -11,6 +11,7 @@ Writes one JSON a run to tools/bench/results/. Speeds are only to be read as rat
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import math
 import time
@@ -19,15 +20,18 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import msgpack
 import numpy as np
 import torch
+import zstandard
 from PIL import Image as PilImage
 
+from inrformat.coding.rans import RansDecoder
 from inrformat.coding.tables import SymbolTable
 from inrformat.container.metadata import Metadata
 from inrformat.container.writer import InrdWriter
 from inrformat.encode.siren.encoder import SirenEncoder, SirenOptions
-from inrformat.encode.siren.engine import Shape, Start, Tuning, engine_for
+from inrformat.encode.siren.engine import Fit, Shape, Start, Tuning, engine_for
 from inrformat.encode.siren.fitting import fit_from
 from inrformat.encode.siren.options import Pruning
 from inrformat.encode.siren.quantize import group_steps
@@ -104,11 +108,46 @@ def file_bytes(codebook: Any, records: list[Any], folder: Path) -> int:
     return size
 
 
-def encoded(images: list[np.ndarray], folder: Path, **options: Any) -> dict[str, Any]:
-    """Encode with those options: quality, bytes, time."""
+class RememberingEngine:
+    """Fits that several arms of a comparison have in common run once; speeds mean nothing then."""
+
+    def __init__(self) -> None:
+        self._engine = engine_for(torch.device("cpu"))
+        self._known: dict[bytes, Fit] = {}
+
+    def fit(self, shape: Shape, images: list[np.ndarray], start: Start, tuning: Tuning) -> Fit:
+        """See ``Engine.fit``."""
+        digest = hashlib.sha256(repr((shape, tuning)).encode())
+        bound = (start.origin, start.differences, start.quantum, start.mask, start.target_mse)
+        for array in (*bound, *images):
+            digest.update(b"-" if array is None else array.tobytes())
+        if digest.digest() not in self._known:
+            self._known[digest.digest()] = self._engine.fit(shape, images, start, tuning)
+        known = self._known[digest.digest()]
+        return Fit(known.differences.copy(), known.mse.copy(), known.steps.copy(), known.diverged.copy())
+
+
+def fixed_bytes(codebook: Any, records: list[Any]) -> float:
+    """Mean length of the records if each group of weights were stored with as many bits as its largest symbol needs."""
+    total = 0.0
+    for r in records:
+        network = codebook.networks[r.network]
+        decoder = RansDecoder([r.data], codebook.tables, lanes=network.lanes(height=r.height, width=r.width))
+        symbols = network.read_symbols(decoder)[1][0]
+        groups = np.split(np.abs(symbols), np.cumsum(network.group_sizes)[:-1])
+        total += sum(len(g) * math.ceil(math.log2(2 * int(g.max()) + 1)) for g in groups) / 8
+    return total / len(records)
+
+
+def encoded(
+    images: list[np.ndarray], folder: Path, *, engine: Any = None, sample: Any = None, **options: Any
+) -> dict[str, Any]:
+    """Encode with those options, having learned from ``sample`` or the images themselves: quality, bytes, time."""
     encoder = SirenEncoder(SirenOptions(**options), device=torch.device("cpu"))
+    if engine is not None:
+        encoder._engine = engine
     began = time.perf_counter()
-    codebook = encoder.train(images, complete=True)
+    codebook = encoder.train(images if sample is None else sample, complete=sample is None)
     records = encoder.encode(images)
     seconds = time.perf_counter() - began
     psnr = np.array([r.psnr_db for r in records])
@@ -116,6 +155,9 @@ def encoded(images: list[np.ndarray], folder: Path, **options: Any) -> dict[str,
         "psnr_db": round(float(psnr.mean()), 3), "worst_psnr_db": round(float(psnr.min()), 3),
         "record_bytes": round(float(np.mean([len(r.data) for r in records])), 1),
         "file_bytes_per_image": round(file_bytes(codebook, records, folder) / len(images), 1),
+        "codebook_bytes": len(zstandard.compress(msgpack.packb(codebook.to_map()))),
+        "fixed_bits_bytes": round(fixed_bytes(codebook, records), 1),
+        "zero_weights_percent": round(100 * float(np.mean([r.sparsity for r in records])), 1),
         "pruned_images": int(sum(r.network == 1 for r in records)),
         "images_per_s": round(len(images) / seconds, 3),
         "all_psnr_db": [round(float(p), 2) for p in psnr],
@@ -173,8 +215,38 @@ def quantization(images: list[np.ndarray], *, shared: bool) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def cifar(images: list[np.ndarray], folder: Path, *, slow_count: int) -> dict[str, Any]:
-    """Everything the issue asks for at 32 px."""
+def unseen(learned_from: list[np.ndarray], images: list[np.ndarray], folder: Path) -> dict[str, Any]:
+    """What a base is worth to images that it was not learned from, at several numbers of steps."""
+    result: dict[str, Any] = {"learned_from": len(learned_from), "images": len(images)}
+    for steps in (500, 1500):
+        for name, shared in (("shared base", True), ("no base", False)):
+            run = encoded(
+                images, folder, sample=learned_from, hidden=(3, 15), steps=steps, shared_base=shared,
+                pruning=Pruning.NONE,
+            )  # fmt: skip
+            result[f"{steps} steps, {name}"] = without_images(run)
+    return result
+
+
+def base_by_count(images: list[np.ndarray], folder: Path) -> dict[str, Any]:
+    """Bytes an image at 28 dB with a base and without, codebook counted, by the number of images that share it."""
+    result = {}
+    for count in (4, 8, 12, 24):
+        for name, shared in (("shared base", True), ("no base", False)):
+            options = {"hidden": (3, 15), "psnr_db": 28.0, "pruning": Pruning.NONE, "shared_base": shared}
+            run = without_images(encoded(images[:count], folder, **options))
+            run["bytes_per_image"] = round(run["record_bytes"] + run["codebook_bytes"] / count, 1)
+            result[f"{count} images, {name}"] = run
+    return result
+
+
+def without_images(run: dict[str, Any]) -> dict[str, Any]:
+    """A run without its per-image figures."""
+    return {k: v for k, v in run.items() if not k.startswith("all_")}
+
+
+def cifar(images: list[np.ndarray], others: list[np.ndarray], folder: Path, *, slow_count: int) -> dict[str, Any]:
+    """Everything that is measured at 32 px; ``others`` are images that no base is learned from."""
     result: dict[str, Any] = {"float16_bytes_per_image": 573 * 2}
     result["speed"] = speed(images, slow_count=slow_count, steps=1500)
     result["quantization, shared base"] = quantization(images, shared=True)
@@ -193,56 +265,74 @@ def cifar(images: list[np.ndarray], folder: Path, *, slow_count: int) -> dict[st
         "iterative pruning 15 %": {"pruning": Pruning.RATIO, "prune_ratio": 0.15},
         "dynamic pruning 0.5 dB": {"pruning": Pruning.DYNAMIC, "prune_drop_db": 0.5},
     }
+    remembering = RememberingEngine()
     for name, options in runs.items():
-        result[name] = encoded(images, folder, hidden=(3, 15), **options)
-        shown = {k: v for k, v in result[name].items() if not k.startswith("all_")}
-        print(name, json.dumps(shown), flush=True)
+        timed = name in ("default", "psnr 30 dB")
+        result[name] = encoded(images, folder, engine=None if timed else remembering, hidden=(3, 15), **options)
+        if not timed:
+            del result[name]["images_per_s"]
+        print(name, json.dumps(without_images(result[name])), flush=True)
         save("cifar", result)
+    result["base, images it was not learned from"] = unseen(images[:96], others[:96], folder)
+    result["base, by images that share it"] = base_by_count(images, folder)
+    for name in list(result)[-2:]:
+        print(name, json.dumps(result[name]), flush=True)
     return result
 
 
+# Explicit dynamic pruning fine-tunes for rounds of a sixth of the steps: its fair rival spends five without pruning.
+LONGER = 11 / 6
 ARMS: dict[str, dict[str, Any]] = {
     "none": {"pruning": Pruning.NONE},
+    "auto": {},
+    "auto, no trial": {"prune_trial": False},
     "dynamic 0.3 dB": {"pruning": Pruning.DYNAMIC, "prune_drop_db": 0.3},
+    "none, longer": {"pruning": Pruning.NONE},
 }
-# Pruning fine-tunes for five rounds of a sixth of the steps: its fair rival spends them without pruning.
-LONGER = 11 / 6
+STAGES: dict[str, dict[str, Any]] = {"no allocation": {"allocate": False}, "no fine-tuning": {"fine_tune_steps": 0}}
 
 
 def rate_distortion(images: list[np.ndarray], folder: Path, *, steps: int) -> dict[str, Any]:
-    """Three shapes at several quantization budgets, with and without pruning, and with its steps but no pruning."""
-    points = []
+    """Three shapes at several quantization budgets: pruning off, automatic, explicit; and its steps but no pruning.
+
+    At the middle budget also without allocation and without fine-tuning.
+    """
+    result: dict[str, Any] = {"steps": steps, "images": len(images), "points": []}
     for hidden in ((5, 28), (10, 28), (10, 40)):
+        engine = RememberingEngine()
         for drop in (0.15, 0.5, 1.5):
-            for name, arm in {
-                **ARMS,
-                "none, longer": {"pruning": Pruning.NONE, "steps": round(steps * LONGER)},
-            }.items():
-                run = encoded(images, folder, **{"hidden": hidden, "steps": steps, "max_drop_db": drop, **arm})
+            stages = {name: {"pruning": Pruning.NONE, **arm} for name, arm in STAGES.items() if drop == 0.5}
+            for name, arm in {**ARMS, **stages}.items():
+                taken = round(steps * LONGER) if name == "none, longer" else steps
+                run = encoded(images, folder, engine=engine, hidden=hidden, steps=taken, max_drop_db=drop, **arm)
                 run |= {"hidden": hidden, "max_drop_db": drop, "pruning": name}
                 run["rate_bpp"] = round(8 * run["record_bytes"] / (images[0].shape[0] * images[0].shape[1]), 4)
-                points.append(run)
+                del run["images_per_s"]
+                result["points"].append(run)
                 print(json.dumps({k: v for k, v in run.items() if not k.startswith("all_")}), flush=True)
-    return {"steps": steps, "images": len(images), "points": points}
+                save("rd", result)
+    return result
 
 
 def plot(result: dict[str, Any], path: Path) -> None:
-    """PSNR over bits per pixel, one line a shape and pruning mode."""
+    """PSNR over bits per pixel: one panel a shape, one line an arm."""
     import matplotlib as mpl
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(7, 5))
-    for hidden in sorted({tuple(p["hidden"]) for p in result["points"]}):
-        for pruning, style in (("none", "--"), ("dynamic 0.3 dB", "-"), ("none, longer", ":")):
-            chosen = [p for p in result["points"] if tuple(p["hidden"]) == hidden and p["pruning"] == pruning]
+    shapes = sorted({tuple(p["hidden"]) for p in result["points"]})
+    figure, panels = plt.subplots(1, len(shapes), figsize=(4.2 * len(shapes), 4), squeeze=False)
+    for axes, hidden in zip(panels[0], shapes, strict=True):
+        for (arm, _), style in zip(ARMS.items(), ("-", "--", "-.", ":", ":"), strict=True):
+            chosen = [p for p in result["points"] if tuple(p["hidden"]) == hidden and p["pruning"] == arm]
             chosen.sort(key=lambda p: p["rate_bpp"])
-            label = f"{hidden[0]}x{hidden[1]}, pruning {pruning}"
-            axes.plot([p["rate_bpp"] for p in chosen], [p["psnr_db"] for p in chosen], style, marker="o", label=label)
-    axes.set(xlabel="rate (bits per pixel, records)", ylabel="PSNR-RGB (dB)", title="SIREN at 224 px")
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
+            rates, qualities = [p["rate_bpp"] for p in chosen], [p["psnr_db"] for p in chosen]
+            axes.plot(rates, qualities, style, marker="o", markersize=4, label=f"pruning: {arm}")
+        axes.set(xlabel="rate (bits per pixel, records)", ylabel="PSNR-RGB (dB)")
+        axes.set_title(f"{hidden[0]}x{hidden[1]} at 224 px, {result['steps']} steps")
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=7)
     figure.tight_layout()
     figure.savefig(path, dpi=110)
 
@@ -264,7 +354,9 @@ def main() -> None:
     parser.add_argument("--scratch", type=Path, default=Path())
     args = parser.parse_args()
     if args.what == "cifar":
-        result = cifar(load(args.images, args.count or 256), args.scratch, slow_count=args.slow_count)
+        count = args.count or 256
+        both = load(args.images, 2 * count)
+        result = cifar(both[:count], both[count:], args.scratch, slow_count=args.slow_count)
     elif args.what == "rd":
         result = rate_distortion(load(args.images, args.count or 4, side=224), args.scratch, steps=args.steps)
         plot(result, RESULTS / "siren_rd_224.png")

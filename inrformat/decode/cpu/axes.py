@@ -41,7 +41,13 @@ def fold(position: float, low: float, high: float, outside: int) -> float:
 
 @compiled
 def axis_taps(
-    scale: float, shift: float, low: float, high: float, count: int, outside: int, antialias: bool  # noqa: FBT001
+    scale: float,
+    shift: float,
+    low: float,
+    high: float,
+    count: int,
+    outside: int,
+    antialias: bool,
 ) -> tuple[Any, Any, Any]:
     """Evaluations of every output of one axis (spec section 8.2).
 
@@ -81,7 +87,13 @@ def axis_taps(
 
 @compiled
 def axis_cover(
-    scale: float, shift: float, low: float, high: float, count: int, softness: float, antialias: bool  # noqa: FBT001
+    scale: float,
+    shift: float,
+    low: float,
+    high: float,
+    count: int,
+    softness: float,
+    antialias: bool,
 ) -> Any:
     """Share of the window in each output, float32 ``(count,)``."""
     if antialias and abs(scale) > 1 + 1e-6:
@@ -95,7 +107,7 @@ def axis_cover(
 
 @compiled
 def hidden_units(u: float, count: int, side: int, values: Any) -> None:
-    """The first ``count`` hidden units of a cell of ``side`` px at cell coordinate ``u``, by the cosine's recurrence."""
+    """The first ``count`` hidden units of a cell of ``side`` px at ``u`` in the cell, by the cosine's recurrence."""
     norm = math.sqrt(2 / side)
     values[0] = math.sqrt(1 / side)
     before, here = norm, norm * math.cos(_PI * u)
@@ -106,7 +118,7 @@ def hidden_units(u: float, count: int, side: int, values: Any) -> None:
 
 
 @compiled
-def cell_blocks(starts: Any, positions: Any, weights: Any, side: int, cells: int, unit_major: bool) -> tuple[Any, ...]:  # noqa: FBT001
+def cell_blocks(starts: Any, positions: Any, weights: Any, side: int, cells: int, unit_major: bool) -> tuple[Any, ...]:
     """Hidden units of all cells of one side, filtered onto the outputs.
 
     Returns:
@@ -131,7 +143,7 @@ def cell_blocks(starts: Any, positions: Any, weights: Any, side: int, cells: int
         for t in range(starts[j], starts[j + 1]):
             c = min(max(int((positions[t] + BORDER) // side), 0), cells - 1)
             hidden_units(positions[t] / side - c, side, side, units)
-            reach, i = last[c] - first[c], j - first[c]
+            reach, i = (last[c] - first[c]), j - first[c]
             for k in range(side):
                 place = base[c] + (k * reach + i if unit_major else i * side + k)
                 blocks[place] += weights[t] * units[k]

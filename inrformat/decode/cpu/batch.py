@@ -13,7 +13,6 @@ from inrformat.decode.cpu.finish import Finish, finish_rows
 from inrformat.decode.cpu.sampling import Maps, outer_cover, shares
 from inrformat.decode.cpu.siren import evaluate_siren_aligned, evaluate_siren_anywhere, read_siren
 from inrformat.decode.cpu.symbols import read_cells
-from inrformat.decode.cpu.tables import Coder
 
 __all__ = ["Batch", "decode_cells", "decode_sirens"]
 
@@ -48,7 +47,7 @@ def _cover(maps: Maps, b: int, height: int, width: int) -> Any:
 
 @compiled
 def decode_cells(
-    net: Any, coder: Coder, batch: Batch, maps: Maps, form: Finish, size: tuple[int, int], members: Any,
+    net: Any, slots: Any, batch: Batch, maps: Maps, form: Finish, size: tuple[int, int], members: Any,
     pixels: Any, status: Any,
 ) -> None:  # fmt: skip
     """Decode the samples ``members`` into ``pixels``, flat and of the whole batch; ``status`` int64 ``(B,)``."""
@@ -57,7 +56,7 @@ def decode_cells(
     image = net.channels * height * width
     for b in members:
         words = batch.words[batch.first[b] : batch.last[b]]
-        status[b], sparse = read_cells(net, coder, words, batch.heights[b], batch.widths[b], batch.lanes[b])
+        status[b], sparse = read_cells(net, slots, words, batch.heights[b], batch.widths[b], batch.lanes[b])
         if status[b] != 0:
             continue
         if maps.aligned:
@@ -70,7 +69,7 @@ def decode_cells(
 
 @compiled
 def decode_sirens(
-    net: Any, coder: Coder, batch: Batch, maps: Maps, form: Finish, size: tuple[int, int], members: Any,
+    net: Any, slots: Any, batch: Batch, maps: Maps, form: Finish, size: tuple[int, int], members: Any,
     pixels: Any, status: Any,
 ) -> None:  # fmt: skip
     """As ``decode_cells``."""
@@ -78,7 +77,7 @@ def decode_sirens(
     channels = np.empty((height, net.channels, width), np.float32)
     image = net.channels * height * width
     for b in members:
-        status[b], parameters = read_siren(net, coder, batch.words[batch.first[b] : batch.last[b]], batch.lanes[b])
+        status[b], parameters = read_siren(net, slots, batch.words[batch.first[b] : batch.last[b]], batch.lanes[b])
         if status[b] != 0:
             continue
         native = (batch.heights[b], batch.widths[b])

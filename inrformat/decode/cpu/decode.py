@@ -18,7 +18,7 @@ from inrformat.decode.cpu.finish import Finish
 from inrformat.decode.cpu.sampling import Maps
 from inrformat.decode.cpu.siren import siren_network
 from inrformat.decode.cpu.symbols import FAULTS
-from inrformat.decode.cpu.tables import cell_network, coder
+from inrformat.decode.cpu.tables import cell_network
 from inrformat.decode.geometry import Geometry, Outside
 from inrformat.decode.pixels import PixelFormat
 from inrformat.decode.records import DeviceRecords
@@ -32,7 +32,7 @@ from inrformat.networks.siren import Siren
 __all__ = ["decode"]
 
 _TASKS_PER_THREAD = 4
-_prepared: WeakKeyDictionary[Codebook, tuple[Any, list[Any]]] = WeakKeyDictionary()
+_prepared: WeakKeyDictionary[Codebook, list[Any]] = WeakKeyDictionary()
 
 
 def decode(records: DeviceRecords, rows: Tensor, geometry: Geometry, pixels: PixelFormat) -> Tensor:
@@ -46,13 +46,13 @@ def decode(records: DeviceRecords, rows: Tensor, geometry: Geometry, pixels: Pix
     # The memory of either layout as one flat array, image by image.
     flat = (out.permute(0, 2, 3, 1) if form.channels_last else out).reshape(-1).numpy()
     status = np.zeros(len(chosen), np.int64)
-    batch, maps, tables = _batch(records, chosen, shapes), _maps(geometry), _tables(records.codebook)
+    batch, maps, networks = _batch(records, chosen, shapes), _maps(geometry), _networks(records.codebook)
     with_threads = []
     for number in np.unique(shapes[:, 0]).tolist():
         network = records.networks[number]
         work = decode_cells if isinstance(network, Cells) else decode_sirens
         finish = _finish(network, geometry, form)
-        arguments = (tables[1][number], tables[0], batch, maps, finish, geometry.size)
+        arguments = (networks[number], records.codebook.tables.slots, batch, maps, finish, geometry.size)
         members = np.flatnonzero(shapes[:, 0] == number)
         parts = np.array_split(members, min(len(members), _TASKS_PER_THREAD * torch.get_num_threads()))
         with_threads += [(work, (*arguments, part, flat, status)) for part in parts]
@@ -77,11 +77,10 @@ def _pool(_process: int, threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="inrformat-decode")
 
 
-def _tables(codebook: Codebook) -> tuple[Any, list[Any]]:
-    """Arrays of the codebook, made at its first use."""
+def _networks(codebook: Codebook) -> list[Any]:
+    """Arrays of the codebook's networks, made at its first use."""
     if codebook not in _prepared:
-        networks = [_network(network) for network in codebook.networks]
-        _prepared[codebook] = coder(codebook.tables), networks
+        _prepared[codebook] = [_network(network) for network in codebook.networks]
     return _prepared[codebook]
 
 

@@ -36,7 +36,7 @@ def finish_rows(channels: Any, cover: Any, form: Finish, pixels: Any) -> None:
     """Write one image.
 
     Args:
-        channels: float32 ``(H, C, W)``. cover: float32 ``(H, W)``, the share of the window; ``(0, 0)`` where all is inside.
+        channels: float32 ``(H, C, W)``. cover: float32 ``(H, W)``, share of the window; ``(0, 0)`` where all is inside.
         pixels: flat, uint8 or float32, of the image alone.
     """
     height, count, width = channels.shape

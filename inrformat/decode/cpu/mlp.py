@@ -82,7 +82,7 @@ def evaluate_tile(parameters: Any, widths: Any, omega: Any, activations: Any, su
 
     Args:
         parameters: float32 ``(P',)``, padded. widths: int64, padded. omega: float32.
-        activations, sums: float32 ``(widest * TILE_PIXELS,)``, scratch; coordinates lie in the first rows of the former.
+        activations, sums: float32 ``(widest * TILE_PIXELS,)``, scratch; coordinates in the first rows of the former.
 
     Returns:
         ``sums``: the outputs before their last affine step to colours, row by row.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -71,7 +72,7 @@ def folded(maps: Maps, b: int, x: float, y: float) -> tuple[float, float]:
 @compiled
 def _share(position: float, low: float, high: float, softness: float) -> float:
     share = min(position - low, high - position) / softness + 0.5
-    return min(max(share, 0.0), 1.0) if share == share else 0.0
+    return 0.0 if math.isnan(share) else min(max(share, 0.0), 1.0)
 
 
 @compiled

@@ -12,14 +12,13 @@ from inrformat.coding.rans_numba import decode_segment
 from inrformat.decode.cpu.axes import compiled
 from inrformat.decode.cpu.mlp import TILE_PIXELS, evaluate_tile
 from inrformat.decode.cpu.sampling import Maps, folded, output_position, source, tap
-from inrformat.decode.cpu.tables import Coder
+from inrformat.decode.cpu.symbols import LENGTH, OK, STATE, SYMBOLS, first_states
 from inrformat.networks.siren import SCALES_PER_OCTAVE, Siren
 from inrformat.networks.siren_layout import PaddedLayout
 
 __all__ = ["SirenNetwork", "evaluate_siren_aligned", "evaluate_siren_anywhere", "read_siren", "siren_network"]
 
 _T = TILE_PIXELS
-_OK, _LENGTH, _SYMBOLS, _STATE = range(4)
 
 
 class SirenNetwork(NamedTuple):
@@ -52,33 +51,23 @@ def siren_network(network: Siren) -> SirenNetwork:
 
 
 @compiled
-def read_siren(net: Any, coder: Coder, words: Any, lanes: int) -> tuple[int, Any]:
+def read_siren(net: Any, slots: Any, words: Any, lanes: int) -> tuple[int, Any]:
     """Decode one record, uint16 ``words``: status (``symbols.FAULTS``) and padded parameters, float32."""
     parameters = np.zeros(net.size, np.float32)
     if len(words) < 2 * lanes:
-        return _LENGTH, parameters
-    states = np.empty(lanes, np.uint64)
-    for i in range(lanes):
-        states[i] = np.uint64(words[2 * i]) | np.uint64(words[2 * i + 1]) << np.uint64(16)
-    words = words[2 * lanes :]
+        return LENGTH, parameters
+    states, words = first_states(words, lanes)
     scale, values = np.empty(1, np.int32), np.empty(len(net.tables), np.int32)
-    following = decode_segment(
-        np.full(1, net.scale_table, np.int32), coder.freqs, coder.starts, coder.token_at, coder.lowest, coder.low_bits,
-        coder.escape, states, words, 0, scale,
-    )  # fmt: skip
-    following = decode_segment(
-        net.tables, coder.freqs, coder.starts, coder.token_at, coder.lowest, coder.low_bits, coder.escape,
-        states, words, following, values,
-    )  # fmt: skip
+    following = decode_segment(np.full(1, net.scale_table, np.int32), slots, states, words, 0, scale)
+    following = decode_segment(net.tables, slots, states, words, following, values)
     if following != len(words):
-        return _SYMBOLS, parameters
-    for state in states:
-        if state != np.uint64(LOWER_BOUND):
-            return _STATE, parameters
+        return SYMBOLS, parameters
+    if (states != np.uint32(LOWER_BOUND)).any():
+        return STATE, parameters
     factor = np.float32(2.0 ** (scale[0] / SCALES_PER_OCTAVE))
     for i in range(len(values)):
         parameters[net.places[i]] = net.base[i] + values[i] * (net.steps[i] * factor)
-    return _OK, parameters
+    return OK, parameters
 
 
 @compiled
@@ -126,9 +115,7 @@ def _on_lattice(net: Any, parameters: Any, native: tuple[int, int], rows: Any, c
 
 
 @compiled
-def evaluate_siren_anywhere(
-    net: Any, parameters: Any, native: tuple[int, int], maps: Maps, b: int, out: Any
-) -> None:
+def evaluate_siren_anywhere(net: Any, parameters: Any, native: tuple[int, int], maps: Maps, b: int, out: Any) -> None:
     """Fill ``out``, float32 ``(H, C, W)``, under a map that is not aligned; sample b of ``maps``."""
     height, _, width = out.shape
     widest = net.widths.max() * _T

@@ -9,17 +9,16 @@ import numpy as np
 from inrformat.coding.rans import LOWER_BOUND
 from inrformat.coding.rans_numba import decode_segment
 from inrformat.decode.cpu.axes import compiled
-from inrformat.decode.cpu.tables import Coder
 from inrformat.networks.cells import STEP_SCALES_PER_OCTAVE
 from inrformat.networks.cells_record import SCALE_LIMIT
 
-__all__ = ["FAULTS", "read_cells"]
+__all__ = ["FAULTS", "LENGTH", "OK", "STATE", "SYMBOLS", "first_states", "read_cells"]
 
-_OK, _LENGTH, _SYMBOLS, _STATE, _SCALE, _CLASS = range(6)
+OK, LENGTH, SYMBOLS, STATE, _SCALE, _CLASS = range(6)
 FAULTS = {
-    _LENGTH: ("RECORD-LENGTH", "a record is too short for its rANS lanes, or of odd length"),
-    _SYMBOLS: ("RECORD-SYMBOLS", "a record has more or fewer words than its symbols need"),
-    _STATE: ("RECORD-STATE", "a rANS lane did not end in its initial state"),
+    LENGTH: ("RECORD-LENGTH", "a record is too short for its rANS lanes, or of odd length"),
+    SYMBOLS: ("RECORD-SYMBOLS", "a record has more or fewer words than its symbols need"),
+    STATE: ("RECORD-STATE", "a rANS lane did not end in its initial state"),
     _SCALE: ("CELLS-SCALE", f"cells record: step scale is not in -{SCALE_LIMIT}..{SCALE_LIMIT}"),
     _CLASS: ("CELLS-CLASS", "cells record: a node has a class that does not exist"),
 }
@@ -29,48 +28,53 @@ _TOP_LIMIT = 256
 
 
 @compiled
-def _segment(ids: Any, coder: Coder, states: Any, words: Any, following: int) -> tuple[Any, int]:
+def first_states(words: Any, lanes: int) -> tuple[Any, Any]:
+    """The lanes' states at a record's head, uint32, and the words behind them."""
+    states = np.empty(lanes, np.uint32)
+    for i in range(lanes):
+        states[i] = np.uint32(words[2 * i]) | np.uint32(words[2 * i + 1]) << np.uint32(16)
+    return states, words[2 * lanes :]
+
+
+@compiled
+def _segment(ids: Any, slots: Any, states: Any, words: Any, following: int) -> tuple[Any, int]:
     values = np.empty(len(ids), np.int32)
-    following = decode_segment(
-        ids, coder.freqs, coder.starts, coder.token_at, coder.lowest, coder.low_bits, coder.escape,
-        states, words, following, values,
-    )  # fmt: skip
-    return values, following
+    return values, decode_segment(ids, slots, states, words, following, values)
+
+
+@compiled
+def _exist(classes: Any, known: int) -> bool:
+    """Whether all ``classes`` are in 0 .. known - 1."""
+    return classes.size == 0 or bool(classes.min() >= 0 and classes.max() < known)
 
 
 @compiled
 def _read_classes(
-    net: Any, grids: Any, level: int, split_above: Any, coder: Coder, states: Any, words: Any, following: int
-) -> tuple[Any, int]:
-    """Classes of the nodes of 16 px (level 1) or 8 px (2) inside split nodes; -1 elsewhere."""
-    rows, columns = grids[level]
+    net: Any, level: int, shape: tuple[int, int], parents: Any, slots: Any, states: Any, words: Any, following: int
+) -> tuple[bool, Any, int]:
+    """Classes of the nodes of 16 px (level 1) or 8 px (2) inside split ``parents``; -1 elsewhere."""
+    rows, columns = shape
+    cells = len(net.kept[level - 1])
     count = 0
     for r in range(rows):
         for c in range(columns):
-            count += split_above[r // 2, c // 2] >= len(net.kept[level - 1])
+            count += parents[r // 2, c // 2] >= cells
     ids = np.full(count, net.class_tables[level], np.int32)
-    values, following = _segment(ids, coder, states, words, following)
+    values, following = _segment(ids, slots, states, words, following)
     classes = np.full((rows, columns), -1, np.int32)
     at = 0
     for r in range(rows):
         for c in range(columns):
-            if split_above[r // 2, c // 2] >= len(net.kept[level - 1]):
+            if parents[r // 2, c // 2] >= cells:
                 classes[r, c] = values[at]
                 at += 1
-    return classes, following
-
-
-@compiled
-def _classes_exist(classes: Any, cells: int, splits: int) -> bool:
-    for k in classes.flat:
-        if k >= cells + splits or k < -1:
-            return False
-    return True
+    splits = net.splits[level] if level == 1 else 0
+    return _exist(values, len(net.kept[level]) + splits), classes, following
 
 
 @compiled
 def _children(
-    means: Any, classes: Any, cells: int, details: Any, at: int, step: float, rows: int, columns: int
+    means: Any, classes: Any, cells: int, details: Any, at: int, step: float, shape: tuple[int, int]
 ) -> tuple[Any, int]:
     """Means of the nodes one grid below (spec section 6.2.4) and where the next grid's details start.
 
@@ -79,6 +83,7 @@ def _children(
             least ``cells``. details: all of segment 5 behind the roots.
     """
     above, across, channels = means.shape
+    rows, columns = shape
     out = np.empty((rows, columns, channels), np.float32)
     for r in range(above):
         for c in range(across):
@@ -104,19 +109,19 @@ def _children(
 
 
 @compiled
-def _detail_tables(net: Any, above: Any, below: Any, roots: int) -> Any:
-    """Tables of segment 5: means of ``roots`` top nodes, details of split nodes of every grid above 8 px."""
+def _mean_tables(net: Any, above: Any, middle: Any) -> Any:
+    """Tables of segment 5: means of the top nodes, details of split nodes of every grid above 8 px."""
     channels = net.channels
+    roots = above[0].size
     count = roots * channels
-    for _level, classes, cells in _split_grids(net, above, below):
-        for k in classes.flat:
-            count += 3 * channels * (k >= cells)
+    for _level, classes, cells in _split_grids(net, above, middle):
+        count += 3 * channels * (classes >= cells).sum()
     ids = np.empty(count, np.int32)
     at = 0
     for _ in range(roots):
         ids[at : at + channels] = net.root_tables
         at += channels
-    for level, classes, cells in _split_grids(net, above, below):
+    for level, classes, cells in _split_grids(net, above, middle):
         for k in classes.flat:
             if k >= cells:
                 ids[at : at + 3 * channels] = net.split_tables[level][k - cells].ravel()
@@ -125,13 +130,13 @@ def _detail_tables(net: Any, above: Any, below: Any, roots: int) -> Any:
 
 
 @compiled
-def _split_grids(net: Any, above: Any, below: Any) -> Any:
-    """(index into ``split_tables``, classes, how many of them are cells) of the grids that can split, greatest first."""
+def _split_grids(net: Any, above: Any, middle: Any) -> Any:
+    """(index into ``split_tables``, classes, how many of these are cells) of grids that can split, greatest first."""
     grids = [(0, above[0], 0)]
     for i in range(1, len(above)):
         grids.append((0, above[i], 0))
     grids[-1] = (1, above[-1], len(net.kept[0]))
-    grids.append((2, below, len(net.kept[1])))
+    grids.append((2, middle, len(net.kept[1])))
     return grids
 
 
@@ -158,9 +163,9 @@ def _collect(net: Any, classes: Any, level: int, values: Any, at: int, step: flo
                 for u in range(1, net.kept[level][k, channel]):
                     q = values[at]
                     at += 1
-                    if q != 0:
-                        units[n], weights[n] = order[u], q * step
-                        n += 1
+                    # Most are zero, but no branch predictor knows which.
+                    units[n], weights[n] = order[u], q * step
+                    n += q != 0
                 fill[1] = n
                 starts[leaf * net.channels + channel + 1] = n
             fill[0] = leaf + 1
@@ -169,15 +174,13 @@ def _collect(net: Any, classes: Any, level: int, values: Any, at: int, step: flo
 
 
 @compiled
-def _weight_tables(net: Any, grids: Any) -> tuple[Any, int]:
-    """Tables of segment 6, and the number of cells."""
-    count = leaves = 0
+def _weight_tables(net: Any, grids: Any) -> Any:
+    """Tables of segment 6."""
+    count = 0
     for level, classes in enumerate(grids):
         for k in classes.flat:
             if 0 <= k < len(net.kept[level]):
-                leaves += 1
-                for channel in range(net.channels):
-                    count += net.kept[level][k, channel] - 1
+                count += net.kept[level][k].sum() - net.channels
     ids = np.empty(count, np.int32)
     at = 0
     for level, classes in enumerate(grids):
@@ -189,80 +192,12 @@ def _weight_tables(net: Any, grids: Any) -> tuple[Any, int]:
                     for u in range(n):
                         ids[at + u] = tables[k, channel, u + 1]
                     at += n
-    return ids, leaves
-
-
-@compiled
-def read_cells(
-    net: Any, coder: Coder, words: Any, height: int, width: int, lanes: int
-) -> tuple[int, tuple[Any, Any, Any, Any, Any]]:
-    """Decode one record.
-
-    Args:
-        words: uint16, the whole record.
-
-    Returns:
-        Status, 0 where all is well, and the sparse network ``(cover, starts, units, weights, ends)``: int32 ``(rows,
-        columns)`` of the 8 px grid, the leaf there; for each leaf and channel where its list starts, int32 ``(leaves *
-        C + 1,)``; unit b * side + a and weight in 1/255 units of the list; leaves of 32, 16 and 8 px end at ``ends[2 +
-        level]``.
-    """
-    sparse = (
-        np.zeros(((height + 7) // 8, (width + 7) // 8), np.int32),
-        np.zeros(1, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros(5, np.int64),
-    )  # fmt: skip
-    if len(words) < 2 * lanes:
-        return _LENGTH, sparse
-    states = np.empty(lanes, np.uint64)
-    for i in range(lanes):
-        states[i] = np.uint64(words[2 * i]) | np.uint64(words[2 * i + 1]) << np.uint64(16)
-    words = words[2 * lanes :]
-    scale, following = _segment(np.full(1, net.scale_table, np.int32), coder, states, words, 0)
-    if abs(scale[0]) > SCALE_LIMIT:
-        return _SCALE, sparse
-    step = np.float32(net.step * 2.0 ** (scale[0] / STEP_SCALES_PER_OCTAVE))
-    above, following = _read_large_classes(net, height, width, coder, states, words, following)
-    grids = [((height + s - 1) // s, (width + s - 1) // s) for s in (32, 16, 8)]
-    for i in range(len(above)):
-        if not _classes_exist(above[i], 0 if i < len(above) - 1 else len(net.kept[0]), net.splits[3 if i < len(above) - 1 else 0]):
-            return _CLASS, sparse
-    middle, following = _read_classes(net, grids, 1, above[-1], coder, states, words, following)
-    if not _classes_exist(middle, len(net.kept[1]), net.splits[1]):
-        return _CLASS, sparse
-    small, following = _read_classes(net, grids, 2, middle, coder, states, words, following)
-    if not _classes_exist(small, len(net.kept[2]), 0):
-        return _CLASS, sparse
-    roots = above[0].size
-    details, following = _segment(_detail_tables(net, above, middle, roots), coder, states, words, following)
-    ids, leaves = _weight_tables(net, (above[-1], middle, small))
-    values, following = _segment(ids, coder, states, words, following)
-    if following != len(words):
-        return _SYMBOLS, sparse
-    for state in states:
-        if state != np.uint64(LOWER_BOUND):
-            return _STATE, sparse
-    means = (details[: roots * net.channels].astype(np.float32) * step).reshape(*above[0].shape, net.channels)
-    at = roots * net.channels
-    for i in range(len(above) - 1):
-        means, at = _children(means, above[i], 0, details, at, step, above[i + 1].shape[0], above[i + 1].shape[1])
-    nonzero = leaves * net.channels
-    for q in values:
-        nonzero += q != 0
-    sparse = (
-        sparse[0], np.zeros(leaves * net.channels + 1, np.int32), np.empty(nonzero, np.int32),
-        np.empty(nonzero, np.float32), sparse[4],
-    )  # fmt: skip
-    start = _collect(net, above[-1], 0, values, 0, step, means, sparse)
-    means, at = _children(means, above[-1], len(net.kept[0]), details, at, step, grids[1][0], grids[1][1])
-    start = _collect(net, middle, 1, values, start, step, means, sparse)
-    means, at = _children(means, middle, len(net.kept[1]), details, at, step, grids[2][0], grids[2][1])
-    _collect(net, small, 2, values, start, step, means, sparse)
-    return _OK, sparse
+    return ids
 
 
 @compiled
 def _read_large_classes(
-    net: Any, height: int, width: int, coder: Coder, states: Any, words: Any, following: int
+    net: Any, height: int, width: int, slots: Any, states: Any, words: Any, following: int
 ) -> tuple[Any, int]:
     """Classes of all nodes of 32 px and more, one grid for each side, greatest first."""
     top = 32
@@ -275,7 +210,7 @@ def _read_large_classes(
     rows, columns = (height + 31) // 32, (width + 31) // 32
     ids = np.full(total, net.class_tables[3], np.int32)
     ids[total - rows * columns :] = net.class_tables[0]
-    values, following = _segment(ids, coder, states, words, following)
+    values, following = _segment(ids, slots, states, words, following)
     grids, at, side = [], 0, top
     while side >= 32:
         rows, columns = (height + side - 1) // side, (width + side - 1) // side
@@ -283,3 +218,80 @@ def _read_large_classes(
         at += rows * columns
         side //= 2
     return grids, following
+
+
+@compiled
+def _read_symbols(net: Any, slots: Any, words: Any, height: int, width: int, lanes: int) -> tuple[int, int, Any]:
+    """All symbols of a record.
+
+    Returns:
+        Status, step scale, and (classes of the grids of 32 px and more, of 16 px, of 8 px, segment 5, segment 6).
+    """
+    none = np.zeros((0, 0), np.int32)
+    symbols = ([none], none, none, np.zeros(0, np.int32), np.zeros(0, np.int32))
+    if len(words) < 2 * lanes:
+        return LENGTH, 0, symbols
+    states, words = first_states(words, lanes)
+    scale, following = _segment(np.full(1, net.scale_table, np.int32), slots, states, words, 0)
+    if abs(scale[0]) > SCALE_LIMIT:
+        return _SCALE, 0, symbols
+    above, following = _read_large_classes(net, height, width, slots, states, words, following)
+    fine = _exist(above[-1], len(net.kept[0]) + net.splits[0])
+    for i in range(len(above) - 1):
+        fine = fine and _exist(above[i], net.splits[3])
+    if not fine:
+        return _CLASS, 0, symbols
+    shape = (height + 15) // 16, (width + 15) // 16
+    fine, middle, following = _read_classes(net, 1, shape, above[-1], slots, states, words, following)
+    if not fine:
+        return _CLASS, 0, symbols
+    shape = (height + 7) // 8, (width + 7) // 8
+    fine, small, following = _read_classes(net, 2, shape, middle, slots, states, words, following)
+    if not fine:
+        return _CLASS, 0, symbols
+    means, following = _segment(_mean_tables(net, above, middle), slots, states, words, following)
+    weights, following = _segment(_weight_tables(net, (above[-1], middle, small)), slots, states, words, following)
+    if following != len(words):
+        return SYMBOLS, 0, symbols
+    status = OK if (states == np.uint32(LOWER_BOUND)).all() else STATE
+    return status, scale[0], (above, middle, small, means, weights)
+
+
+@compiled
+def read_cells(
+    net: Any, slots: Any, words: Any, height: int, width: int, lanes: int
+) -> tuple[int, tuple[Any, Any, Any, Any, Any]]:
+    """Decode one record.
+
+    Args:
+        words: uint16, the whole record.
+
+    Returns:
+        Status, 0 where all is well, and the sparse network ``(cover, starts, units, weights, ends)``: int32 ``(rows,
+        columns)`` of the 8 px grid, the leaf there; for each leaf and channel where its list starts, int32 ``(leaves *
+        C + 1,)``; unit b * side + a and weight in 1/255 units of the list; leaves of 32, 16 and 8 px end at ``ends[2 +
+        level]``. Not to be used where the status is not 0.
+    """
+    status, scale, (above, middle, small, coded, weights) = _read_symbols(net, slots, words, height, width, lanes)
+    cover = np.zeros(((height + 7) // 8, (width + 7) // 8), np.int32)
+    leaves = 0
+    for level, classes in enumerate((above[-1], middle, small)):
+        leaves += ((classes >= 0) & (classes < len(net.kept[level]))).sum()
+    nonzero = leaves * net.channels + (weights != 0).sum()
+    sparse = (
+        cover, np.zeros(leaves * net.channels + 1, np.int32), np.empty(nonzero + 1, np.int32),
+        np.empty(nonzero + 1, np.float32), np.zeros(5, np.int64),
+    )  # fmt: skip
+    if status != OK:
+        return status, sparse
+    step = np.float32(net.step * 2.0 ** (scale / STEP_SCALES_PER_OCTAVE))
+    at = above[0].size * net.channels
+    means = (coded[:at].astype(np.float32) * step).reshape(*above[0].shape, net.channels)
+    for i in range(len(above) - 1):
+        means, at = _children(means, above[i], 0, coded, at, step, above[i + 1].shape)
+    start = _collect(net, above[-1], 0, weights, 0, step, means, sparse)
+    means, at = _children(means, above[-1], len(net.kept[0]), coded, at, step, middle.shape)
+    start = _collect(net, middle, 1, weights, start, step, means, sparse)
+    means, at = _children(means, middle, len(net.kept[1]), coded, at, step, small.shape)
+    _collect(net, small, 2, weights, start, step, means, sparse)
+    return OK, sparse

@@ -7,25 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from inrformat.coding.tables import TableSet
 from inrformat.networks.cells import Cells
 from inrformat.networks.cells_layout import CELL_SIDES, unit_order
 
-__all__ = ["CellNetwork", "Coder", "cell_network", "coder"]
+__all__ = ["CellNetwork", "cell_network"]
 
 _SPLIT_SIDES = (64, 32, 16)
 _UNITS = tuple(unit_order(side).astype(np.int32) for side in CELL_SIDES)
-
-
-class Coder(NamedTuple):
-    """Arguments of ``decode_segment``, as in ``TableSet``."""
-
-    freqs: NDArray[np.uint32]
-    starts: NDArray[np.uint32]
-    token_at: NDArray[np.uint16]
-    lowest: NDArray[np.int32]
-    low_bits: NDArray[np.int32]
-    escape: NDArray[np.int32]
 
 
 class CellNetwork(NamedTuple):
@@ -34,7 +22,7 @@ class CellNetwork(NamedTuple):
     Attributes:
         kept: for each level, int32 ``(K, C)``. unit_tables: for each level, int32 ``(K, C, side**2)``.
         units: for each level, int32 ``(side**2,)``, b * side + a in unit order.
-        class_tables: int32 ``(4,)``, of the levels and of the nodes above. splits: int32 ``(4,)``, split classes of each.
+        class_tables: int32 ``(4,)``, of the levels and of the nodes above. splits: int32 ``(4,)``, their split classes.
         split_tables: int32 ``(S, C, 3)`` of nodes of 64 px and more, 32 px, 16 px.
         root_tables: int32 ``(C,)``. colour: float32 ``(C, C)``.
     """
@@ -50,11 +38,6 @@ class CellNetwork(NamedTuple):
     split_tables: tuple[NDArray[np.int32], ...]
     root_tables: NDArray[np.int32]
     colour: NDArray[np.float32]
-
-
-def coder(tables: TableSet) -> Coder:
-    """The tables of a file."""
-    return Coder(*(np.ascontiguousarray(getattr(tables, name)) for name in Coder._fields))
 
 
 def cell_network(network: Cells) -> CellNetwork:

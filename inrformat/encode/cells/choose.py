@@ -15,7 +15,16 @@ from numpy.typing import NDArray
 
 from inrformat.coding.tables import TableSet
 
-__all__ = ["MAGNITUDES", "PRICE", "best_costs", "choose_classes", "magnitude_bits", "magnitude_index", "quantize"]
+__all__ = [
+    "MAGNITUDES",
+    "PRICE",
+    "best_costs",
+    "choose_classes",
+    "fine_index_bounds",
+    "magnitude_bits",
+    "magnitude_index",
+    "quantize",
+]
 
 MAGNITUDES = 256
 """Integers 0..255 have costs of their own; greater ones cost what 255 does."""
@@ -23,6 +32,11 @@ PRICE = 0.1
 """Lambda in units of step**2 a bit. 0.08 and 0.12 cost 0.2 and 0.6 % more at equal PSNR on photographs."""
 _FINE, _FINE_END = 16, 16
 _COARSE = 512
+
+
+def fine_index_bounds() -> tuple[int, int, int]:
+    """Entries a step below ``end``, one a step above it: (entries a step, end in steps, last index)."""
+    return _FINE, _FINE_END, _FINE * _FINE_END + _COARSE - 1
 
 
 def magnitude_bits(tables: TableSet, *, count: int) -> NDArray[np.float32]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ from inrformat.networks.cells_layout import CELL_SIDES, grid, merge, predict
 from inrformat.networks.cells_record import CellSymbols, sides_of
 from inrformat.networks.cells_render import step_of
 
-__all__ = ["LevelModel", "Model", "decide", "decode_ready", "symbols_of"]
+__all__ = ["LevelModel", "Model", "code_means", "decide", "decode_ready", "symbols_of"]
 
 
 @dataclass(slots=True, eq=False)
@@ -70,8 +71,17 @@ def decode_ready(network: Cells, tables: TableSet) -> Model:
     return Model(levels, bits, best_costs(bits), own.tables[:weight_tables])
 
 
-def decide(fit: Fit, model: Model, step: float) -> tuple[dict[int, NDArray[np.int32]], float]:
-    """Classes of all nodes, by side ``(rows, columns)`` with -1 for none, and their total cost in units of step**2."""
+Choice = tuple[NDArray[np.int32], NDArray[np.float32]]
+"""The best class of each node of a grid, as a cell, and its cost in units of step**2: ``(nodes,)`` each."""
+
+
+def decide(
+    fit: Fit, model: Model, step: float, *, cells: Mapping[int, Choice] | None = None
+) -> tuple[dict[int, NDArray[np.int32]], float]:
+    """Classes of all nodes, by side ``(rows, columns)`` with -1 for none, and their total cost in units of step**2.
+
+    ``cells``: by side, what is best for nodes that stay cells, where it is known already.
+    """
     classes: dict[int, NDArray[np.int32]] = {}
     below: NDArray[np.float32] | None = None
     for side in reversed(sides_of(fit.height, fit.width)):
@@ -79,7 +89,9 @@ def decide(fit: Fit, model: Model, step: float) -> tuple[dict[int, NDArray[np.in
         shape = grid(fit.height, fit.width, side)
         prices = PRICE * level.class_bits
         options = []
-        if side in CELL_SIDES:
+        if side in CELL_SIDES and cells is not None:
+            options.append(cells[side])
+        elif side in CELL_SIDES:
             index = magnitude_index(fit.weights[side], 1 / step)
             options.append(_choose(index, level.tables, level.kept, model.costs, prices[: level.cells]))
         if below is not None:
@@ -98,7 +110,7 @@ def decide(fit: Fit, model: Model, step: float) -> tuple[dict[int, NDArray[np.in
 def _choose(
     index: NDArray[np.uint16], tables: NDArray[np.int32], kept: NDArray[np.int32], costs: NDArray[np.float32],
     prices: NDArray[np.float32],
-) -> tuple[NDArray[np.int32], NDArray[np.float32]]:  # fmt: skip
+) -> Choice:  # fmt: skip
     chosen, least = np.empty(len(index), np.int32), np.empty(len(index), np.float32)
     choose_classes(index, tables, kept, costs, prices.astype(np.float32), chosen, least)
     return chosen, least
@@ -127,6 +139,22 @@ def symbols_of(
     """The best integers of an image under ``model``, and the decoder's means by side ``(C, rows, columns)``."""
     step = float(step_of(network, scale))
     classes, _ = decide(fit, model, step)
+    roots, details, means = code_means(fit, model, classes, step)
+    weights = {}
+    for side in CELL_SIDES:
+        level = model.level(side)
+        chosen = classes[side].ravel()
+        cells = (chosen >= 0) & (chosen < level.cells)
+        weights[side] = quantize(
+            fit.weights[side][cells], 1 / step, level.tables, level.kept, chosen[cells], model.bits
+        )
+    return CellSymbols(fit.height, fit.width, scale, classes, roots, details, weights), means
+
+
+def code_means(
+    fit: Fit, model: Model, classes: dict[int, NDArray[np.int32]], step: float
+) -> tuple[NDArray[np.int32], dict[int, NDArray[np.int32]], dict[int, NDArray[np.float32]]]:
+    """Roots and details of ``CellSymbols``, and the decoder's means by side ``(C, rows, columns)``."""
     sides = list(classes)
     top = classes[sides[0]].shape
     roots = np.rint(fit.means[sides[0]][:, : top[0], : top[1]] / step).clip(-32768, 32767).astype(np.int32)
@@ -150,13 +178,4 @@ def symbols_of(
         parts = expected + np.moveaxis(details[side], 2, 0).astype(np.float32) * np.float32(step)
         rows, columns = classes[side // 2].shape
         means[side // 2] = merge(means[side], parts)[:, :rows, :columns].astype(np.float32)
-    weights = {}
-    for side in CELL_SIDES:
-        level = model.level(side)
-        chosen = classes[side].ravel()
-        cells = (chosen >= 0) & (chosen < level.cells)
-        weights[side] = quantize(
-            fit.weights[side][cells], 1 / step, level.tables, level.kept, chosen[cells], model.bits
-        )
-    roots = np.ascontiguousarray(np.moveaxis(roots, 0, -1))
-    return CellSymbols(fit.height, fit.width, scale, classes, roots, details, weights), means
+    return np.ascontiguousarray(np.moveaxis(roots, 0, -1)), details, means

@@ -16,7 +16,7 @@ from inrformat.networks.cells_layout import CELL_SIDES, basis, details, grid, pr
 from inrformat.networks.cells_record import sides_of
 from inrformat.networks.cells_render import OFFSET
 
-__all__ = ["Fit", "fit", "inverse"]
+__all__ = ["Fit", "fit", "inverse", "pyramid"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,7 +52,14 @@ def fit(image: NDArray[np.uint8], colour: NDArray[np.float32]) -> Fit:
         rows, columns = grid(height, width, s)
         weights[s] = _forward(planes, s, rows, columns)
     c, h, w = planes.shape
-    level = planes.reshape(c, h // 8, 8, w // 8, 8).sum((2, 4), dtype=np.float64) / 8
+    means = planes.reshape(c, h // 8, 8, w // 8, 8).sum((2, 4), dtype=np.float64) / 8
+    return Fit(height, width, weights, *pyramid(means, height, width))
+
+
+def pyramid(
+    level: NDArray[np.float64], height: int, width: int
+) -> tuple[dict[int, NDArray[np.float64]], dict[int, NDArray[np.float64]], dict[int, NDArray[np.float32]]]:
+    """Means, details and residuals of a ``Fit`` from the means of its 8 px grid, float64 ``(C, rows, columns)``."""
     means, parts, residuals = {8: level}, {}, {}
     for s in reversed(sides_of(height, width)[:-1]):
         level = np.pad(level, ((0, 0), (0, level.shape[1] % 2), (0, level.shape[2] % 2)), mode="edge")
@@ -60,9 +67,9 @@ def fit(image: NDArray[np.uint8], colour: NDArray[np.float32]) -> Fit:
         rows, columns = grid(height, width, s)
         means[s], parts[s] = level, detail[:, :rows, :columns]
         residual = np.moveaxis((detail - predict(level))[:, :rows, :columns], 0, 2)
-        residuals[s] = np.zeros((rows * columns, c, 4), np.float32)
-        residuals[s][..., 1:] = residual.reshape(-1, c, 3)
-    return Fit(height, width, weights, means, parts, residuals)
+        residuals[s] = np.zeros((rows * columns, len(level), 4), np.float32)
+        residuals[s][..., 1:] = residual.reshape(-1, len(level), 3)
+    return means, parts, residuals
 
 
 def _forward(planes: NDArray[np.float32], side: int, rows: int, columns: int) -> NDArray[np.float32]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -18,12 +18,13 @@ from torch import Tensor
 from inrformat.encode.record import Image
 from inrformat.encode.siren.engine import Fit, Shape, Start, Tuning
 from inrformat.encode.siren.gradient import errors_and_gradients
-from inrformat.encode.siren.lattice import pixel_order, shuffled_colours
+from inrformat.encode.siren.lattice import MAX_PIXELS, pixel_order, shuffled_colours
 
 __all__ = ["BatchedEngine"]
 
 _CPU_BYTES = 1 << 28
 _EVALUATIONS = 20
+_PIXEL_BYTES = 4 * 5  # coordinates and colours
 
 
 @dataclass(slots=True, eq=False)
@@ -51,12 +52,22 @@ class BatchedEngine:
     """Fits on ``device`` in plain torch, and with the fused Triton kernel where CUDA and Triton are there."""
 
     def __init__(
-        self, device: torch.device, *, slots: int | None = None, progress: Callable[[float], None] = lambda _fits: None
-    ) -> None:
-        """Args: slots: images in work at once, None: as many as memory allows. progress: called with finished fits."""
+        self, device: torch.device, *, slots: int | None = None, memory_bytes: int | None = None,
+        progress: Callable[[float], None] = lambda _fits: None,
+    ) -> None:  # fmt: skip
+        """Prepare to fit.
+
+        Args:
+            slots: images in work at once; None: as many as memory allows. memory_bytes: to use; None: on CUDA, half of
+                what is free. Of an image whose pixels or activations alone exceed it, each step sees fewer pixels, and
+                the fit a sample of them.
+            progress: called with finished fits.
+        """
         self._device = device
         self._slots = slots
+        self._memory_bytes = memory_bytes
         self._progress = progress
+        self._most_pixels: int = MAX_PIXELS
 
     def fit(self, shape: Shape, images: Sequence[Image], start: Start, tuning: Tuning) -> Fit:
         """See ``Engine.fit``."""
@@ -65,24 +76,38 @@ class BatchedEngine:
             np.zeros((count, parameters), np.float32), np.full(count, math.inf), np.zeros(count, np.int64),
             np.zeros(count, bool),
         )  # fmt: skip
+        budget = self._budget_bytes()
+        activations = 4 * 3 * sum(shape.widths)  # of one pixel
+        tuning = replace(tuning, pixels_per_step=min(tuning.pixels_per_step, max(budget // (2 * activations), 1)))
+        self._most_pixels = min(MAX_PIXELS, max(budget // (4 * _PIXEL_BYTES), 1))
         # Large images first: the pixel buffers of a batch are as long as its largest image.
         queue = sorted(range(count), key=lambda i: -images[i].shape[0] * images[i].shape[1])
         while queue:
-            width = min(self._capacity(shape, images[queue[0]], tuning), len(queue))
+            width = min(self._capacity(shape, self._pixels(images[queue[0]]), tuning, budget=budget), len(queue))
             now, queue = queue[:width], queue[width:]
-            slots = self._empty(shape, len(now), _pixels(images[now[0]]), parameters)
+            slots = self._empty(shape, len(now), self._pixels(images[now[0]]), parameters)
             for row, i in enumerate(now):
                 self._load(slots, row, image=images[i], number=i, start=start, tuning=tuning)
             queue = self._run(shape, images, start, tuning, slots=slots, queue=queue, result=result)
         return result
 
-    def _capacity(self, shape: Shape, largest: Image, tuning: Tuning) -> int:
+    def _budget_bytes(self) -> int:
+        if self._memory_bytes is not None:
+            return self._memory_bytes
+        return _CPU_BYTES if self._device.type == "cpu" else int(torch.cuda.mem_get_info(self._device)[0]) // 2
+
+    def _capacity(self, shape: Shape, largest: int, tuning: Tuning, *, budget: int) -> int:
+        """Images at once, of which the ``largest`` has that many pixels."""
         if self._slots is not None:
             return self._slots
-        budget = _CPU_BYTES if self._device.type == "cpu" else torch.cuda.mem_get_info(self._device)[0] // 2
-        seen = min(tuning.pixels_per_step, _pixels(largest))
+        seen = min(tuning.pixels_per_step, largest)
         parameters = sum((a + 1) * b for a, b in zip(shape.widths, shape.widths[1:], strict=False))
-        return max(int(budget // (4 * (3 * sum(shape.widths) * seen + 5 * _pixels(largest) + 10 * parameters))), 1)
+        needed = 4 * (3 * sum(shape.widths) * seen + 10 * parameters) + _PIXEL_BYTES * largest
+        return max(int(budget // needed), 1)
+
+    def _pixels(self, image: Image) -> int:
+        height, width = image.shape[:2]
+        return min(int(height) * int(width), self._most_pixels)
 
     def _empty(self, shape: Shape, rows: int, pixels: int, parameters: int) -> _Slots:
         def zeros(*size: int) -> Tensor:
@@ -97,7 +122,7 @@ class BatchedEngine:
 
     def _load(self, slots: _Slots, row: int, *, image: Image, number: int, start: Start, tuning: Tuning) -> None:
         i = number
-        order = pixel_order(*image.shape[:2], seed=tuning.seed)
+        order = pixel_order(*image.shape[:2], seed=tuning.seed, at_most=self._most_pixels)
         both = np.concatenate([order.xy, shuffled_colours(image, order)])
         slots.image[row] = i
         slots.pixels[row, :, : both.shape[1]] = torch.from_numpy(both).to(self._device)
@@ -124,7 +149,7 @@ class BatchedEngine:
                 finished = self._finished(slots, tuning, result)
                 for row in finished:
                     self._progress(1.0)
-                    if queue and _pixels(images[queue[0]]) <= slots.pixels.shape[2]:
+                    if queue and self._pixels(images[queue[0]]) <= slots.pixels.shape[2]:
                         i = queue.pop(0)
                         self._load(slots, row, image=images[i], number=i, start=start, tuning=tuning)
                 if tuning.steps or not finished:
@@ -180,10 +205,6 @@ class BatchedEngine:
             result.mse[i], result.diverged[i] = best[row], steps[row] < 0
             result.steps[i] = int(steps[row] if steps[row] >= 0 else -steps[row] - 1)
         return rows
-
-
-def _pixels(image: Image) -> int:
-    return len(pixel_order(*image.shape[:2], seed=0).order)
 
 
 def _rounded(latent: Tensor, quantum: Tensor) -> Tensor:

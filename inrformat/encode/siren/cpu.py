@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from inrformat.decode.cpu.mlp import TILE_PIXELS
 from inrformat.encode.record import Image
 from inrformat.encode.siren.engine import Fit, Shape, Start, Tuning
-from inrformat.encode.siren.kernel import MSE_UNKNOWN, TILE_PIXELS, fit_image, workspace_size
+from inrformat.encode.siren.kernel import MSE_UNKNOWN, fit_image, workspace_size
 from inrformat.encode.siren.lattice import pixel_order, shuffled_colours
 from inrformat.networks.siren_layout import PaddedLayout
 

@@ -25,7 +25,8 @@ def fit_from(
 ) -> Fit:  # fmt: skip
     """Fit every image from the difference ``first (P,)`` to ``origin (P,)``.
 
-    ``diverged`` marks images that no learning rate could fit better than a constant colour does.
+    ``diverged`` marks images that no learning rate could fit better than a constant colour does, and that are not of
+    one colour, more or less, anyway.
     """
     start = Start(
         origin=origin,
@@ -44,8 +45,9 @@ def fit_from(
         )  # fmt: skip
         better = again.mse < fit.mse[failed]
         _put(fit, failed[better], again, np.flatnonzero(better))
-    fit.diverged[:] = ~np.isfinite(fit.mse) | (fit.mse > constants + _DETAIL)
-    for i in np.flatnonzero(fit.diverged).tolist():
+    flat = ~np.isfinite(fit.mse) | (fit.mse > constants + _DETAIL)
+    fit.diverged[:] = flat & (constants > _DETAIL)
+    for i in np.flatnonzero(flat).tolist():
         fit.differences[i] = _constant(shape, images[i]) - origin
         fit.mse[i] = constants[i]
     return fit

@@ -30,11 +30,11 @@ class PixelOrder:
 
 
 @lru_cache(maxsize=16)
-def pixel_order(height: int, width: int, *, seed: int) -> PixelOrder:
-    """The order for images of ``height x width``."""
+def pixel_order(height: int, width: int, *, seed: int, at_most: int | None = None) -> PixelOrder:
+    """The order for images of ``height x width``; of more than ``at_most`` pixels (None: MAX_PIXELS), a sample."""
     rng = np.random.default_rng(seed)
-    pixels = height * width
-    order = rng.integers(pixels, size=MAX_PIXELS) if pixels > MAX_PIXELS else rng.permutation(pixels)
+    pixels, limit = height * width, MAX_PIXELS if at_most is None else at_most
+    order = rng.integers(pixels, size=limit) if pixels > MAX_PIXELS else rng.permutation(pixels)[:limit]
     rows, columns = np.divmod(order, width)
     xy = np.stack([(2 * columns + 1) / width - 1, (2 * rows + 1) / height - 1])
     return PixelOrder(order, xy.astype(np.float32))

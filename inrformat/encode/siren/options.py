@@ -13,7 +13,7 @@ __all__ = ["PRESETS", "Pruning", "SirenOptions"]
 class Pruning(StrEnum):
     """How weights are pruned (their difference to the base set to zero)."""
 
-    AUTO = "auto"  # where it beats coarser steps at equal PSNR, tried on the sample and then on each image
+    AUTO = "auto"  # where a record shrinks at no loss of quality, tried on the sample and then on each image
     NONE = "none"
     RATIO = "ratio"  # the same share of every image's weights, in rounds (the paper's iterative pruning)
     DYNAMIC = "dynamic"  # as far as each image's quality budget allows (the paper's dynamic pruning)
@@ -44,6 +44,7 @@ class SirenOptions:
         pruning: see ``Pruning``. prune_ratio: share of weights, for ``RATIO``. prune_drop_db: budget, for ``DYNAMIC``.
         prune_rounds: pruning and fine-tuning alternate this often. prune_by: "sensitivity" or "magnitude".
         prune_scope: "global", or "layer" for the same share of each group of weights.
+        prune_trial: ``AUTO`` prunes only if, on the sample, it also beats fine-tuning for as long without pruning.
         allocate: steps by sensitivity; off, every group gets the same number of levels.
         seed: of every random choice.
     """
@@ -63,6 +64,7 @@ class SirenOptions:
     prune_rounds: int = 5
     prune_by: str = "sensitivity"
     prune_scope: str = "global"
+    prune_trial: bool = True
     allocate: bool = True
     seed: int = 0
 

@@ -66,16 +66,17 @@ def prune(
 def prune_within(
     engine: Engine, shape: Shape, images: Sequence[Image], start: Start, tuning: Tuning, *,
     limit_mse: NDArray[np.float64], rounds: int, by: str, groups: Sequence[int],
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:  # fmt: skip
+) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.int64]]:  # fmt: skip
     """Prune every network as far as its own ``limit_mse (B,)`` allows.
 
     Each round prunes one ``rounds``-th of the weights more; a network that cannot recover in its fine-tuning keeps
     the state of the round before and leaves.
 
     Returns:
-        differences float32 ``(B, P)`` and masks bool ``(B, P)``.
+        differences float32 ``(B, P)``, masks bool ``(B, P)`` and steps of fine-tuning int64 ``(B,)``.
     """
     differences, masks = start.differences.copy(), np.ones(start.differences.shape, bool)
+    steps = np.zeros(len(images), np.int64)
     active = np.arange(len(images))
     for number in range(1, rounds + 1):
         share = _LARGEST_SHARE * number / rounds
@@ -84,9 +85,10 @@ def prune_within(
         mask = keep_mask(scores, share, groups)
         trial = replace(take(start, active), differences=now * mask, mask=mask)
         fit = engine.fit(shape, [images[i] for i in active.tolist()], trial, tuning)
+        steps[active] += fit.steps
         within = fit.mse <= limit_mse[active]
         active = active[within]
         differences[active], masks[active] = fit.differences[within], mask[within]
         if not len(active):
             break
-    return differences, masks
+    return differences, masks, steps

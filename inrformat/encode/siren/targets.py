@@ -23,7 +23,17 @@ from inrformat.encode.siren.quantize import (
 )
 from inrformat.networks.siren import Siren
 
-__all__ = ["Context", "cost_bytes", "for_bytes", "for_drop", "for_psnr", "scale_for_bytes"]
+__all__ = [
+    "Context",
+    "cost_bytes",
+    "for_bytes",
+    "for_drop",
+    "for_errors",
+    "merge",
+    "part_of",
+    "scale_for_bytes",
+    "target_mse",
+]
 
 _FINE_TUNING_RECOVERS = 1.5
 _WORST_TO_MEAN_DROP = 2.0
@@ -47,14 +57,20 @@ class Context:
     tuning: Tuning
 
     def quantize(
-        self, rows: NDArray[np.int64], scales: NDArray[np.int32], *, target_mse: float | None = None
+        self, rows: NDArray[np.int64], scales: NDArray[np.int32], *, targets: NDArray[np.float64] | None = None
     ) -> Quantized:
-        """Those images' networks under ``scales``, one for each of ``rows``."""
+        """Those images' networks under ``scales``, one for each of ``rows``; ``targets`` are those of all images."""
         start = take(self.start, rows)
-        if target_mse is not None:
-            start = replace(start, target_mse=np.full(len(rows), target_mse))
+        if targets is not None:
+            start = replace(start, target_mse=targets[rows])
         images = [self.images[i] for i in rows.tolist()]
         return quantize(self.engine, self.shape, self.network, images, start, tuning=self.tuning, scales=scales)
+
+    def part(self, rows: NDArray[np.int64]) -> Context:
+        """The part that belongs to those images."""
+        images = [self.images[i] for i in rows.tolist()]
+        start = take(self.start, rows)
+        return replace(self, images=images, start=start, mse=self.mse[rows], energies=self.energies[rows])
 
     def all_rows(self) -> NDArray[np.int64]:
         """Numbers of all images."""
@@ -74,7 +90,13 @@ def _overhead_bytes(network: Siren) -> float:
     return 3 + lanes_for(network.parameter_count) * (STATE_BYTES + WORD_BYTES) / 2
 
 
-def _merge(into: Quantized, rows: NDArray[np.int64], part: Quantized) -> None:
+def part_of(whole: Quantized, rows: NDArray[np.int64]) -> Quantized:
+    """A copy of those rows."""
+    return Quantized(whole.symbols[rows], whole.scales[rows], whole.mse[rows], whole.steps[rows])
+
+
+def merge(into: Quantized, rows: NDArray[np.int64], part: Quantized) -> None:
+    """Replace those rows; steps add up."""
     into.symbols[rows], into.scales[rows], into.mse[rows] = part.symbols, part.scales, part.mse
     into.steps[rows] += part.steps
 
@@ -90,23 +112,45 @@ def for_drop(context: Context, *, max_drop_db: float) -> Quantized:
         failed = np.flatnonzero(result.mse > limit)
         if not len(failed):
             break
-        _merge(result, failed, context.quantize(failed, result.scales[failed] - 4))
+        merge(result, failed, context.quantize(failed, result.scales[failed] - 4))
     return result
 
 
-def for_psnr(context: Context, *, psnr_db: float) -> Quantized:
-    """The coarsest scale with which each image still reaches ``psnr_db``; an image that cannot gets a fine one."""
-    target = 10 ** (-psnr_db / 10) - _UINT8_MSE
+def target_mse(psnr_db: float) -> float:
+    """The error at which the decoder's 8-bit image has ``psnr_db``."""
+    # The last hundredth: the index stores PSNR in that unit, and rounding noise scatters a little about its mean.
+    return 10 ** (-(psnr_db + 0.01) / 10) - _UINT8_MSE
+
+
+def for_errors(context: Context, targets: NDArray[np.float64]) -> Quantized:
+    """The coarsest scale with which each image still reaches its target, a mean squared error: float64 ``(B,)``.
+
+    An image that cannot reach it gets a fine one.
+    """
     at_zero = noise_mse(context.network, context.energies)
-    headroom = np.maximum(target - context.mse, 0.02 * np.minimum(context.mse, target))
+    headroom = np.maximum(targets - context.mse, 0.02 * np.minimum(context.mse, targets))
     scales = np.clip(scales_for_noise(at_zero, 2 * headroom), _FINEST, _COARSEST)
-    result = context.quantize(context.all_rows(), scales, target_mse=target)
+    result = context.quantize(context.all_rows(), scales, targets=targets)
+    at_once = np.flatnonzero(result.mse <= targets)
     for _ in range(2 * _RETRIES):
-        failed = np.flatnonzero((result.mse > target) & (result.scales > _FINEST) & (context.mse <= target))
+        failed = np.flatnonzero((result.mse > targets) & (result.scales > _FINEST) & (context.mse <= targets))
         if not len(failed):
             break
-        _merge(result, failed, context.quantize(failed, result.scales[failed] - 2, target_mse=target))
+        merge(result, failed, context.quantize(failed, result.scales[failed] - 2, targets=targets))
+    _coarsen(context, result, at_once, targets, by=2)
+    _coarsen(context, result, np.flatnonzero(result.mse <= targets), targets, by=1)
     return result
+
+
+def _coarsen(
+    context: Context, result: Quantized, rows: NDArray[np.int64], targets: NDArray[np.float64], *, by: int
+) -> None:
+    """Raise the scales of those images, ``by`` that much at a time, as long as they reach their targets."""
+    while len(rows := rows[result.scales[rows] + by <= _COARSEST]):
+        trial = context.quantize(rows, result.scales[rows] + by, targets=targets)
+        reached = np.flatnonzero(trial.mse <= targets[rows])
+        rows = rows[reached]
+        merge(result, rows, part_of(trial, reached))
 
 
 def scale_for_bytes(context: Context, *, budget_bytes: int) -> int:
@@ -142,5 +186,5 @@ def for_bytes(context: Context, *, budget_bytes: int, tables: TableSet) -> Quant
         )
         if not len(failed):
             break
-        _merge(result, failed, context.quantize(failed, result.scales[failed] + 1))
+        merge(result, failed, context.quantize(failed, result.scales[failed] + 1))
     return result

@@ -54,7 +54,8 @@ def test_quantization_keeps_to_its_budget(images):
     _, coarse = encode(images, max_drop_db=0.25)
     _, fine = encode(images, max_drop_db=0.001)
     drops = np.array([f.psnr_db - c.psnr_db for f, c in zip(fine, coarse, strict=True)])
-    # The finely quantized networks gain from their fine-tuning, which the budget does not count.
+    # The finely quantized networks gain from their fine-tuning, which the budget does not count: the figure against
+    # the float networks is pinned in test_quantization.py.
     assert drops.mean() < 0.5 and drops.max() < 0.7
     assert sum(len(r.data) for r in coarse) < 0.8 * sum(len(r.data) for r in fine)
 

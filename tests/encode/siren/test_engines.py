@@ -42,6 +42,19 @@ def test_an_image_s_fit_does_not_depend_on_its_company(engine, mixed_images):
     assert together.psnr_db()[-1] == pytest.approx(alone.psnr_db()[0], abs=0.1)
 
 
+def test_an_image_whose_pixels_and_activations_exceed_the_memory_is_fitted_from_a_sample(mixed_images):
+    budget = 60_000  # the largest image alone has 20 kB of pixels and 550 kB of activations
+    tight = BatchedEngine(torch.device("cpu"), memory_bytes=budget)
+    fit = tight.fit(SHAPE, mixed_images, start_for(mixed_images), replace(TUNING, steps=400))
+    sampled = [tight._pixels(image) for image in mixed_images]
+    assert max(sampled) < 32 * 32 and 20 * max(sampled) <= budget
+    # What is measured on the sample holds for all pixels.
+    everywhere = CpuEngine(threads=1).fit(
+        SHAPE, mixed_images, replace(start_for(mixed_images), differences=fit.differences), replace(TUNING, steps=0)
+    )
+    assert (everywhere.psnr_db()[[0, 4]] > 17).all()
+
+
 def test_a_network_that_reaches_its_target_stops(engine, mixed_images):
     targets = np.full(len(mixed_images), 10**-2.0)
     fit = engine.fit(SHAPE, mixed_images, start_for(mixed_images, target_mse=targets), TUNING)

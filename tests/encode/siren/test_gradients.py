@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 
@@ -9,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from inrformat.decode.cpu.mlp import TILE_PIXELS
 from inrformat.encode.siren.gradient import errors_and_gradients
-from inrformat.encode.siren.kernel import TILE_PIXELS, loss_and_gradient, workspace_size
+from inrformat.encode.siren.kernel import loss_and_gradient, workspace_size
 from inrformat.networks.siren import Siren
 from inrformat.networks.siren_layout import PaddedLayout
 
@@ -80,7 +82,7 @@ from inrformat.encode.siren import fused
 from inrformat.encode.siren.engine import Shape
 from inrformat.encode.siren.gradient import errors_and_gradients
 from inrformat.encode.siren.start import initial_parameters
-for widths, pixels in (((2, 15, 15, 3), 70), ((2, 28, 3), 130)):
+for widths, pixels in (((2, 15, 15, 3), 70), ((2, 28, 3), 130), ((2, 40, 40, 3), 70)):
     shape = Shape(widths, 30.0)
     assert fused.supports(shape)
     generator = torch.Generator().manual_seed(0)
@@ -103,3 +105,45 @@ def test_fused_kernel_agrees_with_the_batched_form_in_triton_s_interpreter():
         [sys.executable, "-c", INTERPRETED], env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def spilled_bytes(hidden, *, capability, folder):
+    """What the assembler says of the kernel for networks of that shape: bytes spilled to memory, loads and stores."""
+    import triton
+    from triton.backends.compiler import GPUTarget
+    from triton.backends.nvidia.compiler import get_ptxas
+    from triton.compiler import ASTSource
+
+    from inrformat.encode.siren import fused
+
+    layers, width = hidden
+    pad = max(triton.next_power_of_2(width), 16)
+    tile, warps = fused.tiling(pad)
+    fixed = {
+        "LAYERS": layers + 1, "INPUTS": 2, "CHANNELS": 3, "PAD": pad, "TILE": tile, "SPLITS": 4, "PRECISION": "tf32",
+    }  # fmt: skip
+    kernel = fused.fused_kernel
+    kinds = {
+        n: "constexpr" if n in fixed else "*fp32" if n.endswith("_ptr") else "i32" if n == "pixels" else "fp32"
+        for n in kernel.arg_names
+    }
+    target = GPUTarget("cuda", capability, 32)
+    source = ASTSource(kernel, kinds, constexprs=fixed)
+    compiled = triton.compile(source, target=target, options={"num_warps": warps})
+    (folder / "kernel.ptx").write_text(compiled.asm["ptx"])
+    done = subprocess.run(
+        [
+            get_ptxas(capability).path, "-v", f"--gpu-name=sm_{capability}{'a' * (capability >= 90)}",
+            folder / "kernel.ptx", "-o", folder / "kernel.cubin",
+        ], capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    found = re.findall(r"(\d+) bytes spill stores, (\d+) bytes spill loads", done.stderr)
+    assert found, done.stderr
+    return sum(int(n) for pair in found for n in pair)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="Triton is not installed")
+@pytest.mark.parametrize("capability", [80, 90])
+@pytest.mark.parametrize("hidden", [(3, 15), (10, 28), (10, 40)], ids=["3x15", "10x28", "10x40"])
+def test_fused_kernel_keeps_its_state_in_registers(hidden, capability, tmp_path):
+    assert spilled_bytes(hidden, capability=capability, folder=tmp_path) == 0
