@@ -43,14 +43,13 @@ class Shards:
             UsageError: it holds something that is not an .inrd, or files whose classes differ.
         """
         files: list[InrdDataset] = []
-        pieces = [(number, rows) for number, rows in _pieces(source, files)]
-        if not pieces:
+        file, row = _located(source, files)
+        if not files:
             raise UsageError("no data set given")
         names = {tuple(f.classes) for f in files}
         if len(names) > 1:
             raise UsageError("the files do not have the same classes: convert them with one list of classes")
-        file = np.concatenate([np.full(len(rows), number) for number, rows in pieces])
-        return cls(tuple(files), file, np.concatenate([rows for _, rows in pieces]))
+        return cls(tuple(files), file, row)
 
     def __len__(self) -> int:
         return len(self.row)
@@ -74,15 +73,14 @@ class Shards:
 
     def whole_targets(self) -> Tensor | None:
         """The targets of all samples as one tensor, where every file has them so."""
-        columns = [f.column.whole for f in self.files]
-        if any(c is None or c.shape[1:] != columns[0].shape[1:] for c in columns if columns[0] is not None):
-            return None
-        if columns[0] is None:
+        columns = [f.column.whole for f in self.files if f.column.whole is not None]
+        if len(columns) < len(self.files) or len({c.shape[1:] for c in columns}) > 1:
             return None
         result = columns[0].new_empty((len(self), *columns[0].shape[1:]))
+        file, row = torch.from_numpy(self.file), torch.from_numpy(self.row)
         for number, column in enumerate(columns):
-            mine = torch.from_numpy(self.file == number)
-            result[mine] = column[torch.from_numpy(self.row)[mine]]  # type: ignore[index]
+            mine = file == number
+            result[mine] = column[row[mine]]
         return result
 
     def target(self, sample: int) -> Any:
@@ -90,27 +88,23 @@ class Shards:
         return self.files[int(self.file[sample])].column[int(self.row[sample])]
 
 
-def _pieces(source: Any, files: list[InrdDataset]) -> list[tuple[int, NDArray[np.int64]]]:
-    """(number of file, rows in it) in order; files not seen before are appended to ``files``."""
+def _located(source: Any, files: list[InrdDataset]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """File number and row of each sample; files not seen before are appended to ``files``."""
+    if isinstance(source, str | os.PathLike):
+        source = InrdDataset(source)
     if isinstance(source, InrdDataset):
         number = next((k for k, known in enumerate(files) if known is source), len(files))
         if number == len(files):
             files.append(source)
-        return [(number, np.arange(len(source)))]
-    if isinstance(source, str | os.PathLike):
-        return _pieces(InrdDataset(source), files)
+        return np.full(len(source), number), np.arange(len(source))
     if isinstance(source, Subset):
-        inner = _pieces(source.dataset, files)
-        numbers = np.concatenate([np.full(len(rows), n) for n, rows in inner])
-        rows = np.concatenate([rows for _, rows in inner])
+        file, row = _located(source.dataset, files)
         chosen = np.asarray(source.indices, np.int64)
-        # Runs of one file stay together, in the subset's order.
-        cuts = np.flatnonzero(np.diff(numbers[chosen])) + 1
-        return [(int(numbers[part[0]]), rows[part]) for part in np.split(chosen, cuts) if len(part)]
-    if isinstance(source, ConcatDataset):
-        source = source.datasets
-    if isinstance(source, list | tuple):
-        return [piece for part in source for piece in _pieces(part, files)]
-    raise UsageError(
-        f"expected InrdDataset, a path, or a Subset or ConcatDataset of those, got {type(source).__name__}"
-    )
+        return file[chosen], row[chosen]
+    parts = source.datasets if isinstance(source, ConcatDataset) else source
+    if not isinstance(parts, list | tuple):
+        given = type(source).__name__
+        raise UsageError(f"expected InrdDataset, a path, or a Subset or ConcatDataset of those, got {given}")
+    located = [_located(part, files) for part in parts]
+    empty = np.empty(0, np.int64)
+    return np.concatenate([empty, *(f for f, _ in located)]), np.concatenate([empty, *(r for _, r in located)])

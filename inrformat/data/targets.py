@@ -127,7 +127,7 @@ def _multilabel(reader: InrdReader) -> TargetColumn:
     whole = torch.zeros(len(reader), classes)
     counts = np.diff(column.ends, prepend=0)
     whole[np.repeat(np.arange(len(reader)), counts), column.items.copy()] = 1
-    return TargetColumn(lambda k: whole[k], len(reader), whole)
+    return TargetColumn(lambda k: whole[k].clone(), len(reader), whole)
 
 
 def _regression(reader: InrdReader) -> TargetColumn:
@@ -136,7 +136,7 @@ def _regression(reader: InrdReader) -> TargetColumn:
     if len(lengths) > 1:
         raise InvalidFileError("FIELD-TARGET", f"field {VALUES_FIELD!r}: samples of unlike numbers of values")
     whole = torch.from_numpy(column.items.astype(np.float32)).reshape(len(reader), -1)
-    return TargetColumn(lambda k: whole[k], len(reader), whole)
+    return TargetColumn(lambda k: whole[k].clone(), len(reader), whole)
 
 
 def _detection(reader: InrdReader) -> TargetColumn:

@@ -1,6 +1,9 @@
 """Batches from .inrd files: contents, order, state, and what is left behind (nothing)."""
 
 import gc
+import signal
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -148,6 +151,29 @@ def test_nothing_runs_after_break_error_or_end(dataset):
     assert len(threads()) == before
 
 
+FOREVER = """
+import sys
+from inrformat import InrdDataset, InrdLoader
+loader = InrdLoader(InrdDataset(sys.argv[1]), 2, device="cpu", prefetch=3)
+while True:
+    for batch in loader:
+        print("batch", flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_an_interrupt_ends_the_process(tile_file):
+    with subprocess.Popen(
+        [sys.executable, "-c", FOREVER, str(tile_file)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        for _ in range(9):
+            assert process.stdout.readline() == "batch\n"
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=120)
+    assert "KeyboardInterrupt" in errors
+    assert process.returncode in (1, 130, -signal.SIGINT)
+
+
 def test_errors_in_the_background_come_out_where_the_batch_would(dataset, monkeypatch):
     loader = loaded(dataset, 4)
     make = loader._maker.make
@@ -262,8 +288,9 @@ def test_several_files_are_one_set(tile_file, second_file):
     assert (images.int() - torch.stack([i for i, _ in expected]).int()).abs().max() <= 1
     by_path, _ = everything(loaded([tile_file, second_file], 7))
     assert torch.equal(by_path, everything(loaded(ConcatDataset(parts), 4))[0])
-    with pytest.raises(UsageError, match="expected InrdDataset"):
-        loaded([1])
+    for wrong in ([1], []):
+        with pytest.raises(UsageError, match=r"expected InrdDataset|no data set"):
+            loaded(wrong)
 
 
 def test_random_samplers_of_torch_work(dataset):
