@@ -69,6 +69,7 @@ class InrdDataset(VisionDataset):  # type: ignore[misc]  # torchvision carries n
         """
         super().__init__(os.fspath(root), transforms, transform, target_transform)
         self.size = size
+        self._kind = target
         self.reader = InrdReader(root, limits=limits)
         self._device: torch.device | None = None
         self._resident: DeviceRecords | None = None
@@ -142,8 +143,14 @@ class InrdDataset(VisionDataset):  # type: ignore[misc]  # torchvision carries n
         return self._device
 
     def __getstate__(self) -> dict[str, Any]:
-        # Workers and copies reopen the file; resident bytes are copied again when first needed.
-        return {**self.__dict__, "_resident": None}
+        # Workers and copies reopen the file and read its targets; resident bytes are copied when first needed.
+        kept = {name: value for name, value in self.__dict__.items() if value is not self.column}
+        return {**kept, "_resident": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.column = read_targets(self.reader, self._kind)
+        self.__dict__.setdefault("targets", self.column)
 
     def extra_repr(self) -> str:
         """Lines for ``repr``, under torchvision's own."""

@@ -123,8 +123,10 @@ class InrdLoader:
     # -- epochs and state
 
     def set_epoch(self, epoch: int) -> None:
-        """Make the next iteration that of ``epoch``, from its beginning."""
-        self._next = self._at = (epoch, 0)
+        """Make the next iteration that of ``epoch``: from its beginning, or on from a loaded state of that epoch."""
+        if self._next[0] != epoch:
+            self._next = (epoch, 0)
+        self._at = self._next
 
     def state_dict(self) -> dict[str, int]:
         """Where the data stands: after the batches handed out, not after those made ahead.

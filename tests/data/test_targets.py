@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -55,6 +57,12 @@ def test_a_file_with_boxes_is_a_detection_set(rich_file):
     assert target["boxes"].tolist() == [[1, 2, 11, 12], [0, 0, 32, 32]]
     assert target["labels"].tolist() == [0, 1]
     assert isinstance(target["masks"], tv_tensors.Mask) and np.array_equal(target["masks"], MASKS[0])
+
+
+def test_data_sets_of_ragged_targets_can_be_pickled(rich_file):
+    clone = pickle.loads(pickle.dumps(InrdDataset(rich_file)))
+    assert clone[0][1]["boxes"].tolist() == [[1, 2, 11, 12], [0, 0, 32, 32]]
+    assert len(clone.targets) == 3
 
 
 def test_dense_targets_come_as_tensors(rich_file):
