@@ -13,6 +13,7 @@ import numpy as np
 from inrformat.cli.options import OUTCOMES, add_json, print_json
 from inrformat.container.fields import VariableColumn
 from inrformat.container.reader import InrdReader
+from inrformat.errors import UsageError
 
 _FIT_FIELDS = ("fit_steps", "zero_weights_percent")
 
@@ -20,14 +21,23 @@ _FIT_FIELDS = ("fit_steps", "zero_weights_percent")
 def add_parser(commands: Any) -> None:
     """Register the command."""
     parser = commands.add_parser("info", help="what a file holds", description="Say what an .inrd file holds.")
-    parser.add_argument("file", metavar="FILE", type=Path)
+    parser.add_argument("file", metavar="FILE", type=Path, nargs="?")
     parser.add_argument("--per-image", action="store_true", help="a line for each image too")
+    parser.add_argument(
+        "--backends", action="store_true", help="which decoders run on this machine, and why not others"
+    )
     add_json(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the summary of a file."""
+    """Print the summary of a file, or of this machine's decoders."""
+    if arguments.backends:
+        _print_backends(as_json=arguments.json)
+    if arguments.file is None:
+        if not arguments.backends:
+            raise UsageError("info takes a FILE, or --backends")
+        return 0
     with InrdReader(arguments.file) as reader:
         values = describe(reader)
         images = describe_images(reader) if arguments.per_image else []
@@ -38,6 +48,28 @@ def run(arguments: argparse.Namespace) -> int:
     for image in images:
         print("\t".join(f"{key}={value}" for key, value in image.items() if value is not None))
     return 0
+
+
+def _print_backends(*, as_json: bool) -> None:
+    import torch
+
+    from inrformat.decode.dispatch import backend_for, backends
+
+    chosen = {kind: backend_for(torch.device(kind)).name for kind in ("cpu", "cuda") if kind == "cpu" or _has_cuda()}
+    states = {b.name: b.missing or "runs here" for b in backends()}
+    if as_json:
+        print_json({"backends": states, "chosen": chosen})
+        return
+    for name, state in states.items():
+        print(f"{name:<10} {state}")
+    for kind, name in chosen.items():
+        print(f"records on {kind} are decoded by {name}")
+
+
+def _has_cuda() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def describe_images(reader: InrdReader) -> list[dict[str, Any]]:

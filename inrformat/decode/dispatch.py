@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -12,15 +13,18 @@ import torch
 from torch import Tensor
 
 from inrformat.decode import reference
+from inrformat.decode.canvas import Canvas
 from inrformat.decode.geometry import Geometry
 from inrformat.decode.pixels import PixelFormat
 from inrformat.decode.records import DeviceRecords
+from inrformat.decode.reference import Size, output_size
 from inrformat.errors import DeviceError, GeometryError
 
-__all__ = ["BACKENDS", "Backend", "backend_for", "backends", "decode"]
+__all__ = ["BACKENDS", "Backend", "backend_for", "backends", "decode", "decode_images"]
 
 _LOG = logging.getLogger(__name__)
 _BYTES = PixelFormat()
+_BATCH_PIXELS = 1 << 24
 
 BACKENDS = ("triton", "cpu", "reference")
 """Names, fastest first."""
@@ -98,6 +102,28 @@ def decode(
     return _runner(backend_for(records.device, wanted=backend).name)(records, rows, geometry, pixels)
 
 
+def decode_images(records: DeviceRecords, rows: Sequence[int], *, size: Size = None) -> list[Tensor]:
+    """Decode any records upright and whole, each at its native size or at ``size``.
+
+    Returns:
+        One uint8 ``(channels, height, width)`` per row, in order, on the records' device.
+    """
+    chosen = torch.as_tensor(rows, dtype=torch.int64, device=records.device)
+    natives = [(height, width) for _, height, width in records.shapes[chosen].tolist()]
+    groups: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for place, native in enumerate(natives):
+        groups[output_size(native, size)].append(place)
+    images: dict[int, Tensor] = {}
+    for out, places in groups.items():
+        heights, widths = zip(*(natives[p] for p in places), strict=True)
+        at_once = max(_BATCH_PIXELS // (out[0] * out[1]), 1)
+        for first in range(0, len(places), at_once):
+            part = slice(first, first + at_once)
+            view = Canvas.of(heights[part], widths[part]).resize(*out).geometry().to(records.device)
+            images.update(zip(places[part], decode(records, chosen[places[part]], view), strict=True))
+    return [images[place] for place in range(len(natives))]
+
+
 @cache
 def _choose(device: str) -> Backend:
     passed: list[str] = []
@@ -120,6 +146,7 @@ def _choose(device: str) -> Backend:
 @cache
 def _runner(name: str) -> Callable[[DeviceRecords, Tensor, Geometry, PixelFormat], Tensor]:
     if name == "cpu":
+        _LOG.info("the CPU decoder is compiled at its first use on a machine, which takes about half a minute")
         from inrformat.decode.cpu import decode as cpu
 
         return cpu.decode

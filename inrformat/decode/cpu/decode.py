@@ -37,21 +37,19 @@ _prepared: WeakKeyDictionary[Codebook, list[Any]] = WeakKeyDictionary()
 
 def decode(records: DeviceRecords, rows: Tensor, geometry: Geometry, pixels: PixelFormat) -> Tensor:
     """See ``dispatch.decode``; as many images at once as torch is allowed threads."""
-    form = pixels if pixels.dtype in {torch.uint8, torch.float32} else PixelFormat(
-        torch.float32, pixels.mean, pixels.std, channels_last=pixels.channels_last
-    )  # fmt: skip
     chosen = rows.cpu().numpy()
     shapes = records.shapes.numpy()[chosen]
-    out = form.empty((len(chosen), records.channels, *geometry.size), records.device)
-    # The memory of either layout as one flat array, image by image.
-    flat = (out.permute(0, 2, 3, 1) if form.channels_last else out).reshape(-1).numpy()
+    # Compiled code knows float32 alone; it comes to 0.5 .. 255.5 where bytes are wanted.
+    shape = (len(chosen), records.channels, *geometry.size)
+    out = torch.empty(shape, memory_format=pixels.memory_format)
+    flat = (out.permute(0, 2, 3, 1) if pixels.channels_last else out).reshape(-1).numpy()
     status = np.zeros(len(chosen), np.int64)
     batch, maps, networks = _batch(records, chosen, shapes), _maps(geometry), _networks(records.codebook)
     with_threads = []
     for number in np.unique(shapes[:, 0]).tolist():
         network = records.networks[number]
         work = decode_cells if isinstance(network, Cells) else decode_sirens
-        finish = _finish(network, geometry, form)
+        finish = _finish(network, geometry, pixels)
         arguments = (networks[number], records.codebook.tables.slots, batch, maps, finish, geometry.size)
         members = np.flatnonzero(shapes[:, 0] == number)
         parts = np.array_split(members, min(len(members), _TASKS_PER_THREAD * torch.get_num_threads()))

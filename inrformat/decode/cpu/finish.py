@@ -18,7 +18,7 @@ class Finish(NamedTuple):
     Attributes:
         colour: float32 ``(C, C)``, offset: float32: colours in [0, 1] are ``colour^T y + offset``.
         fill: float32 ``(C,)`` in [0, 1]. squared: the share of the window weighs the colour twice (spec section 8.2).
-        scale, shift: float32 ``(C,)``: a pixel is ``scale v + shift`` of the clamped colour v; uint8 rounds down.
+        scale, shift: float32 ``(C,)``: a pixel is ``scale v + shift`` of the clamped colour v.
         strides: int64 ``(3,)``, elements from one channel, row and column to the next.
     """
 
@@ -37,7 +37,7 @@ def finish_rows(channels: Any, cover: Any, form: Finish, pixels: Any) -> None:
 
     Args:
         channels: float32 ``(H, C, W)``. cover: float32 ``(H, W)``, share of the window; ``(0, 0)`` where all is inside.
-        pixels: flat, uint8 or float32, of the image alone.
+        pixels: flat, float32, of the image alone.
     """
     height, count, width = channels.shape
     colours = np.empty((count, width), np.float32)
