@@ -1,4 +1,4 @@
-"""What decoding at other sizes is worth on photographs: against filtering the decoded picture, and against the truth."""
+"""Decoding photographs at other sizes: against filtering the decoded picture, and against the truth."""
 
 import numpy as np
 import pytest

@@ -6,15 +6,19 @@ along a row of pixels. Other maps: each output position sums over the weights of
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from inrformat.decode.cpu.axes import cell_blocks, compiled, hidden_units
+from inrformat.decode.cpu.axes import cell_blocks, compiled
 from inrformat.decode.cpu.sampling import Maps, folded, output_position, source, tap
 from inrformat.networks.cells_render import BORDER
 
 __all__ = ["evaluate_aligned", "evaluate_anywhere"]
+
+_CHUNK = 256
+"""Pixels of one cell that are evaluated together; more would leave the nearest cache."""
 
 
 @compiled
@@ -64,6 +68,7 @@ def _add_strip(
             each leaf starts and ends. scratch: float32 ``(side + 3, W)``. out: float32 ``(H, C, W)``.
     """
     side = len(scratch) - 3
+    shift = 3 if side == 8 else 4 if side == 16 else 5  # divisions would take longer than the rest
     rows, row_of = np.zeros(side + 3, np.int64), np.full(side, -1, np.int64)
     used, left, right = 0, out.shape[2], 0
     for c in range(len(leaves)):
@@ -73,12 +78,12 @@ def _add_strip(
         left, right = min(left, x0), max(right, x1)
         across = blocks_x[3][blocks_x[2][c] : blocks_x[2][c] + side * (x1 - x0)].reshape(side, x1 - x0)
         for i in range(lists[leaves[c], 0], lists[leaves[c], 1]):
-            b = units[i] // side
+            b, a = units[i] >> shift, units[i] & side - 1
             if row_of[b] < 0:
                 row_of[b], rows[used] = used, b
                 scratch[used] = 0
                 used += 1
-            row, wave, weight = scratch[row_of[b], x0:x1], across[units[i] % side], weights[i]
+            row, wave, weight = scratch[row_of[b], x0:x1], across[a], weights[i]
             for x in range(x1 - x0):
                 row[x] += weight * wave[x]
     scratch[used : used + 3] = 0
@@ -94,48 +99,95 @@ def _add_strip(
 
 
 @compiled
-def _add_at(net: Any, sparse: Any, x: float, y: float, weight: float, waves: Any, outputs: Any) -> None:
-    """Network channels at one position inside the image, times ``weight``, added to ``outputs (C,)``.
+def evaluate_anywhere(net: Any, sparse: Any, maps: Maps, b: int, out: Any) -> None:
+    """Fill ``out``, float32 ``(H, C, W)``, under a map that is not aligned; sample b of ``maps``.
 
-    ``waves``: float64 ``(2, 32)``, scratch.
+    Output pixels are sorted by the cell they look into: then each cell's weights are taken once, for many pixels at a
+    time.
     """
-    cover, starts, units, weights, ends = sparse
-    row = min(max(int((y + BORDER) // 8), 0), cover.shape[0] - 1)
-    column = min(max(int((x + BORDER) // 8), 0), cover.shape[1] - 1)
-    leaf = cover[row, column]
-    side = 32 if leaf < ends[2] else 16 if leaf < ends[3] else 8
-    first, last = starts[leaf * net.channels], starts[(leaf + 1) * net.channels]
-    highest = 0
-    for i in range(first, last):
-        highest = max(highest, units[i] // side, units[i] % side)
-    span = side // 8
-    hidden_units(x / side - column // span, highest + 1, side, waves[0])
-    hidden_units(y / side - row // span, highest + 1, side, waves[1])
-    for k in range(net.channels):
-        total = 0.0
-        for i in range(starts[leaf * net.channels + k], starts[leaf * net.channels + k + 1]):
-            total += weights[i] * waves[1, units[i] // side] * waves[0, units[i] % side]
-        outputs[k] += weight * total
+    height, _, width = out.shape
+    leaves = sparse[4][4]
+    x, y = np.empty(height * width), np.empty(height * width)
+    leaf, column_of, row_of = np.empty(height * width, np.int32), np.empty(leaves, np.int32), np.empty(leaves, np.int32)
+    _corners(sparse[0], column_of, row_of)
+    out[:] = 0
+    nx, ny = maps.counts[b]
+    for tx in range(nx):
+        offset_x, weight_x = tap(tx, nx)
+        for ty in range(ny):
+            offset_y, weight_y = tap(ty, ny)
+            shift = offset_x * maps.reach[b, 0], offset_y * maps.reach[b, 1]
+            _locate(maps, b, shift, width, sparse[0], x, y, leaf)
+            order = np.argsort(leaf, kind="mergesort")
+            first = 0
+            while first < len(order):
+                here = leaf[order[first]]
+                last = first + 1
+                while last < len(order) and last < first + _CHUNK and leaf[order[last]] == here:
+                    last += 1
+                corner = column_of[here], row_of[here]
+                _add_leaf(sparse, here, corner, x, y, order[first:last], np.float32(weight_x * weight_y), out)
+                first = last
 
 
 @compiled
-def evaluate_anywhere(net: Any, sparse: Any, maps: Maps, b: int, out: Any) -> None:
-    """Fill ``out``, float32 ``(H, C, W)``, under a map that is not aligned; sample b of ``maps``."""
-    height, channels, width = out.shape
-    waves, outputs = np.empty((2, 32)), np.empty(channels)
-    nx, ny = maps.counts[b]
-    for row in range(height):
-        for column in range(width):
-            outputs[:] = 0
-            centre_x, centre_y = output_position(maps, b, row, column)
-            for tx in range(nx):
-                offset_x, weight_x = tap(tx, nx)
-                for ty in range(ny):
-                    offset_y, weight_y = tap(ty, ny)
-                    x, y = source(
-                        maps, b, centre_x + offset_x * maps.reach[b, 0], centre_y + offset_y * maps.reach[b, 1]
-                    )
-                    x, y = folded(maps, b, x, y)
-                    _add_at(net, sparse, x, y, weight_x * weight_y, waves, outputs)
-            for k in range(channels):
-                out[row, k, column] = outputs[k]
+def _corners(cover: Any, columns: Any, rows: Any) -> None:
+    """Column and row of each leaf's top left 8 px block."""
+    for row in range(cover.shape[0] - 1, -1, -1):
+        for column in range(cover.shape[1] - 1, -1, -1):
+            columns[cover[row, column]], rows[cover[row, column]] = column, row
+
+
+@compiled
+def _locate(maps: Maps, b: int, shift: tuple[float, float], width: int, cover: Any, x: Any, y: Any, leaf: Any) -> None:
+    """Source position and leaf of every output pixel, moved by ``shift`` output pixels."""
+    for i in range(len(leaf)):
+        at_x, at_y = output_position(maps, b, i // width, i % width)
+        at_x, at_y = source(maps, b, at_x + shift[0], at_y + shift[1])
+        x[i], y[i] = folded(maps, b, at_x, at_y)
+        row = min(max(int((y[i] + BORDER) // 8), 0), cover.shape[0] - 1)
+        leaf[i] = cover[row, min(max(int((x[i] + BORDER) // 8), 0), cover.shape[1] - 1)]
+
+
+@compiled
+def _add_leaf(
+    sparse: Any, leaf: int, corner: tuple[int, int], x: Any, y: Any, chosen: Any, scale: float, out: Any
+) -> None:
+    """Add one leaf's colours, times ``scale``, at the output pixels ``chosen``."""
+    _, starts, units, weights, ends = sparse
+    _, channels, width = out.shape
+    shift = 5 if leaf < ends[2] else 4 if leaf < ends[3] else 3
+    side, count = 1 << shift, len(chosen)
+    across, down = np.empty((side, count), np.float32), np.empty((side, count), np.float32)
+    u, v = np.empty(count), np.empty(count)
+    for i in range(count):
+        u[i], v[i] = x[chosen[i]] / side - corner[0] * 8 / side, y[chosen[i]] / side - corner[1] * 8 / side
+    highest = 0
+    for i in range(starts[leaf * channels], starts[(leaf + 1) * channels]):
+        highest = max(highest, units[i] >> shift, units[i] & side - 1)
+    _waves(u, side, highest + 1, across)
+    _waves(v, side, highest + 1, down)
+    total = np.empty(count, np.float32)
+    for k in range(channels):
+        total[:] = 0
+        for i in range(starts[leaf * channels + k], starts[leaf * channels + k + 1]):
+            wave, factor, weight = across[units[i] & side - 1], down[units[i] >> shift], weights[i]
+            for n in range(count):
+                total[n] += weight * wave[n] * factor[n]
+        for n in range(count):
+            out[chosen[n] // width, k, chosen[n] % width] += scale * total[n]
+
+
+@compiled
+def _waves(u: Any, side: int, count: int, values: Any) -> None:
+    """The first ``count`` hidden units at cell coordinates ``u (n,)``, by the cosine's recurrence."""
+    norm = math.sqrt(2 / side)
+    values[0] = math.sqrt(1 / side)
+    twice, before, here = 2 * np.cos(math.pi * u), np.full(len(u), norm), norm * np.cos(math.pi * u)
+    for k in range(1, count):
+        row = values[k]
+        for n in range(len(u)):
+            row[n] = here[n]
+            following = twice[n] * here[n] - before[n]
+            before[n] = here[n]
+            here[n] = following
