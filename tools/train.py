@@ -123,7 +123,7 @@ def cifar_resnet(classes: int, *, width: int = 16, blocks: int = 3) -> nn.Module
 MODELS = {
     "resnet18": lambda classes: resnet18(num_classes=classes),
     "resnet20": cifar_resnet,
-    "resnet8": lambda classes: cifar_resnet(classes, blocks=1),
+    "resnet8": lambda classes: cifar_resnet(classes, blocks=1, width=8),
 }
 
 
