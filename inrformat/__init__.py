@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from inrformat.container.reader import InrdReader
     from inrformat.container.writer import InrdWriter
     from inrformat.data.dataset import InrdDataset
+    from inrformat.data.loader import InrdLoader
+    from inrformat.data.transforms.plan import explain
 
 __version__ = "0.1.0.dev0"
 
@@ -40,6 +42,7 @@ __all__ = [
     "GeometryError",
     "InrdDataset",
     "InrdError",
+    "InrdLoader",
     "InrdReader",
     "InrdWriter",
     "InvalidFileError",
@@ -51,13 +54,16 @@ __all__ = [
     "TruncatedFileError",
     "UnsupportedVersionError",
     "UsageError",
+    "explain",
 ]
 
 _HOMES = {
     "InrdDataset": "inrformat.data.dataset",
+    "InrdLoader": "inrformat.data.loader",
     "InrdReader": "inrformat.container.reader",
     "InrdWriter": "inrformat.container.writer",
     "Limits": "inrformat.container.limits",
+    "explain": "inrformat.data.transforms.plan",
 }
 
 

@@ -54,10 +54,40 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--skip-unreadable", action="store_true", help="leave unreadable images out instead of stopping"
     )
+    _add_target_flags(parser)
     add_cells_flags(parser)
     add_siren_flags(parser)
     add_json(parser)
     parser.set_defaults(run=run)
+
+
+def _add_target_flags(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("targets other than class folders")
+    group.add_argument(
+        "--annotations",
+        metavar="PATH",
+        type=Path,
+        help="COCO .json, or folder of YOLO .txt files: boxes, outlines, ...",
+    )
+    group.add_argument(
+        "--masks", metavar="DIR", type=Path, help="semantic masks: .png of class numbers, named as images"
+    )
+    group.add_argument("--class-names", metavar="FILE", type=Path, help=".yaml of YOLO, or text with one name a line")
+
+
+def _annotated(source: ImageSource, arguments: argparse.Namespace) -> ImageSource:
+    """The source with the targets that were asked for."""
+    if arguments.annotations is None and arguments.masks is None:
+        if arguments.class_names is not None:
+            raise UsageError("--class-names goes with --annotations or --masks")
+        return source
+    from inrformat.convert.annotations import read_annotations, read_class_names, with_masks
+
+    classes = read_class_names(arguments.class_names) if arguments.class_names is not None else ()
+    found = read_annotations(arguments.annotations, classes=classes) if arguments.annotations is not None else None
+    if arguments.masks is not None:
+        found = with_masks(found, arguments.masks, classes=classes)
+    return source if found is None else source.annotated(found)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -69,7 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
     from inrformat.data.residency import checked_device
 
     device = checked_device(arguments.device)
-    source = scan_folder(arguments.source).limited(arguments.limit)
+    source = _annotated(scan_folder(arguments.source), arguments).limited(arguments.limit)
     with bar(len(source), unit=" images", what="converting", quiet=arguments.json) as progress:
         summary = convert(
             source,

@@ -79,6 +79,8 @@ RULES = {
         _error("FIELD-SIZE", "a field's values take exactly its bytes, one value a record"),
         _error("FIELD-UTF8", "text fields are valid UTF-8"),
         _error("FIELD-LABEL", "the field label is int64 and its values number the classes"),
+        _error("FIELD-TARGET", "a target's field has the type, count and finite numbers its name demands"),
+        _error("FIELD-MASK", "a mask is one zstd frame of exactly the bytes its image's size demands"),
         _error("FILE-CHANGED", "a pickled reader finds the file it was made from"),
         _error("NAME-SAFE", "names used for export are relative paths that stay inside the target folder"),
         _error("LIMIT-RECORDS", "records within the reader's limit"),

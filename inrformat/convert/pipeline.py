@@ -15,6 +15,8 @@ from inrformat.container.fields import FieldType, encode_field
 from inrformat.container.metadata import Metadata
 from inrformat.container.packing import compress
 from inrformat.container.writer import InrdWriter, payload_room
+from inrformat.convert.annotations import Annotations
+from inrformat.convert.columns import TargetColumns
 from inrformat.convert.sources import ImageSource, load_image
 from inrformat.encode.record import Encoder, Image, Outcome, RecordRoom, SettlingEncoder
 from inrformat.errors import SourceError
@@ -146,10 +148,11 @@ def convert(
     reports: list[tuple[int, int, int]] = []
     outcomes: list[Outcome] = []
     moments = _ChannelMoments()
+    targets = TargetColumns(source.annotations or Annotations())
     with InrdWriter(output) as writer:
         codebook = _learn(encoder, loader, _shuffled(len(source), seed), sample_images=sample_images)
         for numbers, images in loader.chunks(range(len(source))):
-            for record, image in zip(encoder.encode(images), images, strict=True):
+            for number, record, image in zip(numbers, encoder.encode(images), images, strict=True):
                 writer.add(
                     record.data,
                     height=record.height,
@@ -161,6 +164,7 @@ def convert(
                 outcomes.append(record.outcome)
                 reports.append((record.steps, round(100 * record.sparsity), record.pruning_saved_bytes))
                 moments.add(image)
+                targets.add(source.names[number], height=record.height, width=record.width)
             kept += numbers
             on_images(len(numbers))
         final = source.subset(kept)
@@ -168,6 +172,8 @@ def convert(
         if final.labels is not None:
             writer.add_field(LABEL_FIELD, FieldType.INT64, np.array(final.labels, np.int64))
         writer.add_field(NAME_FIELD, FieldType.UTF8, final.names)
+        for name, kind, column in targets.fields():
+            writer.add_field(name, kind, column)
         columns = dict(zip((STEPS_FIELD, SPARSITY_FIELD, SAVED_FIELD), zip(*reports, strict=True), strict=True))
         for name, values in columns.items() if any(columns[STEPS_FIELD]) else ():
             if any(values) or name != SAVED_FIELD:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from inrformat.convert.annotations import Annotations
 from inrformat.decode.reference import output_size
 from inrformat.encode.record import Image as Pixels
 from inrformat.errors import SourceError
@@ -27,12 +28,14 @@ class ImageSource:
     Attributes:
         root: the folder. names: paths relative to it, with forward slashes, in order of class and then name.
         classes: class names, sorted. labels: class number of each image, or None where there are no classes.
+        annotations: boxes and other targets of the images.
     """
 
     root: Path
     names: tuple[str, ...]
     classes: tuple[str, ...]
     labels: tuple[int, ...] | None
+    annotations: Annotations | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -47,7 +50,17 @@ class ImageSource:
     def subset(self, chosen: list[int]) -> ImageSource:
         """The images at those positions, with all classes kept."""
         labels = None if self.labels is None else tuple(self.labels[i] for i in chosen)
-        return ImageSource(self.root, tuple(self.names[i] for i in chosen), self.classes, labels)
+        return replace(self, names=tuple(self.names[i] for i in chosen), labels=labels)
+
+    def annotated(self, annotations: Annotations) -> ImageSource:
+        """The same images with targets; their classes take the place of folders.
+
+        Raises:
+            SourceError: none of the images is annotated.
+        """
+        if not any(Path(name).stem in annotations.by_stem for name in self.names):
+            raise SourceError(f"{self.root}: none of its images has an annotation of the same file name")
+        return replace(self, classes=annotations.classes, labels=None, annotations=annotations)
 
 
 def scan_folder(root: str | os.PathLike[str]) -> ImageSource:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -12,32 +12,33 @@ import torch
 from torchvision import tv_tensors
 from torchvision.datasets import VisionDataset
 
-from inrformat.container.fields import VariableColumn
 from inrformat.container.limits import DEFAULT_LIMITS, Limits
 from inrformat.container.reader import InrdReader
+from inrformat.data.mapping import mapped
 from inrformat.data.residency import checked_device, load_resident
+from inrformat.data.targets import UNLABELLED, read_targets
+from inrformat.decode.canvas import Canvas
 from inrformat.decode.records import DeviceRecords, join_records
-from inrformat.decode.reference import Size, decode_images
+from inrformat.decode.reference import Size, decode_images, output_size
 from inrformat.errors import InvalidFileError
 from inrformat.networks.codebook import Codebook
 
 __all__ = ["UNLABELLED", "InrdDataset"]
 
-UNLABELLED = -1
-"""Target of every sample of a file without labels, as in ``torchvision.datasets.STL10(split="unlabeled")``."""
-
 
 class InrdDataset(VisionDataset):  # type: ignore[misc]  # torchvision carries no types
     """Images and labels of an .inrd file, decoded when asked for.
 
-    ``ds[i]`` is ``(image, target)``: a uint8 ``tv_tensors.Image`` ``(3, height, width)`` and an int, both after the
-    transforms. A ``DataLoader`` fetches whole batches (``__getitems__``), which decodes them together. Opened plain,
-    each image is read from the file when it is needed, in as many worker processes as you like; after ``to(device)``
-    the file's bytes live on that device and images come out there.
+    ``ds[i]`` is ``(image, target)``: a uint8 ``tv_tensors.Image`` ``(3, height, width)`` and the target, a class number
+    or what else the file holds (``inrformat.data.targets``), both after the transforms. A ``DataLoader`` fetches whole
+    batches (``__getitems__``), which decodes them together. Opened plain, each image is read from the file when it is
+    needed, in as many worker processes as you like; after ``to(device)`` the file's bytes live on that device and
+    images come out there.
 
     Attributes:
-        classes: class names. class_to_idx: their numbers. targets: the label of every sample.
-        reader: the open file, for its metadata and other field columns.
+        classes: class names. class_to_idx: their numbers. targets: of every sample, in native pixels; of class
+            numbers a list of ints. column: the same, before it was made a list.
+        reader: the open file, for its metadata and other field columns. codebook: its networks and symbol tables.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class InrdDataset(VisionDataset):  # type: ignore[misc]  # torchvision carries n
         transforms: Callable[..., Any] | None = None,
         *,
         size: Size = None,
+        target: str | Sequence[str] | None = None,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         """Open a file.
@@ -57,35 +59,31 @@ class InrdDataset(VisionDataset):  # type: ignore[misc]  # torchvision carries n
             transform, target_transform, transforms: as in every torchvision data set: on the image, on the target, or
                 on both together.
             size: decode at this size instead of the native one: an int for the short side, or (height, width).
+            target: what the target is: "class", "multilabel", "regression", "detection", "semantic", "keypoints",
+                "caption", the name of a field column, or several of them for a tuple. By default what the file is for.
             limits: what a file may ask of this machine.
 
         Raises:
+            UsageError: the file holds no such target.
             InvalidFileError, UnsupportedVersionError: the file is damaged, not an .inrd, or too new.
         """
         super().__init__(os.fspath(root), transforms, transform, target_transform)
         self.size = size
+        self._kind = target
         self.reader = InrdReader(root, limits=limits)
         self._device: torch.device | None = None
         self._resident: DeviceRecords | None = None
         try:
-            self._codebook = Codebook.from_map(self.reader.codebook, limits=limits)
-            self._codebook.check(self.reader.index, limits=limits)
+            self.codebook = Codebook.from_map(self.reader.codebook, limits=limits)
+            self.codebook.check(self.reader.index, limits=limits)
             self.classes: list[str] = list(self.reader.metadata.classes)
             self.class_to_idx: dict[str, int] = {name: k for k, name in enumerate(self.classes)}
-            self.targets: list[int] = self._read_targets()
+            self.column = read_targets(self.reader, target)
+            labels = self.column.whole
+            plain = labels is not None and labels.ndim == 1 and not labels.is_floating_point()
+            self.targets: Sequence[Any] = labels.tolist() if plain and labels is not None else self.column
         except InvalidFileError as error:
             raise error.in_file(self.reader.path) from error.__cause__
-
-    def _read_targets(self) -> list[int]:
-        labels = self.reader.field("label")
-        if labels is None:
-            return [UNLABELLED] * len(self.reader)
-        if isinstance(labels, VariableColumn) or labels.dtype != np.int64:
-            raise InvalidFileError("FIELD-LABEL", "field 'label' is not of type int64")
-        if len(labels) and not (labels.min() >= 0 and labels.max() < max(len(self.classes), 1)):
-            raise InvalidFileError("FIELD-LABEL", f"field 'label' has values outside the {len(self.classes)} classes")
-        targets: list[int] = labels.tolist()
-        return targets
 
     def __len__(self) -> int:
         return len(self.reader)
@@ -99,19 +97,27 @@ class InrdDataset(VisionDataset):  # type: ignore[misc]  # torchvision carries n
         numbers = [self._checked(i) for i in indices]
         records, rows = self._records(numbers)
         images = decode_images(records, rows, size=self.size)
-        return [self._transformed(image, self.targets[k]) for image, k in zip(images, numbers, strict=True)]
+        return [self._transformed(image, self._target(k)) for image, k in zip(images, numbers, strict=True)]
+
+    def _target(self, number: int) -> Any:
+        """The target of a sample, in the pixels of the image as it is decoded."""
+        target = self.targets[number]
+        native = int(self.reader.index.heights[number]), int(self.reader.index.widths[number])
+        if self.size is None or self.column.whole is not None:
+            return target
+        return mapped(target, Canvas.of([native[0]], [native[1]]).resize(*output_size(native, self.size)).geometry())
 
     def _records(self, numbers: list[int]) -> tuple[DeviceRecords, list[int]]:
         if self._device is None:
             data, index = self.reader.records(numbers), self.reader.index
             shapes = np.stack([index.networks[numbers], index.heights[numbers], index.widths[numbers]], axis=1)
-            records = join_records(data, self._codebook, shapes=shapes, device=torch.device("cpu"))
+            records = join_records(data, self.codebook, shapes=shapes, device=torch.device("cpu"))
             return records, list(range(len(numbers)))
         if self._resident is None:
-            self._resident = load_resident(self.reader, self._codebook, self._device)
+            self._resident = load_resident(self.reader, self.codebook, self._device)
         return self._resident, numbers
 
-    def _transformed(self, image: torch.Tensor, target: int) -> tuple[Any, Any]:
+    def _transformed(self, image: torch.Tensor, target: Any) -> tuple[Any, Any]:
         sample = tv_tensors.Image(image), target
         return sample if self.transforms is None else self.transforms(*sample)
 
@@ -128,7 +134,7 @@ class InrdDataset(VisionDataset):  # type: ignore[misc]  # torchvision carries n
             device: "cuda", "cuda:N", "cpu" (the bytes in this process's memory) or "auto".
         """
         self._device = checked_device(device)
-        self._resident = load_resident(self.reader, self._codebook, self._device)
+        self._resident = load_resident(self.reader, self.codebook, self._device)
         return self
 
     @property
@@ -137,8 +143,14 @@ class InrdDataset(VisionDataset):  # type: ignore[misc]  # torchvision carries n
         return self._device
 
     def __getstate__(self) -> dict[str, Any]:
-        # Workers and copies reopen the file; resident bytes are copied again when first needed.
-        return {**self.__dict__, "_resident": None}
+        # Workers and copies reopen the file and read its targets; resident bytes are copied when first needed.
+        kept = {name: value for name, value in self.__dict__.items() if value is not self.column}
+        return {**kept, "_resident": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.column = read_targets(self.reader, self._kind)
+        self.__dict__.setdefault("targets", self.column)
 
     def extra_repr(self) -> str:
         """Lines for ``repr``, under torchvision's own."""

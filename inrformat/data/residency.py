@@ -1,18 +1,54 @@
-"""The file's bytes on a device: copied once, after which decoding reads nothing from the host."""
+"""Where a file's records wait for the decoder: on its device, in host memory, or in the file itself.
+
+Only compressed bytes ever cross the bus. What is read by the batch is checked on the very bytes that are handed on.
+"""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
+from inrformat.coding.rans_torch import TorchTables
+from inrformat.container.checksum import crc32c_many
+from inrformat.container.layout import SectionKind
 from inrformat.container.reader import InrdReader
 from inrformat.decode.records import DeviceRecords
-from inrformat.errors import DeviceError
+from inrformat.errors import ChecksumError, DeviceError, UsageError
 from inrformat.networks.codebook import Codebook
 
-__all__ = ["checked_device", "load_resident"]
+__all__ = ["Part", "RecordStore", "Residency", "checked_device", "load_resident"]
+
+_DEFAULT_SHARE = 0.5
+"""Of a device's free memory that records may take where no budget is given."""
+
+
+class Residency(StrEnum):
+    """Where the compressed bytes are kept."""
+
+    DEVICE = "device"
+    """All on the device that decodes: in GPU memory on CUDA."""
+    PINNED = "pinned"
+    """In host memory (page-locked for CUDA), copied over the bus by the batch."""
+    MMAP = "mmap"
+    """In the file, mapped: read by the batch, cached by the operating system as it sees fit."""
+    AUTO = "auto"
+    """As many records from the first on as a budget allows on the device, the rest mapped."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """Some samples of a batch: their places in it, int64 ``(n,)`` numpy, and their ``rows`` of ``records``."""
+
+    places: NDArray[np.int64]
+    records: DeviceRecords
+    rows: Tensor
 
 
 def checked_device(name: str | torch.device) -> torch.device:
@@ -32,17 +68,138 @@ def checked_device(name: str | torch.device) -> torch.device:
     return device
 
 
-def load_resident(reader: InrdReader, codebook: Codebook, device: torch.device) -> DeviceRecords:
-    """Copy the payload, the record places and the symbol tables of a file to ``device``, checksums verified."""
-    payload = reader.payload().view("<i2")
-    if sys.byteorder == "big":
-        payload = payload.astype(np.int16)
-    index = reader.index
+def load_resident(
+    reader: InrdReader, codebook: Codebook, device: torch.device, *, count: int | None = None
+) -> DeviceRecords:
+    """Copy the payload, the record places and the symbol tables of a file to ``device``, checksums verified.
+
+    Args:
+        count: only the first so many records.
+    """
+    payload, index = reader.payload(), reader.index
+    records = len(index) if count is None else count
+    if records < len(index):
+        payload = payload[: int(index.offsets_bytes[records])]
     return DeviceRecords.of(
-        payload,
-        offsets=index.offsets_bytes,
-        lengths=index.lengths_bytes,
-        shapes=np.stack([index.networks, index.heights, index.widths], axis=1),
+        _words(payload),
+        offsets=index.offsets_bytes[:records],
+        lengths=index.lengths_bytes[:records],
+        shapes=_shapes(reader)[:records],
         codebook=codebook,
         device=device,
     )
+
+
+def _words(payload: NDArray[np.uint8]) -> NDArray[np.int16]:
+    words: NDArray[np.int16] = payload.view("<i2")
+    return words.astype(np.int16) if sys.byteorder == "big" else words
+
+
+def _shapes(reader: InrdReader) -> NDArray[np.int64]:
+    index = reader.index
+    return np.stack([index.networks, index.heights, index.widths], axis=1)
+
+
+class RecordStore:
+    """The records of one file, ready to be decoded by the batch.
+
+    Attributes:
+        resident: how many records, from the first on, are kept on the device. device: where they are decoded.
+    """
+
+    def __init__(
+        self,
+        reader: InrdReader,
+        codebook: Codebook,
+        device: torch.device,
+        *,
+        residency: Residency = Residency.AUTO,
+        budget_bytes: int | None = None,
+    ) -> None:
+        """Copy what is to be resident.
+
+        Args:
+            budget_bytes: for AUTO, what the records may take of the device; half of what is free by default.
+        """
+        if budget_bytes is not None and residency is not Residency.AUTO:
+            raise UsageError(f"a budget goes with residency auto, not with {residency}")
+        self._reader, self._codebook, self.device = reader, codebook, device
+        index = reader.index
+        self._shapes = _shapes(reader)
+        self._strides = np.diff(index.offsets_bytes, append=self._payload_bytes)
+        self.resident = self._resident_count(residency, budget_bytes)
+        self._records = load_resident(reader, codebook, device, count=self.resident) if self.resident else None
+        self._tables = self._records.tables if self._records else TorchTables.of(codebook.tables, device)
+        self._host = self._host_bytes(residency) if self.resident < len(index) else None
+
+    @property
+    def resident_bytes(self) -> int:
+        """Bytes of records on the device."""
+        return int(self._strides[: self.resident].sum())
+
+    @property
+    def _payload_bytes(self) -> int:
+        return self._reader.header.section(SectionKind.PAYLOAD).stored_bytes
+
+    def _resident_count(self, residency: Residency, budget_bytes: int | None) -> int:
+        if residency in (Residency.PINNED, Residency.MMAP):
+            return 0
+        if residency is Residency.DEVICE or (budget_bytes is None and self.device.type != "cuda"):
+            return len(self._reader)
+        if budget_bytes is None:
+            budget_bytes = int(_DEFAULT_SHARE * torch.cuda.mem_get_info(self.device)[0])
+        ends = np.append(self._reader.index.offsets_bytes[1:], self._payload_bytes)
+        return int(np.searchsorted(ends, budget_bytes, side="right"))
+
+    def _host_bytes(self, residency: Residency) -> NDArray[np.uint8]:
+        if residency is Residency.PINNED:
+            payload = torch.from_numpy(self._reader.payload())
+            pinned: NDArray[np.uint8] = (payload.pin_memory() if self.device.type == "cuda" else payload).numpy()
+            return pinned
+        offset = self._reader.header.section(SectionKind.PAYLOAD).offset_bytes
+        return np.memmap(self._reader.path, np.uint8, "r", offset=offset, shape=(self._payload_bytes,))
+
+    def parts(self, rows: NDArray[np.int64], places: NDArray[np.int64]) -> list[Part]:
+        """The records ``rows (n,)`` of the file, which stand at ``places (n,)`` of a batch, on the device."""
+        kept = rows < self.resident
+        result = []
+        if self._records is not None and kept.any():
+            result.append(Part(places[kept], self._records, self._sent(rows[kept])))
+        if not kept.all():
+            staged = self._staged(rows[~kept])
+            result.append(Part(places[~kept], staged, torch.arange(len(staged), device=self.device)))
+        return result
+
+    def _staged(self, rows: NDArray[np.int64]) -> DeviceRecords:
+        """The bytes of some records, copied to the device end to end."""
+        if self._host is None:
+            raise UsageError("the store was closed")
+        index = self._reader.index
+        starts, sizes = index.offsets_bytes[rows], self._strides[rows]
+        data = [self._host[a : a + n] for a, n in zip(starts.tolist(), sizes.tolist(), strict=True)]
+        words = np.concatenate(data)  # a copy: what is checked is what is decoded
+        ends = np.cumsum(sizes)
+        self._check(words, rows, ends - sizes)
+        return DeviceRecords(
+            self._sent(_words(words)),
+            self._sent(ends - sizes),
+            self._sent(index.lengths_bytes[rows]),
+            self._sent(self._shapes[rows]),
+            self._tables,
+            self._codebook,
+        )
+
+    def _check(self, words: NDArray[np.uint8], rows: NDArray[np.int64], starts: NDArray[np.int64]) -> None:
+        index = self._reader.index
+        lengths = index.lengths_bytes[rows]
+        data = [words[a : a + n].tobytes() for a, n in zip(starts.tolist(), lengths.tolist(), strict=True)]
+        for k, computed in zip(rows.tolist(), crc32c_many(data), strict=True):
+            if computed != index.crcs[k]:
+                detail = f"record {k}: CRC-32C is {computed:08x}, stored {index.crcs[k]:08x}"
+                raise ChecksumError("RECORD-CRC", detail, path=self._reader.path)
+
+    def _sent(self, array: NDArray[Any]) -> Tensor:
+        tensor = torch.from_numpy(np.ascontiguousarray(array))
+        if self.device.type != "cuda":
+            return tensor
+        return tensor.pin_memory().to(self.device, non_blocking=True)

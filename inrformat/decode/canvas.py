@@ -191,8 +191,13 @@ class Canvas:
         same_rule = len({(c.outside, c.fill) for c in exposing}) <= 1
         if not same_rule or (self.displacement is None) != (other.displacement is None):
             raise GeometryError("the alternatives treat what is outside the image differently")
+        # A sample with nothing outside in view must not fade at its edges under the other's rule.
+        ours, theirs = (
+            replace(c, softness=torch.full_like(c.softness, 1e-6)) if c.outside is Outside.EXTEND and exposing else c
+            for c in (self, other)
+        )
         pick = {
-            n: torch.where(mask.reshape(-1, *[1] * (getattr(self, n).ndim - 1)), getattr(self, n), getattr(other, n))
+            n: torch.where(mask.reshape(-1, *[1] * (getattr(ours, n).ndim - 1)), getattr(ours, n), getattr(theirs, n))
             for n in ("height", "width", "matrices", "windows", "softness")
         }
         displacement = self.displacement

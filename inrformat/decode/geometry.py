@@ -140,8 +140,8 @@ class Geometry:
             displacement=None if self.displacement is None else self.displacement.to(device),
         )
 
-    def __getitem__(self, samples: slice) -> Geometry:
-        """Some of the samples."""
+    def __getitem__(self, samples: slice | Tensor) -> Geometry:
+        """Some of the samples: a slice, or their numbers as int64 ``(n,)``."""
         return replace(
             self,
             matrices=self.matrices[samples],

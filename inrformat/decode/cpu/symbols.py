@@ -169,7 +169,7 @@ def _collect(net: Any, classes: Any, level: int, values: Any, at: int, step: flo
                 fill[1] = n
                 starts[leaf * net.channels + channel + 1] = n
             fill[0] = leaf + 1
-            fill[2 + level] = leaf + 1
+    fill[2 + level] = fill[0]  # also where the image has no cell of this size
     return at
 
 

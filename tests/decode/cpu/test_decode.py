@@ -11,9 +11,10 @@ from inrformat.coding.rans import RansDecoder
 from inrformat.decode import dispatch, reference
 from inrformat.decode.canvas import Canvas
 from inrformat.decode.pixels import PixelFormat
+from inrformat.encode.cells.encoder import CellsEncoder, CellsOptions
 from inrformat.errors import InvalidFileError, UsageError
 
-from ..conftest import NAMES, geometries
+from ..conftest import NAMES, geometries, resident
 
 ROWS = torch.tensor([2, 0, 1, 0])
 FLOAT = PixelFormat(torch.float32)
@@ -29,6 +30,16 @@ def test_pixels_are_those_of_the_reference(request, family, name):
     assert (decoded - expected).abs().max() < 0.2 / 255
     levels = dispatch.decode(records, ROWS, geometry, backend="cpu").int() - (expected * 255 + 0.5).floor().int()
     assert levels.abs().max() <= 1
+
+
+@pytest.mark.parametrize("quality", [5, 50])
+def test_images_without_cells_of_some_size_decode_like_others(photo_tiles, quality):
+    flat = [np.full((32, 32, 3), level, np.uint8) for level in (0, 90, 255)]
+    records = resident(CellsEncoder(CellsOptions(quality=quality)), [*flat, *photo_tiles["coffee"][:3]])
+    rows = torch.arange(6)
+    view = Canvas.of([32] * 6, [32] * 6).resize(32, 32).geometry()
+    expected = reference.decode(records, rows, view).clamp(0, 1)
+    assert (dispatch.decode(records, rows, view, FLOAT, backend="cpu") - expected).abs().max() < 0.2 / 255
 
 
 def test_every_form_holds_the_same_pixels(cells_records):

@@ -1,0 +1,226 @@
+"""Targets of samples: which field columns of a file make which kind of target, and batches of them.
+
+A kind reads its columns once and gives the target of one sample in its image's native pixels. ``KINDS`` names them
+all; a field of any other name is a target as it is stored: bytes, text, numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torchvision import tv_tensors
+
+from inrformat.container.fields import FieldType, VariableColumn
+from inrformat.container.reader import InrdReader
+from inrformat.data.masks import unpack_instances, unpack_semantic
+from inrformat.errors import InvalidFileError, UsageError
+
+__all__ = [
+    "BOXES_FIELD", "BOX_LABELS_FIELD", "CAPTION_FIELD", "INSTANCES_FIELD", "KEYPOINTS_FIELD", "KINDS", "LABELS_FIELD",
+    "LABEL_FIELD", "SEMANTIC_FIELD", "UNLABELLED", "VALUES_FIELD", "TargetColumn", "collate", "default_kind",
+    "read_targets",
+]  # fmt: skip
+
+LABEL_FIELD, LABELS_FIELD, VALUES_FIELD, CAPTION_FIELD = "label", "labels", "values", "caption"
+BOXES_FIELD, BOX_LABELS_FIELD, INSTANCES_FIELD = "boxes", "box_labels", "instances"
+SEMANTIC_FIELD, KEYPOINTS_FIELD = "semantic", "keypoints"
+UNLABELLED = -1
+"""Target of every sample of a file without labels, as in ``torchvision.datasets.STL10(split="unlabeled")``."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TargetColumn(Sequence[Any]):
+    """The targets of a file.
+
+    Attributes:
+        one: the target of a sample by its number. samples: how many there are.
+        whole: all targets as one tensor ``(samples, ...)``, where they have one shape and geometry leaves them alone.
+    """
+
+    one: Callable[[int], Any]
+    samples: int
+    whole: Tensor | None = None
+
+    def __len__(self) -> int:
+        return self.samples
+
+    def __getitem__(self, k: Any) -> Any:
+        return self.one(int(k))
+
+
+def default_kind(reader: InrdReader) -> str:
+    """The kind of target a file is for: by the first of its columns in this order."""
+    columns = {LABEL_FIELD: "class", BOXES_FIELD: "detection", SEMANTIC_FIELD: "semantic", LABELS_FIELD: "multilabel",
+               VALUES_FIELD: "regression", KEYPOINTS_FIELD: "keypoints", CAPTION_FIELD: "caption"}  # fmt: skip
+    return next((kind for field, kind in columns.items() if field in reader.field_names), "class")
+
+
+def read_targets(reader: InrdReader, kind: str | Sequence[str] | None) -> TargetColumn:
+    """The targets of a file.
+
+    Args:
+        kind: a name in ``KINDS`` or of a field column; several give tuples; None is the file's own kind.
+
+    Raises:
+        UsageError: the file has no such column. InvalidFileError: a column is not what its name says.
+    """
+    if kind is None:
+        kind = default_kind(reader)
+    if not isinstance(kind, str):
+        parts = [read_targets(reader, k) for k in kind]
+        return TargetColumn(lambda k: tuple(part[k] for part in parts), len(reader))
+    if kind in KINDS:
+        return KINDS[kind](reader)
+    column = _column(reader, kind, None)
+    return TargetColumn(lambda k: _as_stored(column[k]), len(reader), _numbers(column))
+
+
+def _as_stored(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return torch.from_numpy(value.copy())
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _numbers(column: Any) -> Tensor | None:
+    return None if isinstance(column, VariableColumn) else torch.from_numpy(column.copy())
+
+
+def _column(reader: InrdReader, name: str, kind: FieldType | None) -> Any:
+    """A field column, of type ``kind`` where that is given."""
+    column = reader.field(name)
+    if column is None:
+        known = ", ".join(reader.field_names) or "none"
+        raise UsageError(f"{reader.path}: no field {name!r} for that kind of target; its fields: {known}")
+    found = {f.name: f.type for f in reader.metadata.fields}[name]
+    if kind is not None and found is not kind:
+        raise InvalidFileError("FIELD-TARGET", f"field {name!r} is of type {found}, expected {kind}")
+    return column
+
+
+def _checked_labels(labels: NDArray[np.int64], *, classes: int, name: str) -> NDArray[np.int64]:
+    if len(labels) and not (labels.min() >= 0 and labels.max() < max(classes, 1)):
+        raise InvalidFileError("FIELD-LABEL", f"field {name!r} has values outside the {classes} classes")
+    return labels
+
+
+def _class(reader: InrdReader) -> TargetColumn:
+    labels = reader.field(LABEL_FIELD)
+    if labels is None:
+        labels = np.full(len(reader), UNLABELLED)
+    elif isinstance(labels, VariableColumn) or labels.dtype != np.int64:
+        raise InvalidFileError("FIELD-LABEL", "field 'label' is not of type int64")
+    else:
+        _checked_labels(labels, classes=len(reader.metadata.classes), name=LABEL_FIELD)
+    numbers: NDArray[np.int64] = labels
+    return TargetColumn(lambda k: int(numbers[k]), len(reader), torch.from_numpy(numbers.copy()))
+
+
+def _multilabel(reader: InrdReader) -> TargetColumn:
+    column, classes = _column(reader, LABELS_FIELD, FieldType.INT64_LIST), len(reader.metadata.classes)
+    _checked_labels(column.items, classes=classes, name=LABELS_FIELD)
+    whole = torch.zeros(len(reader), classes)
+    counts = np.diff(column.ends, prepend=0)
+    whole[np.repeat(np.arange(len(reader)), counts), column.items.copy()] = 1
+    return TargetColumn(lambda k: whole[k].clone(), len(reader), whole)
+
+
+def _regression(reader: InrdReader) -> TargetColumn:
+    column = _column(reader, VALUES_FIELD, FieldType.FLOAT64_LIST)
+    lengths = set(np.diff(column.ends, prepend=0).tolist())
+    if len(lengths) > 1:
+        raise InvalidFileError("FIELD-TARGET", f"field {VALUES_FIELD!r}: samples of unlike numbers of values")
+    whole = torch.from_numpy(column.items.astype(np.float32)).reshape(len(reader), -1)
+    return TargetColumn(lambda k: whole[k].clone(), len(reader), whole)
+
+
+def _detection(reader: InrdReader) -> TargetColumn:
+    boxes = _column(reader, BOXES_FIELD, FieldType.FLOAT64_LIST)
+    labels = _column(reader, BOX_LABELS_FIELD, FieldType.INT64_LIST)
+    _checked_labels(labels.items, classes=len(reader.metadata.classes), name=BOX_LABELS_FIELD)
+    with_masks = INSTANCES_FIELD in reader.field_names
+    masks = _column(reader, INSTANCES_FIELD, FieldType.BYTES) if with_masks else None
+    if not np.array_equal(boxes.ends, 4 * labels.ends) or not np.isfinite(boxes.items).all():
+        raise InvalidFileError("FIELD-TARGET", f"field {BOXES_FIELD!r}: not four finite numbers a box label")
+
+    def one(k: int) -> dict[str, Any]:
+        size = _native(reader, k)
+        xyxy = torch.from_numpy(boxes[k].astype(np.float32)).reshape(-1, 4)
+        target: dict[str, Any] = {
+            "boxes": tv_tensors.BoundingBoxes(xyxy, format="XYXY", canvas_size=size),
+            "labels": torch.from_numpy(labels[k].copy()),
+        }
+        if masks is not None:
+            planes = unpack_instances(masks[k], count=len(xyxy), size=size)
+            target["masks"] = tv_tensors.Mask(torch.from_numpy(planes))
+        return target
+
+    return TargetColumn(one, len(reader))
+
+
+def _semantic(reader: InrdReader) -> TargetColumn:
+    column = _column(reader, SEMANTIC_FIELD, FieldType.BYTES)
+    return TargetColumn(
+        lambda k: tv_tensors.Mask(torch.from_numpy(unpack_semantic(column[k], size=_native(reader, k)))), len(reader)
+    )
+
+
+def _keypoints(reader: InrdReader) -> TargetColumn:
+    if not hasattr(tv_tensors, "KeyPoints"):
+        raise UsageError("keypoints need torchvision 0.23 or later: pip install -U torchvision")
+    column = _column(reader, KEYPOINTS_FIELD, FieldType.FLOAT64_LIST)
+    if (column.ends % 3).any() or not np.isfinite(column.items).all():
+        raise InvalidFileError("FIELD-TARGET", f"field {KEYPOINTS_FIELD!r}: not three finite numbers a keypoint")
+
+    def one(k: int) -> dict[str, Any]:
+        triples = torch.from_numpy(column[k].astype(np.float32)).reshape(-1, 3)
+        points = tv_tensors.KeyPoints(triples[:, :2], canvas_size=_native(reader, k))
+        return {"keypoints": points, "visible": triples[:, 2].long()}
+
+    return TargetColumn(one, len(reader))
+
+
+def _caption(reader: InrdReader) -> TargetColumn:
+    column = _column(reader, CAPTION_FIELD, FieldType.UTF8)
+    return TargetColumn(lambda k: column[k], len(reader))
+
+
+def _native(reader: InrdReader, k: int) -> tuple[int, int]:
+    return int(reader.index.heights[k]), int(reader.index.widths[k])
+
+
+KINDS: dict[str, Callable[[InrdReader], TargetColumn]] = {
+    "class": _class,
+    "multilabel": _multilabel,
+    "regression": _regression,
+    "detection": _detection,
+    "semantic": _semantic,
+    "keypoints": _keypoints,
+    "caption": _caption,
+}
+"""Kinds of targets: class number (int), multi-hot float vector, float vector, ``{boxes, labels[, masks]}``, mask of
+class numbers, ``{keypoints, visible}`` and text."""
+
+
+def collate(targets: Sequence[Any]) -> Any:
+    """Targets of a batch: numbers and tensors of one shape become one tensor, everything ragged stays a list.
+
+    Numbers give int64 or float32 ``(B,)``; dense masks and plain tensors ``(B, ...)`` where all have one shape; tuples
+    are collated part by part. Dicts (a detection's boxes and labels), boxes, keypoints, text and bytes stay a list of
+    B, also in a batch where their numbers happen to agree.
+    """
+    first = targets[0]
+    if isinstance(first, bool | int | float | np.number):
+        return torch.tensor(targets, dtype=torch.float32 if isinstance(first, float | np.floating) else torch.int64)
+    if isinstance(first, tuple):
+        return tuple(collate(part) for part in zip(*targets, strict=True))
+    stackable = type(first) in (Tensor, tv_tensors.Mask)
+    if stackable and all(t.shape == first.shape for t in targets):
+        stacked = torch.stack([t.as_subclass(Tensor) for t in targets])
+        return tv_tensors.Mask(stacked) if isinstance(first, tv_tensors.Mask) else stacked
+    return list(targets)

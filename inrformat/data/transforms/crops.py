@@ -1,0 +1,157 @@
+"""Crops, resizing and padding in coordinates, with torchvision's distributions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchvision import transforms as v1
+from torchvision.transforms import v2
+
+from inrformat.data.randomness import Draws
+from inrformat.data.transforms.lifting import NotLiftable, State, Step, lifts, require_bilinear, setting
+from inrformat.decode.canvas import Canvas, Number
+from inrformat.decode.geometry import Outside
+from inrformat.decode.reference import Size
+
+__all__ = ["random_resized_box", "resized"]
+
+_TRIES = 10
+
+
+@lifts(v2.Resize, v1.Resize)
+def _resize(transform: Any, _state: State) -> Step:
+    require_bilinear(transform)
+    size, max_size = transform.size, transform.max_size
+    if size is None:
+        raise NotLiftable("size is None: only the longer side is given")
+    sides = [size] if isinstance(size, int) else list(size)
+    if len(sides) == 2:
+        return Step(lambda canvas, _: canvas.resize(*sides))
+    return Step(lambda canvas, _: _resize_short(canvas, sides[0], max_size))
+
+
+def resized(size: Size) -> tuple[Step, ...]:
+    """The steps that bring images to a working size: none, or one resize."""
+    if size is None:
+        return ()
+    if isinstance(size, int):
+        return (Step(lambda canvas, _: _resize_short(canvas, size, None)),)
+    return (Step(lambda canvas, _: canvas.resize(*size)),)
+
+
+def _resize_short(canvas: Canvas, side: int, max_size: int | None) -> Canvas:
+    """`Canvas.resize_short`, which keeps a size known for the whole batch known."""
+    if canvas.size is None:
+        return canvas.resize_short(side, max_size=max_size)
+    probe = Canvas.of([canvas.size[0]], [canvas.size[1]]).resize_short(side, max_size=max_size)
+    return canvas.resize(int(probe.height), int(probe.width))
+
+
+@lifts(v2.CenterCrop, v1.CenterCrop)
+def _center_crop(transform: Any, _state: State) -> Step:
+    height, width = setting(transform.size)
+    return Step(lambda canvas, _: canvas.center_crop(height, width))
+
+
+@lifts(v2.RandomResizedCrop, v1.RandomResizedCrop)
+def _random_resized_crop(transform: Any, _state: State) -> Step:
+    require_bilinear(transform)
+    size = setting(transform.size)
+
+    def apply(canvas: Canvas, draws: Draws) -> Canvas:
+        box = random_resized_box(canvas.height, canvas.width, draws, scale=transform.scale, ratio=transform.ratio)
+        return canvas.crop(*box).resize(*size)
+
+    return Step(apply)
+
+
+def random_resized_box(
+    heights: Tensor, widths: Tensor, draws: Draws, *, scale: Sequence[float], ratio: Sequence[float]
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Top, left, height and width of ``v2.RandomResizedCrop``, float64 ``(B,)`` of whole numbers.
+
+    Up to ten tries at an area share within ``scale`` and a width to height ratio within ``ratio``, log-uniform; the
+    first that fits is taken, at a uniform place; else the largest centred crop whose ratio is allowed.
+    """
+    uniforms = draws.uniforms(2 * _TRIES)
+    area = (heights * widths)[:, None] * (scale[0] + uniforms[:, :_TRIES] * (scale[1] - scale[0]))
+    low, high = math.log(ratio[0]), math.log(ratio[1])
+    aspect = (low + uniforms[:, _TRIES:] * (high - low)).exp()
+    tried_w, tried_h = (area * aspect).sqrt().round(), (area / aspect).sqrt().round()
+    fits = (tried_w > 0) & (tried_w <= widths[:, None]) & (tried_h > 0) & (tried_h <= heights[:, None])
+    first = fits.to(torch.int8).argmax(1, keepdim=True)
+    found = fits.any(1)
+    # No try fitted: the whole image, cut to the nearest allowed ratio.
+    whole_w = torch.minimum(widths, (heights * max(ratio)).round())
+    whole_h = torch.minimum(heights, (widths / min(ratio)).round())
+    w = torch.where(found, tried_w.gather(1, first)[:, 0], whole_w)
+    h = torch.where(found, tried_h.gather(1, first)[:, 0], whole_h)
+    room_y, room_x = heights - h, widths - w
+    top, left = (draws.integer(0, (room + 1).long()).to(w) for room in (room_y, room_x))
+    top, left = torch.where(found, top, (room_y / 2).floor()), torch.where(found, left, (room_x / 2).floor())
+    return top, left, h, w
+
+
+@lifts(v2.RandomCrop, v1.RandomCrop)
+def _random_crop(transform: Any, state: State) -> Step:
+    height, width = setting(transform.size)
+    # v2 keeps (left, right, top, bottom), parsed; v1 what it was given.
+    margins = _v1_margins(transform.padding) if isinstance(transform, v1.RandomCrop) else tuple(transform.padding or ())
+    fill, outside = state.fill(transform), Outside[transform.padding_mode.upper()]
+
+    def apply(canvas: Canvas, draws: Draws) -> Canvas:
+        left, right, top, bottom = margins or (0, 0, 0, 0)
+        padded = canvas.pad(left, top, right, bottom, fill=fill, outside=outside) if any(margins) else canvas
+        grown = canvas.shortest + min(left + right, top + bottom)
+        least = (grown, grown) if padded.size is None else padded.size
+        if least[0] < height or least[1] < width:
+            if not transform.pad_if_needed:
+                raise NotLiftable(f"images may be smaller than the crop of {height}x{width}: pass pad_if_needed=True")
+            padded = _padded_to(padded, height, width, fill=fill, outside=outside)
+        room_y, room_x = ((side + 0.5).long() for side in (padded.height - height, padded.width - width))
+        top_at, left_at = draws.integer(0, room_y + 1), draws.integer(0, room_x + 1)
+        return padded.crop(top_at, left_at, height, width)
+
+    return Step(apply)
+
+
+def _padded_to(canvas: Canvas, height: int, width: int, *, fill: tuple[float, ...], outside: Outside) -> Canvas:
+    """Margins on both sides as wide as what is missing, as ``v2.RandomCrop(pad_if_needed=True)``."""
+    x: Number = (width - canvas.width).clamp(min=0)
+    y: Number = (height - canvas.height).clamp(min=0)
+    if canvas.size is not None:
+        y, x = max(height - canvas.size[0], 0), max(width - canvas.size[1], 0)
+    return canvas.pad(x, y, x, y, fill=fill, outside=outside)
+
+
+def _v1_margins(padding: Any) -> tuple[int, ...]:
+    if padding is None:
+        return ()
+    left, top, right, bottom = _margins(padding)
+    return left, right, top, bottom
+
+
+def _margins(padding: Any) -> tuple[int, int, int, int]:
+    """left, top, right, bottom of torchvision's padding setting: one int, or one, two or four of them."""
+    values = [padding] if isinstance(padding, int) else [int(v) for v in padding]
+    left, top = values[0], values[1 % len(values)]
+    return (left, top, *values[2:]) if len(values) == 4 else (left, top, left, top)  # type: ignore[return-value]
+
+
+@lifts(v2.Pad, v1.Pad)
+def _pad(transform: Any, state: State) -> Step:
+    left, top, right, bottom = _margins(transform.padding)
+    if min(left, top, right, bottom) < 0:
+        raise NotLiftable("negative padding")
+    fill, outside = state.fill(transform), Outside[transform.padding_mode.upper()]
+
+    def apply(canvas: Canvas, _draws: Draws) -> Canvas:
+        padded = canvas.pad(left, top, right, bottom, fill=fill, outside=outside)
+        return replace(padded, shortest=canvas.shortest + min(left + right, top + bottom))
+
+    return Step(apply)

@@ -1,0 +1,22 @@
+"""Flips in coordinates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torchvision import transforms as v1
+from torchvision.transforms import v2
+
+from inrformat.data.transforms.lifting import State, Step, lifts
+
+__all__: list[str] = []
+
+
+@lifts(v2.RandomHorizontalFlip, v1.RandomHorizontalFlip)
+def _horizontal(transform: Any, _state: State) -> Step:
+    return Step(lambda canvas, draws: canvas.horizontal_flip(draws.chance(transform.p)))
+
+
+@lifts(v2.RandomVerticalFlip, v1.RandomVerticalFlip)
+def _vertical(transform: Any, _state: State) -> Step:
+    return Step(lambda canvas, draws: canvas.vertical_flip(draws.chance(transform.p)))

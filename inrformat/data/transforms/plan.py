@@ -1,0 +1,115 @@
+"""Splits a user's pipeline: what is evaluated in coordinates, what is left for the decoded batch, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from inrformat.data.randomness import Draws
+from inrformat.data.transforms import crops, flips, pixels, warps
+from inrformat.data.transforms.choices import flattened
+from inrformat.data.transforms.lifting import NotLiftable, State, Step, lifter_of
+from inrformat.decode.canvas import Canvas
+from inrformat.decode.pixels import PixelFormat
+from inrformat.errors import GeometryError
+
+__all__ = ["Frame", "Plan", "explain", "plan_of"]
+
+_TABLES = (crops, flips, pixels, warps)  # importing them fills the table of lifters
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What is known of all images of a data set before one is decoded.
+
+    Attributes:
+        size: (height, width) in pixels where all have the same, else None. shortest: no side is shorter, in pixels.
+    """
+
+    size: tuple[int, int] | None = None
+    shortest: int = 1
+
+    def canvas(self, heights: torch.Tensor, widths: torch.Tensor) -> Canvas:
+        """The canvas of a batch of such images, sizes ``(B,)`` in pixels."""
+        canvas = Canvas.of(heights, widths, shortest=self.shortest)
+        return canvas if self.size is None else canvas.crop(0, 0, *self.size)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """A pipeline in two halves.
+
+    Attributes:
+        lifted: transforms evaluated in coordinates or fused into the decoder. steps: the same, lifted.
+        pixels: the form in which the decoder hands pixels over.
+        tail: transforms applied to the decoded batch. reason: why the first of them was not lifted.
+        size: (height, width) of the decoded batch where it is one for all samples, else None.
+    """
+
+    lifted: tuple[Any, ...]
+    steps: tuple[Step, ...]
+    pixels: PixelFormat
+    tail: tuple[Any, ...]
+    reason: str | None
+    size: tuple[int, int] | None
+
+    def canvas(self, canvas: Canvas, draws: Draws) -> Canvas:
+        """``canvas`` after the lifted transforms with the random parameters of ``draws``."""
+        for step in self.steps:
+            canvas = step.apply(canvas, draws)
+        return canvas
+
+    def __str__(self) -> str:
+        """The split, one transform a line."""
+        lines = ["in coordinates, or fused into the decoder:", *_listed(self.lifted)]
+        place = f"decoded: {self.pixels.dtype}"
+        if self.pixels.mean is not None:
+            place += f", normalised by mean {self.pixels.mean}, std {self.pixels.std}"
+        lines.append(place + (f", {self.size[0]} x {self.size[1]} pixels" if self.size else ""))
+        lines += ["on the decoded batch:", *_listed(self.tail)]
+        if self.reason is not None:
+            lines.append(f"because {type(self.tail[0]).__name__} is not lifted: {self.reason}")
+        return "\n".join(lines)
+
+
+def _listed(transforms: tuple[Any, ...]) -> list[str]:
+    return [f"    {t!r}".replace("\n", "\n    ") for t in transforms] or ["    nothing"]
+
+
+def plan_of(transform: Any, frame: Frame | None = None, *, start: tuple[Step, ...] = ()) -> Plan:
+    """Split ``transform``, a torchvision pipeline or None, for images that ``frame`` describes.
+
+    Args:
+        start: steps before the pipeline, such as a resize to a working size.
+    """
+    known = frame or Frame()
+    sides = known.size or (known.shortest + 1, known.shortest + 2)
+    canvas = known.canvas(torch.tensor([sides[0]] * 2), torch.tensor([sides[1]] * 2))
+    draws = Draws(torch.arange(2), seed=0, epoch=0)
+    for step in start:
+        canvas = step.apply(canvas, draws)
+    state, steps, reason = State(), list(start), None
+    transforms = [] if transform is None else flattened(transform)
+    for t in transforms:
+        try:
+            step = lifter_of(t)(t, state)
+            canvas = step.apply(canvas, draws)
+        except (NotLiftable, GeometryError) as error:
+            reason = str(error)
+            break
+        steps.append(step)
+        state = step.state or state
+    count = len(steps) - len(start)
+    return Plan(
+        tuple(transforms[:count]), tuple(steps), state.pixels, tuple(transforms[count:]), reason, canvas.size
+    )  # fmt: skip
+
+
+def explain(transform: Any, frame: Frame | None = None) -> str:
+    """Say what becomes of a torchvision pipeline in an `InrdLoader`: print it.
+
+    Without ``frame`` the images are taken to differ in size.
+    """
+    return str(plan_of(transform, frame))

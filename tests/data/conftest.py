@@ -1,0 +1,38 @@
+"""Small .inrd files of cells, quick to make."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from inrformat.convert.pipeline import convert
+from inrformat.convert.sources import scan_folder
+from inrformat.encode.cells.encoder import CellsEncoder, CellsOptions
+
+
+def converted(folder: Path, path: Path, quality: float = 80) -> Path:
+    convert(scan_folder(folder), path, CellsEncoder(CellsOptions(quality=quality)))
+    return path
+
+
+@pytest.fixture(scope="session")
+def tile_file(tmp_path_factory, photo_folder) -> Path:
+    """Twelve 32 px tiles of two classes."""
+    return converted(photo_folder, tmp_path_factory.mktemp("tiles") / "tiles.inrd")
+
+
+@pytest.fixture(scope="session")
+def second_file(tmp_path_factory, photo_folder) -> Path:
+    """The same tiles at another quality: other records, another codebook."""
+    return converted(photo_folder, tmp_path_factory.mktemp("tiles") / "second.inrd", quality=50)
+
+
+@pytest.fixture(scope="session")
+def unlike_file(tmp_path_factory, photo_tiles) -> Path:
+    """Seven pieces of tiles, all of different size."""
+    folder = tmp_path_factory.mktemp("unlike")
+    for number, image in enumerate(photo_tiles["coffee"] + photo_tiles["astronaut"][:1]):
+        piece = np.ascontiguousarray(image[: 32 - number, : 20 + number])
+        Image.fromarray(piece).save(folder / f"{number}.png")
+    return converted(folder, tmp_path_factory.mktemp("unlike") / "unlike.inrd")

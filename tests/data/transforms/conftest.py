@@ -1,0 +1,31 @@
+"""One smooth picture as a record, on which all interpolations agree."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from inrformat.decode.records import join_records
+from inrformat.decode.reference import decode, decode_images
+from inrformat.encode.cells.encoder import CellsEncoder, CellsOptions
+
+HEIGHT, WIDTH = 72, 96
+
+
+@pytest.fixture(scope="session")
+def smooth():
+    """``native``: float64 (3, 72, 96) in [0, 1]; ``decode(geometry)``: a batch of that picture."""
+    y, x = np.mgrid[:HEIGHT, :WIDTH] + 0.5
+    waves = [np.sin(x / 13 + k) * np.cos(y / 17 - k) for k in range(3)]
+    image = np.stack([127 + 70 * w + 0.3 * x for w in waves], axis=-1).round().astype(np.uint8)
+    encoder = CellsEncoder(CellsOptions(quality=95))
+    codebook = encoder.train([image], complete=True)
+    record = encoder.encode([image])[0]
+    shapes = np.array([(record.network, HEIGHT, WIDTH)])
+    records = join_records([record.data], codebook, shapes=shapes, device=torch.device("cpu"))
+
+    def decoded(geometry):
+        return decode(records, torch.zeros(len(geometry), dtype=torch.int64), geometry).clamp(0, 1)
+
+    return SimpleNamespace(native=decode_images(records, [0])[0].double() / 255, decode=decoded)

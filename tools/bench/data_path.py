@@ -1,0 +1,106 @@
+"""Time of an epoch's data path, without a model: ImageFolder and DataLoader against InrdLoader, and memory held.
+
+    tools/bench/data_path.py FOLDER FILE.inrd --size 224 --processes 1 2
+    tools/bench/data_path.py FOLDER FILE.inrd --size 32 --batches 10000
+
+Both take the pipeline of ``tools/train.py``. With N processes the DataLoader has N workers (none for 1: it then works
+in this process) and each process one thread; InrdLoader has one process with N decoding threads. Runs alternate; the
+median of each is reported. ``--batches`` runs that many batches of InrdLoader and reports memory and open handles.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from train import make_loader
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def epoch_seconds(loader: Any) -> tuple[float, int]:
+    began = time.perf_counter()
+    count = sum(len(images) for images, _ in loader)
+    return time.perf_counter() - began, count
+
+
+def compared(options: argparse.Namespace, processes: int) -> dict[str, Any]:
+    """Median images a second of both, and their ratio."""
+    torch.set_num_threads(processes)
+    shared = {"size": options.size, "batch_size": options.batch_size, "training": True, "device": options.device}
+    workers = 0 if processes == 1 else processes
+    loaders = {
+        "image_folder": make_loader(options.folder, workers=workers, **shared)[0],
+        "inrd": make_loader(options.file, **shared)[0],
+    }
+    for loader in loaders.values():
+        epoch_seconds(loader)  # workers started, kernels compiled, files cached
+    rates: dict[str, list[float]] = {name: [] for name in loaders}
+    for _ in range(options.repeats):
+        for name, loader in loaders.items():
+            seconds, count = epoch_seconds(loader)
+            rates[name].append(count / seconds)
+    medians = {name: statistics.median(r) for name, r in rates.items()}
+    ratio = medians["inrd"] / medians["image_folder"]
+    print(f"{processes} process(es): {medians} images/s, ratio {ratio:.2f}", flush=True)
+    return {"processes": processes, "images_per_second": rates, "median": medians, "ratio": ratio}
+
+
+def held(device: str) -> dict[str, int]:
+    gc.collect()
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return {
+        "resident_bytes": pages * os.sysconf("SC_PAGE_SIZE"),
+        "open_files": len(list(Path("/proc/self/fd").iterdir())),
+        "threads": len(list(Path("/proc/self/task").iterdir())),
+        "device_bytes": torch.cuda.memory_allocated() if device != "cpu" else 0,
+    }
+
+
+def many_batches(options: argparse.Namespace) -> dict[str, Any]:
+    loader, _ = make_loader(
+        options.file, size=options.size, batch_size=options.batch_size, training=True, device=options.device
+    )
+    done, marks = 0, []
+    while done < options.batches:
+        for _ in loader:
+            done += 1
+        if not marks or done >= len(marks) * options.batches // 10:
+            marks.append({"batches": done, **held(options.device)})
+            print(marks[-1], flush=True)
+    return {"batches": done, "marks": marks}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--size", type=int, default=224)
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--processes", type=int, nargs="*", default=[])
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--batches", type=int, default=0)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--name", default="data_path", help="of the result file")
+    options = parser.parse_args()
+    result: dict[str, Any] = {"machine": platform.machine(), "cpus": os.cpu_count(), "torch": torch.__version__}
+    result |= {"size": options.size, "batch_size": options.batch_size, "source": options.folder.parent.name}
+    result["compared"] = [compared(options, n) for n in options.processes]
+    if options.batches:
+        result["many_batches"] = many_batches(options)
+    (RESULTS / f"{options.name}.json").write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
