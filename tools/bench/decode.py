@@ -176,8 +176,9 @@ def floor_seconds(records: DeviceRecords, view: View, rates: dict[str, float]) -
 def squares(folder: Path, side: int, count: int | None) -> list[np.ndarray]:
     """Middle squares of the photographs of a folder."""
     images = []
-    for sample in scan_folder(folder).samples[:count]:
-        image = Image.fromarray(load_image(sample.path))
+    source = scan_folder(folder).limited(count)
+    for name in source.names:
+        image = Image.fromarray(load_image(source.root / name))
         image = F.center_crop(F.resize(image, [side], InterpolationMode.LANCZOS), [side, side])
         images.append(np.asarray(image))
     return images

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from inrformat.decode.cpu.vectors import LANES
 from inrformat.decode.geometry import Outside
 from inrformat.networks.cells_render import BORDER
 
-__all__ = ["axis_cover", "axis_taps", "cell_blocks", "fold", "hidden_units"]
+__all__ = ["axis_cover", "axis_taps", "cell_blocks", "cell_of", "fold", "hidden_units"]
 
 _EXTEND, _CONSTANT, _EDGE = int(Outside.EXTEND), int(Outside.CONSTANT), int(Outside.EDGE)
 _REFLECT, _SYMMETRIC = int(Outside.REFLECT), int(Outside.SYMMETRIC)
@@ -118,32 +119,44 @@ def hidden_units(u: float, count: int, side: int, values: Any) -> None:
 
 
 @compiled
+def cell_of(position: float, side: int, cells: int) -> int:
+    """Which of ``cells`` of ``side`` px covers a position that is not negative."""
+    return min(int((position + BORDER) * (1.0 / side)), cells - 1)
+
+
+@compiled
+def _padded(reach: int, unit_major: bool) -> int:
+    return (reach + LANES - 1) // LANES * LANES if unit_major else reach
+
+
+@compiled
 def cell_blocks(starts: Any, positions: Any, weights: Any, side: int, cells: int, unit_major: bool) -> tuple[Any, ...]:
     """Hidden units of all cells of one side, filtered onto the outputs.
 
     Returns:
         first, last: int32 ``(cells,)``, outputs that each cell reaches, none where last is 0. base: int64 ``(cells,)``,
-        where its block starts in the flat float32 ``blocks``: units x outputs if ``unit_major``, else outputs x units.
+        where its block starts in the flat float32 ``blocks``: units x outputs, padded to whole
+        vectors with zeros, if ``unit_major``, else outputs x units.
     """
     first, last = np.full(cells, 1 << 30, np.int32), np.zeros(cells, np.int32)
     count = len(starts) - 1
     for j in range(count):
         for t in range(starts[j], starts[j + 1]):
-            c = min(max(int((positions[t] + BORDER) // side), 0), cells - 1)
+            c = cell_of(positions[t], side, cells)
             first[c], last[c] = min(first[c], j), max(last[c], j + 1)
     base = np.zeros(cells, np.int64)
     total = 0
     for c in range(cells):
         base[c] = total
         if last[c] > first[c]:
-            total += (last[c] - first[c]) * side
+            total += _padded(last[c] - first[c], unit_major) * side
     blocks = np.zeros(total, np.float32)
     units = np.empty(side)
     for j in range(count):
         for t in range(starts[j], starts[j + 1]):
-            c = min(max(int((positions[t] + BORDER) // side), 0), cells - 1)
+            c = cell_of(positions[t], side, cells)
             hidden_units(positions[t] / side - c, side, side, units)
-            reach, i = (last[c] - first[c]), j - first[c]
+            reach, i = _padded(last[c] - first[c], unit_major), j - first[c]
             for k in range(side):
                 place = base[c] + (k * reach + i if unit_major else i * side + k)
                 blocks[place] += weights[t] * units[k]

@@ -56,11 +56,15 @@ def decode_cells(
     image = net.channels * height * width
     for b in members:
         words = batch.words[batch.first[b] : batch.last[b]]
-        status[b], sparse = read_cells(net, slots, words, batch.heights[b], batch.widths[b], batch.lanes[b])
+        seen = -1.0, 1e9, -1.0, 1e9
+        if maps.aligned:
+            down, across = _taps(maps, b, height, width)
+            # A little more, because a position on a border may belong to either cell.
+            seen = down[1].min() - 1, down[1].max() + 1, across[1].min() - 1, across[1].max() + 1
+        status[b], sparse = read_cells(net, slots, words, batch.heights[b], batch.widths[b], batch.lanes[b], seen)
         if status[b] != 0:
             continue
         if maps.aligned:
-            down, across = _taps(maps, b, height, width)
             evaluate_aligned(net, sparse, down, across, channels)
         else:
             evaluate_anywhere(net, sparse, maps, b, channels)

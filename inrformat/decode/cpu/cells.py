@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from inrformat.decode.cpu.axes import cell_blocks, compiled
+from inrformat.decode.cpu.axes import cell_blocks, cell_of, compiled
 from inrformat.decode.cpu.sampling import Maps, folded, output_position, source, tap
-from inrformat.networks.cells_render import BORDER
+from inrformat.decode.cpu.vectors import LANES, add_scaled
 
 __all__ = ["evaluate_aligned", "evaluate_anywhere"]
 
@@ -41,7 +41,7 @@ def evaluate_aligned(net: Any, sparse: Any, taps_y: Any, taps_x: Any, out: Any) 
         cells_y, cells_x = (cover.shape[0] + span - 1) // span, (cover.shape[1] + span - 1) // span
         blocks_y = cell_blocks(taps_y[0], taps_y[1], taps_y[2], side, cells_y, False)
         blocks_x = cell_blocks(taps_x[0], taps_x[1], taps_x[2], side, cells_x, True)
-        scratch = np.empty((side + 3, out.shape[2]), np.float32)
+        scratch = np.empty((side + 3, out.shape[2] + LANES), np.float32)
         for r in range(cells_y):
             if blocks_y[1][r] <= blocks_y[0][r]:
                 continue
@@ -65,7 +65,7 @@ def _add_strip(
 
     Args:
         leaves: int64, the leaf of each column, -1 for none. lists: int32 ``(leaves, 2)``, where the channel's list of
-            each leaf starts and ends. scratch: float32 ``(side + 3, W)``. out: float32 ``(H, C, W)``.
+            each leaf starts and ends. scratch: float32 ``(side + 3, W + LANES)``. out: float32 ``(H, C, W)``.
     """
     side = len(scratch) - 3
     shift = 3 if side == 8 else 4 if side == 16 else 5  # divisions would take longer than the rest
@@ -76,16 +76,15 @@ def _add_strip(
             continue
         x0, x1 = blocks_x[0][c], blocks_x[1][c]
         left, right = min(left, x0), max(right, x1)
-        across = blocks_x[3][blocks_x[2][c] : blocks_x[2][c] + side * (x1 - x0)].reshape(side, x1 - x0)
+        at, n = blocks_x[2][c], (x1 - x0 + LANES - 1) // LANES * LANES
         for i in range(lists[leaves[c], 0], lists[leaves[c], 1]):
             b, a = units[i] >> shift, units[i] & side - 1
             if row_of[b] < 0:
                 row_of[b], rows[used] = used, b
                 scratch[used] = 0
                 used += 1
-            row, wave, weight = scratch[row_of[b], x0:x1], across[a], weights[i]
-            for x in range(x1 - x0):
-                row[x] += weight * wave[x]
+            for x in range(0, n, LANES):
+                add_scaled(scratch[row_of[b]], x0 + x, blocks_x[3], at + a * n + x, weights[i])
     scratch[used : used + 3] = 0
     for y in range(blocks_y[0][r], blocks_y[1][r]):
         at = blocks_y[2][r] + (y - blocks_y[0][r]) * side
@@ -107,67 +106,87 @@ def evaluate_anywhere(net: Any, sparse: Any, maps: Maps, b: int, out: Any) -> No
     """
     height, _, width = out.shape
     leaves = sparse[4][4]
-    x, y = np.empty(height * width), np.empty(height * width)
-    leaf, column_of, row_of = np.empty(height * width, np.int32), np.empty(leaves, np.int32), np.empty(leaves, np.int32)
-    _corners(sparse[0], column_of, row_of)
+    x, y, leaf = np.empty(height * width), np.empty(height * width), np.empty(height * width, np.int32)
+    corners, ends = np.empty((leaves, 2), np.int32), np.empty(leaves + 1, np.int64)
+    _corners(sparse[0], corners)
+    order = np.empty(height * width, np.int32)
     out[:] = 0
     nx, ny = maps.counts[b]
     for tx in range(nx):
         offset_x, weight_x = tap(tx, nx)
         for ty in range(ny):
             offset_y, weight_y = tap(ty, ny)
-            shift = offset_x * maps.reach[b, 0], offset_y * maps.reach[b, 1]
-            _locate(maps, b, shift, width, sparse[0], x, y, leaf)
-            order = np.argsort(leaf, kind="mergesort")
-            first = 0
-            while first < len(order):
-                here = leaf[order[first]]
-                last = first + 1
-                while last < len(order) and last < first + _CHUNK and leaf[order[last]] == here:
-                    last += 1
-                corner = column_of[here], row_of[here]
-                _add_leaf(sparse, here, corner, x, y, order[first:last], np.float32(weight_x * weight_y), out)
-                first = last
+            _locate(
+                maps, b, (offset_x * maps.reach[b, 0], offset_y * maps.reach[b, 1]), (height, width), sparse[0],
+                x, y, leaf,
+            )  # fmt: skip
+            _sort(leaf, ends, order)
+            for here in range(leaves):
+                for first in range(ends[here], ends[here + 1], _CHUNK):
+                    chosen = order[first : min(first + _CHUNK, ends[here + 1])]
+                    _add_leaf(sparse, here, corners[here], x, y, chosen, np.float32(weight_x * weight_y), out)
 
 
 @compiled
-def _corners(cover: Any, columns: Any, rows: Any) -> None:
-    """Column and row of each leaf's top left 8 px block."""
+def _corners(cover: Any, corners: Any) -> None:
+    """Column and row of each leaf's top left corner, in native pixels."""
     for row in range(cover.shape[0] - 1, -1, -1):
         for column in range(cover.shape[1] - 1, -1, -1):
-            columns[cover[row, column]], rows[cover[row, column]] = column, row
+            corners[cover[row, column], 0], corners[cover[row, column], 1] = 8 * column, 8 * row
 
 
 @compiled
-def _locate(maps: Maps, b: int, shift: tuple[float, float], width: int, cover: Any, x: Any, y: Any, leaf: Any) -> None:
-    """Source position and leaf of every output pixel, moved by ``shift`` output pixels."""
-    for i in range(len(leaf)):
-        at_x, at_y = output_position(maps, b, i // width, i % width)
-        at_x, at_y = source(maps, b, at_x + shift[0], at_y + shift[1])
-        x[i], y[i] = folded(maps, b, at_x, at_y)
-        row = min(max(int((y[i] + BORDER) // 8), 0), cover.shape[0] - 1)
-        leaf[i] = cover[row, min(max(int((x[i] + BORDER) // 8), 0), cover.shape[1] - 1)]
-
-
-@compiled
-def _add_leaf(
-    sparse: Any, leaf: int, corner: tuple[int, int], x: Any, y: Any, chosen: Any, scale: float, out: Any
+def _locate(
+    maps: Maps, b: int, shift: tuple[float, float], size: tuple[int, int], cover: Any, x: Any, y: Any, leaf: Any
 ) -> None:
+    """Source position and leaf of every output pixel, moved by ``shift`` output pixels."""
+    i = 0
+    for row in range(size[0]):
+        for column in range(size[1]):
+            at_x, at_y = output_position(maps, b, row, column)
+            at_x, at_y = source(maps, b, at_x + shift[0], at_y + shift[1])
+            x[i], y[i] = folded(maps, b, at_x, at_y)
+            leaf[i] = cover[cell_of(y[i], 8, cover.shape[0]), cell_of(x[i], 8, cover.shape[1])]
+            i += 1
+
+
+@compiled
+def _sort(leaf: Any, ends: Any, order: Any) -> None:
+    """``order``: numbers of pixels by leaf; those of leaf k are at ``ends[k] .. ends[k + 1] - 1``."""
+    ends[:] = 0
+    for k in leaf:
+        ends[k] += 1
+    total = 0
+    for k in range(len(ends)):
+        count = ends[k]
+        ends[k] = total
+        total += count
+    for i in range(len(leaf)):
+        order[ends[leaf[i]]] = i
+        ends[leaf[i]] += 1
+    for k in range(len(ends) - 1, 0, -1):
+        ends[k] = ends[k - 1]
+    ends[0] = 0
+
+
+@compiled
+def _add_leaf(sparse: Any, leaf: int, corner: Any, x: Any, y: Any, chosen: Any, scale: float, out: Any) -> None:
     """Add one leaf's colours, times ``scale``, at the output pixels ``chosen``."""
     _, starts, units, weights, ends = sparse
     _, channels, width = out.shape
     shift = 5 if leaf < ends[2] else 4 if leaf < ends[3] else 3
     side, count = 1 << shift, len(chosen)
     across, down = np.empty((side, count), np.float32), np.empty((side, count), np.float32)
-    u, v = np.empty(count), np.empty(count)
+    u, v, places = np.empty(count), np.empty(count), np.empty(count, np.int64)
     for i in range(count):
-        u[i], v[i] = x[chosen[i]] / side - corner[0] * 8 / side, y[chosen[i]] / side - corner[1] * 8 / side
+        u[i], v[i] = (x[chosen[i]] - corner[0]) / side, (y[chosen[i]] - corner[1]) / side
+        places[i] = chosen[i] // width * channels * width + chosen[i] % width
     highest = 0
     for i in range(starts[leaf * channels], starts[(leaf + 1) * channels]):
         highest = max(highest, units[i] >> shift, units[i] & side - 1)
     _waves(u, side, highest + 1, across)
     _waves(v, side, highest + 1, down)
-    total = np.empty(count, np.float32)
+    total, flat = np.empty(count, np.float32), out.reshape(-1)
     for k in range(channels):
         total[:] = 0
         for i in range(starts[leaf * channels + k], starts[leaf * channels + k + 1]):
@@ -175,7 +194,7 @@ def _add_leaf(
             for n in range(count):
                 total[n] += weight * wave[n] * factor[n]
         for n in range(count):
-            out[chosen[n] // width, k, chosen[n] % width] += scale * total[n]
+            flat[places[n] + k * width] += scale * total[n]
 
 
 @compiled
@@ -183,7 +202,8 @@ def _waves(u: Any, side: int, count: int, values: Any) -> None:
     """The first ``count`` hidden units at cell coordinates ``u (n,)``, by the cosine's recurrence."""
     norm = math.sqrt(2 / side)
     values[0] = math.sqrt(1 / side)
-    twice, before, here = 2 * np.cos(math.pi * u), np.full(len(u), norm), norm * np.cos(math.pi * u)
+    cosine = np.cos(math.pi * u)
+    twice, before, here = 2 * cosine, np.full(len(u), norm), norm * cosine
     for k in range(1, count):
         row = values[k]
         for n in range(len(u)):

@@ -141,7 +141,9 @@ def _split_grids(net: Any, above: Any, middle: Any) -> Any:
 
 
 @compiled
-def _collect(net: Any, classes: Any, level: int, values: Any, at: int, step: float, means: Any, sparse: Any) -> int:
+def _collect(
+    net: Any, classes: Any, level: int, values: Any, at: int, step: float, means: Any, seen: Any, sparse: Any
+) -> int:
     """Append the cells of one level to ``sparse``; returns where the next level's weights start in ``values``."""
     cover, starts, units, weights, fill = sparse
     side, order = 32 >> level, net.units[level]
@@ -153,11 +155,16 @@ def _collect(net: Any, classes: Any, level: int, values: Any, at: int, step: flo
             if k < 0 or k >= len(net.kept[level]):
                 continue
             leaf = fill[0]
+            outside = (r + 1) * side <= seen[0] or r * side > seen[1] or (c + 1) * side <= seen[2] or c * side > seen[3]
             for y in range(r * span, min((r + 1) * span, cover.shape[0])):
                 for x in range(c * span, min((c + 1) * span, cover.shape[1])):
                     cover[y, x] = leaf
             for channel in range(net.channels):
                 n = fill[1]
+                if outside:
+                    starts[leaf * net.channels + channel + 1] = n
+                    at += net.kept[level][k, channel] - 1
+                    continue
                 units[n], weights[n] = 0, means[r, c, channel]
                 n += 1
                 for u in range(1, net.kept[level][k, channel]):
@@ -259,12 +266,13 @@ def _read_symbols(net: Any, slots: Any, words: Any, height: int, width: int, lan
 
 @compiled
 def read_cells(
-    net: Any, slots: Any, words: Any, height: int, width: int, lanes: int
+    net: Any, slots: Any, words: Any, height: int, width: int, lanes: int, seen: tuple[float, float, float, float]
 ) -> tuple[int, tuple[Any, Any, Any, Any, Any]]:
     """Decode one record.
 
     Args:
-        words: uint16, the whole record.
+        words: uint16, the whole record. seen: least and greatest y, least and greatest x of the positions that will be
+            evaluated; leaves beyond them are left empty.
 
     Returns:
         Status, 0 where all is well, and the sparse network ``(cover, starts, units, weights, ends)``: int32 ``(rows,
@@ -289,9 +297,9 @@ def read_cells(
     means = (coded[:at].astype(np.float32) * step).reshape(*above[0].shape, net.channels)
     for i in range(len(above) - 1):
         means, at = _children(means, above[i], 0, coded, at, step, above[i + 1].shape)
-    start = _collect(net, above[-1], 0, weights, 0, step, means, sparse)
+    start = _collect(net, above[-1], 0, weights, 0, step, means, seen, sparse)
     means, at = _children(means, above[-1], len(net.kept[0]), coded, at, step, middle.shape)
-    start = _collect(net, middle, 1, weights, start, step, means, sparse)
+    start = _collect(net, middle, 1, weights, start, step, means, seen, sparse)
     means, at = _children(means, middle, len(net.kept[1]), coded, at, step, small.shape)
-    _collect(net, small, 2, weights, start, step, means, sparse)
+    _collect(net, small, 2, weights, start, step, means, seen, sparse)
     return OK, sparse
