@@ -92,14 +92,22 @@ def decode(
         ``(B, channels, height, width)`` in the form ``pixels`` says, on the records' device.
 
     Raises:
-        InvalidFileError: the symbols of a record do not add up (on CUDA see ``decode/triton``).
+        InvalidFileError: the symbols of a record do not add up. On CUDA, where waiting for the answer would stall, such
+            records give pixels without meaning, within the range; ``triton.launch.decode(status=)`` reports them.
         GeometryError, UsageError: geometry or pixel format do not fit the batch. DeviceError: see ``backend_for``.
     """
     if len(rows) != len(geometry):
         raise GeometryError(f"a geometry of {len(geometry)} samples for a batch of {len(rows)}")
     geometry.fills(records.channels)
     pixels.scale_shift(records.channels)
-    return _runner(backend_for(records.device, wanted=backend).name)(records, rows, geometry, pixels)
+    try:
+        return _runner(backend_for(records.device, wanted=backend).name)(records, rows, geometry, pixels)
+    except DeviceError as error:
+        # A file can be beyond what the kernels were made for; nobody asked for them by name.
+        if backend != "auto":
+            raise
+        _warn_once(f"decoding with reference: {error}")
+        return _decode_reference(records, rows, geometry, pixels)
 
 
 def decode_images(records: DeviceRecords, rows: Sequence[int], *, size: Size = None) -> list[Tensor]:
@@ -144,12 +152,21 @@ def _choose(device: str) -> Backend:
 
 
 @cache
+def _warn_once(text: str) -> None:
+    _LOG.warning(text)
+
+
+@cache
 def _runner(name: str) -> Callable[[DeviceRecords, Tensor, Geometry, PixelFormat], Tensor]:
     if name == "cpu":
         _LOG.info("the CPU decoder is compiled at its first use on a machine, which takes about half a minute")
         from inrformat.decode.cpu import decode as cpu
 
         return cpu.decode
+    if name == "triton":
+        from inrformat.decode.triton import launch
+
+        return launch.decode
     return _decode_reference
 
 

@@ -162,10 +162,12 @@ class Geometry:
         A displacement does not count: it moves output positions by little against their distance.
         """
         height, width = self.size
-        corners = self.matrices.new_tensor(
-            [[x, y, 1] for y in (0.5, height - 0.5) for x in (0.5, width - 0.5)]
-        )  # (4, 3)
-        x, y, w = (self.matrices @ corners.T).unbind(1)  # (B, 4)
+        m = self.matrices
+        # Numbers, not a tensor of them: that would be a copy from the host.
+        corners = [
+            m[:, :, 0] * x + m[:, :, 1] * y + m[:, :, 2] for y in (0.5, height - 0.5) for x in (0.5, width - 0.5)
+        ]
+        x, y, w = torch.stack(corners, dim=2).unbind(1)  # (B, 4)
         spans = []
         for axis in (0, 1):
             dx, dy, dw = self.matrices[:, :, axis].unsqueeze(2).unbind(1)  # (B, 1)

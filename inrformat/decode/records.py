@@ -18,7 +18,7 @@ from inrformat.networks.family import Network
 __all__ = ["DeviceRecords", "join_records"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class DeviceRecords:
     """Records end to end in one tensor.
 

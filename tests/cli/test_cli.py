@@ -72,6 +72,13 @@ def test_info_reports_every_image(photo_file):
     assert text.count("name=astronaut/tile_") == 6
 
 
+def test_info_says_which_decoders_run_here():
+    told = json.loads(inrformat("info", "--backends", "--json").stdout)
+    assert told["chosen"]["cpu"] == "cpu" and told["backends"]["reference"] == "runs here"
+    assert "records on cpu are decoded by cpu" in inrformat("info", "--backends").stdout
+    fails(2, "info takes a FILE", "info")
+
+
 def test_info_says_what_pruning_bought(photo_folder, tmp_path):
     asked = SirenOptions(hidden=(3, 15), steps=200, psnr_db=16.0, prune_trial=False, prune_rounds=2)
     encoder = SirenEncoder(asked, device=torch.device("cpu"))

@@ -47,3 +47,19 @@ def test_a_batch_and_its_geometry_must_agree(cells_records):
     geometry = Canvas.of([72, 72], [96, 96]).resize(16, 16).geometry()
     with pytest.raises(GeometryError, match="2 samples for a batch of 1"):
         dispatch.decode(cells_records, torch.tensor([0]), geometry)
+
+
+def test_files_beyond_the_kernels_are_decoded_by_the_reference_unless_they_were_asked_for(
+    cells_records, monkeypatch, caplog
+):
+    def refuse(*_):
+        raise DeviceError("a siren of 900 units in a layer")
+
+    geometry = Canvas.of([72], [96]).resize(16, 16).geometry()
+    expected = dispatch.decode(cells_records, torch.tensor([0]), geometry, backend="reference")
+    runner = dispatch._runner
+    monkeypatch.setattr(dispatch, "_runner", lambda name: refuse if name == "cpu" else runner(name))
+    assert torch.equal(dispatch.decode(cells_records, torch.tensor([0]), geometry), expected)
+    assert "900 units" in caplog.text
+    with pytest.raises(DeviceError, match="900 units"):
+        dispatch.decode(cells_records, torch.tensor([0]), geometry, backend="cpu")

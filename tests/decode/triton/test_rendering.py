@@ -1,0 +1,155 @@
+"""Every path of the kernels against the reference decoder, in one batch of both families and five native sizes."""
+
+import pytest
+import torch
+
+from inrformat.decode import reference
+from inrformat.decode.canvas import Canvas
+from inrformat.decode.geometry import Geometry, Outside
+from inrformat.decode.pixels import PixelFormat
+from inrformat.errors import UsageError
+
+ROWS = [3, 0, 1, 4, 2]  # as in conftest.py
+FLIPS = torch.tensor([True, False, True, False, True])
+NORMALISED = PixelFormat(torch.float32, (0.4, 0.5, 0.6), (0.2, 0.3, 0.4), channels_last=True)
+
+
+def start(records, rows=tuple(ROWS)):
+    height, width = records.shapes[list(rows), 1:].unbind(1)
+    return Canvas.of(height, width)
+
+
+def compared(records, weights, geometry, pixels, precision="float32"):
+    """Greatest difference from the reference over the batch, in steps of 1/255 (before normalisation)."""
+    from inrformat.decode.triton.launch import render
+
+    rows = torch.tensor(ROWS, device=records.device)
+    out = pixels.empty((len(rows), records.channels, *geometry.size), records.device)
+    render(*weights[:1], records, rows, geometry, pixels, weights[1], out=out, precision=precision)
+    expected = pixels.of(reference.decode(records, rows, geometry))
+    scale = 1.0 if pixels.dtype == torch.uint8 else 255 * min(pixels.std or (1.0,))
+    return float((out.float() - expected.float()).abs().max()) * scale
+
+
+def where_on(records):
+    return FLIPS.to(records.device)
+
+
+ALIGNED = {
+    "larger": lambda c, f: c.crop(0.5, 1, 7, 15).resize(36, 30).horizontal_flip(f),
+    "smaller on both axes": lambda c, f: c.resize(7, 12).vertical_flip(f),
+    "smaller on one axis": lambda c, f: c.resize(31, 10),
+    "crop": lambda c, f: c.crop(0.5, 3.25, 6.5, 25.5).resize(12, 20).horizontal_flip(f),
+    "far outside": lambda c, f: c.pad(90, 2, 3, 4, fill=(0.3,)).resize(20, 20),
+}
+
+
+@pytest.mark.parametrize("name", ALIGNED)
+def test_aligned_maps_agree_with_the_reference(mixed, weights, name):
+    geometry = ALIGNED[name](start(mixed), where_on(mixed)).geometry()
+    assert compared(mixed, weights, geometry, PixelFormat()) <= 1
+
+
+@pytest.mark.parametrize("name", ["smaller on both axes", "crop"])
+def test_fast_products_of_aligned_maps_stay_close(mixed, weights, name):
+    geometry = ALIGNED[name](start(mixed), where_on(mixed)).geometry()
+    assert compared(mixed, weights, geometry, NORMALISED, "fast") <= 3
+
+
+def test_points_are_evaluated_where_no_filter_is_wanted(mixed, weights):
+    geometry = start(mixed).resize(9, 8).geometry(antialias=False)
+    assert compared(mixed, weights, geometry, PixelFormat()) <= 1
+
+
+@pytest.mark.parametrize("outside", list(Outside)[1:])
+def test_every_rule_for_what_lies_outside(mixed, weights, outside):
+    canvas = start(mixed).crop(0.5, 3.25, 6.5, 25.5).resize(8, 26)
+    geometry = canvas.pad(5, 2, 3, 9, outside=outside, fill=(0.1, 0.6, 0.9)).resize(12, 17).geometry()
+    assert compared(mixed, weights, geometry, PixelFormat(torch.float32)) <= 1
+
+
+def quad(*xy):
+    return torch.tensor([xy] * len(ROWS), dtype=torch.float64)
+
+
+def elastic(canvas):
+    canvas = canvas.crop(0, 0, 8, 17).resize(12, 16)
+    torch.manual_seed(0)
+    return canvas.displace(torch.randn(len(ROWS), 12, 16, 2).to(canvas.height.device))
+
+
+GENERAL = {
+    "rotation": lambda c: c.crop(0, 0, 8, 17).resize(20, 24).rotate(30.0, fill=(0.2, 0.5, 0.9)),
+    "perspective": lambda c: c.crop(0, 0, 8, 33).perspective(
+        quad((0, 0), (32, 0), (32, 7), (0, 7)).to(c.height.device),
+        quad((2, 1), (29, 0), (31, 6), (1, 7)).to(c.height.device),
+    ),
+    "elastic": elastic,
+}
+
+
+@pytest.mark.parametrize("name", GENERAL)
+def test_other_maps_agree_with_the_reference(mixed, weights, name):
+    geometry = GENERAL[name](start(mixed)).geometry()
+    assert compared(mixed, weights, geometry, PixelFormat()) <= 1
+
+
+@pytest.mark.parametrize("outside", [Outside.EDGE, Outside.SYMMETRIC])
+def test_other_maps_with_taps_and_mirrored_borders(mixed, weights, outside):
+    turned = torch.tensor([[[0.8, 0.5, -2.0], [-0.4, 1.0, 2.0]]] * len(ROWS), dtype=torch.float64)
+    native = mixed.shapes[ROWS, 1:].cpu()
+    geometry = Geometry.of(turned, native=native, size=(9, 11), outside=outside).to(mixed.device)
+    form, precision, most = (PixelFormat(), "float32", 1) if outside is Outside.EDGE else (NORMALISED, "fast", 3)
+    assert compared(mixed, weights, geometry, form, precision) <= most
+
+
+def test_grey_images_aligned_and_turned(grey):
+    from inrformat.decode.triton.launch import decode
+
+    rows = torch.zeros(1, dtype=torch.int64, device=grey.device)
+    small = start(grey, (0,)).crop(0, 0, 20, 20).resize(16, 16)
+    for geometry in (small.geometry(), small.rotate(10.0, fill=(0.5,)).geometry()):
+        out = decode(grey, rows, geometry, PixelFormat(), precision="float32")
+        expected = PixelFormat().of(reference.decode(grey, rows, geometry))
+        assert (out.int() - expected.int()).abs().max() <= 1
+
+
+def test_maps_that_are_no_numbers_read_nothing_and_give_numbers(mixed, weights):
+    from inrformat.decode.triton.launch import render
+
+    rows = torch.tensor(ROWS, device=mixed.device)
+    for aligned in (True, False):
+        geometry = start(mixed).resize(6, 8).geometry(antialias=False)
+        geometry.matrices[0] = float("nan")
+        geometry.matrices[1] *= 1e30
+        geometry.matrices[2, 2] = 0
+        object.__setattr__(geometry, "aligned", aligned)
+        form = PixelFormat(torch.float32)
+        out = form.empty((len(ROWS), 3, 6, 8), mixed.device)
+        render(*weights[:1], mixed, rows, geometry, form, weights[1], out=out, precision="fast")
+        assert out.isfinite().all() and out.min() >= 0 and out.max() <= 1
+
+
+def test_decode_fills_any_strides_in_parts_and_refuses_what_does_not_fit(mixed, monkeypatch):
+    from inrformat.decode.triton import plan as plans
+    from inrformat.decode.triton.launch import decode
+
+    rows = torch.tensor([3, 1], device=mixed.device)
+    geometry = start(mixed, (3, 1)).resize(8, 8).geometry()
+    frame = torch.full((2, 5, 10, 12), -1.0, dtype=torch.float16, device=mixed.device)
+    out = frame[:, 1:4, 1:9, 2:10]
+    status = torch.full((2,), -1, dtype=torch.int32, device=mixed.device)
+    monkeypatch.setattr(plans, "SCRATCH_BYTES", 1)  # one record at a time
+    assert decode(mixed, rows, geometry, PixelFormat(torch.float16), out=out, status=status) is out
+    expected = reference.decode(mixed, rows, geometry).clamp(0, 1)
+    assert (out - expected).abs().max() <= 3 / 255 and status.tolist() == [0, 0]
+    assert (frame == -1).sum() == frame.numel() - out.numel()
+    for arguments in [
+        (rows.int(), geometry, PixelFormat()),
+        (rows, geometry[:1], PixelFormat()),
+        (rows, geometry, PixelFormat(), {"out": out}),
+        (rows, geometry, PixelFormat(), {"precision": "half"}),
+    ]:
+        options = arguments[3] if len(arguments) > 3 else {}
+        with pytest.raises(UsageError):
+            decode(mixed, *arguments[:3], **options)
