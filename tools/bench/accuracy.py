@@ -93,6 +93,7 @@ def main() -> None:
                 runs[name].append(train.fit(options, quiet=True))
                 report["arms"][name] = {**facts[name], **summarised(runs[name])}
                 print(seed, name, f"{runs[name][-1]['accuracy']:.2%}", flush=True)
+            report["seeds"] = seed + 1
             # Written after each seed: a long run that is stopped leaves what it found.
             (RESULTS / f"accuracy_{options.name}.json").write_text(json.dumps(report, indent=1) + "\n")
     for name, arm in report["arms"].items():

@@ -19,8 +19,7 @@ LANES = 8
 _FLAGS = ("contract",)
 
 
-@intrinsic  # type: ignore[misc]
-def add_scaled(_context: Any, row: Any, i: Any, wave: Any, j: Any, weight: Any) -> Any:
+def _add_scaled(_context: Any, row: Any, i: Any, wave: Any, j: Any, weight: Any) -> Any:
     """``row[i : i + 8] += weight * wave[j : j + 8]``, all float32, contiguous, not checked against their bounds."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -40,3 +39,6 @@ def add_scaled(_context: Any, row: Any, i: Any, wave: Any, j: Any, weight: Any) 
         return context.get_dummy_value()
 
     return types.void(row, types.intp, wave, types.intp, types.float32), generate
+
+
+add_scaled: Any = intrinsic(_add_scaled)
