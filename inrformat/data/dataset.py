@@ -18,9 +18,10 @@ from inrformat.data.mapping import mapped
 from inrformat.data.residency import checked_device, load_resident
 from inrformat.data.targets import UNLABELLED, read_targets
 from inrformat.decode.canvas import Canvas
+from inrformat.decode.dispatch import decode_images
 from inrformat.decode.records import DeviceRecords, join_records
-from inrformat.decode.reference import Size, decode_images, output_size
-from inrformat.errors import InvalidFileError
+from inrformat.decode.reference import Size, output_size
+from inrformat.errors import InvalidFileError, UsageError
 from inrformat.networks.codebook import Codebook
 
 __all__ = ["UNLABELLED", "InrdDataset"]
@@ -116,6 +117,17 @@ class InrdDataset(VisionDataset):  # type: ignore[misc]  # torchvision carries n
         if self._resident is None:
             self._resident = load_resident(self.reader, self.codebook, self._device)
         return self._resident, numbers
+
+    @property
+    def resident(self) -> DeviceRecords:
+        """The records where ``to`` put them, as ``inrformat.decode.dispatch.decode`` takes them.
+
+        Raises:
+            UsageError: the file is read as needed; call ``to`` first.
+        """
+        if self._device is None:
+            raise UsageError(f"{self.reader.path} is not resident anywhere: call to(device) first")
+        return self._records([])[0]
 
     def _transformed(self, image: torch.Tensor, target: Any) -> tuple[Any, Any]:
         sample = tv_tensors.Image(image), target

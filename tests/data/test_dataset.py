@@ -13,7 +13,9 @@ from torchvision.transforms import v2
 import inrformat
 from inrformat import InrdDataset
 from inrformat.container.writer import InrdWriter
-from inrformat.errors import DeviceError, InvalidFileError
+from inrformat.decode.canvas import Canvas
+from inrformat.decode.dispatch import decode
+from inrformat.errors import DeviceError, InvalidFileError, UsageError
 
 
 @pytest.fixture
@@ -137,3 +139,14 @@ def test_a_codebook_that_does_not_fit_the_records_is_refused_with_the_files_name
         writer.finish(codebook={"tables": [], "networks": []}, metadata=inrformat.container.metadata.Metadata())
     with pytest.raises(InvalidFileError, match=r"x\.inrd.*INDEX-NETWORK"):
         InrdDataset(tmp_path / "x.inrd")
+
+
+def test_resident_records_decode_under_any_geometry(photo_file):
+    dataset = InrdDataset(photo_file)
+    with pytest.raises(UsageError, match="call to"):
+        _ = dataset.resident
+    records = dataset.to("cpu").resident
+    rows = torch.tensor([3, 0])
+    canvas = Canvas.of(*records.shapes[rows, 1:].unbind(1)).resize(32, 32)
+    pixels = decode(records, rows, canvas.geometry())
+    assert torch.equal(pixels, torch.stack([dataset[3][0], dataset[0][0]]))
