@@ -14,7 +14,7 @@ from inrformat.networks.codebook import Codebook
 
 __all__ = ["builtin_codebooks", "file_cost_bytes"]
 
-_HEAD_ROOM_BYTES = HEAD_BLOCK_BYTES - 700
+_HEAD_ROOM_BYTES = HEAD_BLOCK_BYTES - 519
 """Of the header block, for a codebook: header, section table and metadata take the rest."""
 
 
