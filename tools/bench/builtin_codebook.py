@@ -12,6 +12,7 @@ Writes JSON to results/.
 
 from __future__ import annotations
 
+import argparse
 import json
 import tempfile
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ from inrformat.convert.sources import load_image, scan_folder
 from inrformat.encode.cells.choose import PRICE
 from inrformat.encode.cells.encoder import CellsEncoder, CellsOptions, step_of_quality
 
+RESULT = RESULTS / "builtin_codebook.json"
 DATA = Path(__file__).resolve().parents[2] / "../shared/data"
 QUALITIES = (50.0, 70.0, 90.0)
 WEBP = tuple(range(10, 101, 6)), {"format": "WEBP", "method": 6}
@@ -113,12 +115,16 @@ def row(parts: Sequence[Images], quality: float) -> dict[str, Any]:
 
 def main() -> None:
     """Measure, print, write."""
-    report: dict[str, list[dict[str, Any]]] = {}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", default="", metavar="TEXT", help="rows whose name contains it; the others are kept")
+    arguments = parser.parse_args()
     for name, parts in sets().items():
-        for quality in QUALITIES:
-            report.setdefault(name, []).append(row(parts, quality))
-            print(name, json.dumps(report[name][-1]), flush=True)
-        (RESULTS / "builtin_codebook.json").write_text(json.dumps(report, indent=1) + "\n")
+        if arguments.rows not in name:
+            continue
+        rows = [row(parts, quality) for quality in QUALITIES]
+        print(name, json.dumps(rows), flush=True)
+        report = json.loads(RESULT.read_text()) if RESULT.exists() else {}
+        RESULT.write_text(json.dumps({**report, name: rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ __all__ = ["CellsEncoder", "CellsOptions", "step_of_quality"]
 
 _ROUNDS, _RETARGET_ROUNDS, _RETARGETS = 8, 3, 5
 _SAMPLE_PIXELS = 6 << 20
-_BUILTIN_PIXELS = 4 << 20
+_BUILTIN_PIXELS = 1 << 20
 _TARGET_PIXELS = 2 << 20
 _STEP_LEAST, _STEP_MOST = 2.0, 400.0
 _DB_PER_SCALE = 4.5 / 4
