@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from inrformat.encode.cells.encoder import CellsOptions
     from inrformat.networks.codebook import Codebook
 
-__all__ = ["add_cells_flags", "cells_options", "read_codebook"]
+__all__ = ["BUILTIN", "add_cells_flags", "cells_options", "read_codebook"]
+
+BUILTIN = Path("builtin")
+"""What ``--codebook`` says instead of a file's name."""
 
 
 def add_cells_flags(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +24,9 @@ def add_cells_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--quality", type=float, metavar="Q", help="0 to 100; the step halves every 10 (default: 70)")
     group.add_argument("--psnr-per-image", type=float, metavar="DB", help="PSNR that each image reaches")
     group.add_argument("--target-size", type=byte_count, metavar="SIZE", help="of the whole file: 500MB, 14GB, 64MiB")
-    group.add_argument("--codebook", type=Path, metavar="FILE.inrd", help="use that file's codebook; learn none")
+    group.add_argument(
+        "--codebook", type=Path, metavar="FILE.inrd", help="use that file's codebook, or a `builtin` one; learn none"
+    )
 
 
 def cells_options(arguments: argparse.Namespace) -> CellsOptions:
@@ -42,7 +47,7 @@ def cells_options(arguments: argparse.Namespace) -> CellsOptions:
 
 
 def read_codebook(path: Path | None) -> Codebook | None:
-    """The codebook of another file.
+    """The codebook of another file; None where there is none, or a built-in one is meant.
 
     Raises:
         UsageError: the file's networks are not of the cells family.
@@ -52,7 +57,7 @@ def read_codebook(path: Path | None) -> Codebook | None:
     from inrformat.networks.cells import Cells
     from inrformat.networks.codebook import Codebook
 
-    if path is None:
+    if path is None or path == BUILTIN:
         return None
     with InrdReader(path) as reader:
         codebook = Codebook.from_map(reader.codebook, limits=reader.limits)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from inrformat.cli.cells_flags import add_cells_flags, cells_options, read_codebook
+from inrformat.cli.cells_flags import BUILTIN, add_cells_flags, cells_options, read_codebook
 from inrformat.cli.options import OUTCOMES, add_json, bar, positive_int, print_json
 from inrformat.cli.siren_flags import add_siren_flags, siren_options
 from inrformat.errors import OutputExistsError, UsageError
@@ -129,6 +129,7 @@ def _encoder(
         return CellsEncoder(
             cells_options(arguments),
             codebook=read_codebook(arguments.codebook),
+            learn=arguments.codebook != BUILTIN,
             images=len(source),
             room=record_room(source, arguments.target_size) if arguments.target_size else None,
             device=device if device.type == "cuda" else None,

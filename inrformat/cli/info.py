@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +123,7 @@ def describe(reader: InrdReader) -> dict[str, Any]:
         "generator": metadata.generator,
         "samples": len(reader),
         "classes": list(metadata.classes),
-        "networks": [_network_line(n) for n in reader.codebook.get("networks", [])],
+        "networks": _network_lines(reader.codebook),
         "bytes": header.file_bytes,
         "pixels": pixels,
         "mean_bpp": 8 * header.file_bytes / pixels if pixels else None,
@@ -146,6 +146,12 @@ def describe(reader: InrdReader) -> dict[str, Any]:
 
 def _mean(values: list[int] | None) -> float | None:
     return round(float(np.mean(values)), 2) if values else None
+
+
+def _network_lines(codebook: Mapping[str, Any]) -> list[str]:
+    if "builtin" in codebook:
+        return [f"cells, built-in codebook {codebook['builtin']}"]
+    return [_network_line(n) for n in codebook.get("networks", [])]
 
 
 def _network_line(stored: Any) -> str:

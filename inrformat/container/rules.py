@@ -51,7 +51,7 @@ RULES = {
         _error("INDEX-NETWORK", "every record names a network descriptor of the codebook"),
         _error("METADATA-FORM", "the metadata section is a msgpack map with the required keys"),
         _error("METADATA-UNIQUE", "class names and field names do not repeat"),
-        _error("CODEBOOK-FORM", "the codebook section is a msgpack map with tables and networks"),
+        _error("CODEBOOK-FORM", "the codebook section is a map with tables and networks, or with builtin and step"),
         _error("TABLE-FORM", "a symbol table has exactly the keys freqs, low_bits and lowest"),
         _error("TABLE-SIZE", "a symbol table has 2 to 1024 tokens"),
         _error("TABLE-SUM", "a symbol table's frequencies sum to 4096"),

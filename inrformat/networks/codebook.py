@@ -12,6 +12,7 @@ from inrformat.coding.tables import SymbolTable, TableSet
 from inrformat.container.index import RecordIndex
 from inrformat.container.limits import DEFAULT_LIMITS, Limits
 from inrformat.errors import InvalidFileError, LimitError, UnsupportedVersionError
+from inrformat.networks.builtin import builtin_codebook_map
 from inrformat.networks.cells import Cells
 from inrformat.networks.family import Network
 from inrformat.networks.siren import Siren
@@ -23,13 +24,20 @@ FAMILIES: dict[str, type[Siren] | type[Cells]] = {Siren.family: Siren, Cells.fam
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Codebook:
-    """What all records of a file share: ``tables`` by number, ``networks`` by number."""
+    """What all records of a file share.
+
+    Attributes:
+        tables, networks: by number. builtin: name of the built-in codebook that these are, but for the step, or None.
+    """
 
     tables: TableSet
     networks: tuple[Network, ...]
+    builtin: str | None = None
 
     def to_map(self) -> dict[str, Any]:
         """The codebook section's map."""
+        if self.builtin is not None:
+            return {"builtin": self.builtin, "step": self.networks[0].to_map()["step"]}
         return {
             "networks": [network.to_map() for network in self.networks],
             "tables": [table.to_map() for table in self.tables.tables],
@@ -41,15 +49,19 @@ class Codebook:
 
         Raises:
             InvalidFileError: a table or descriptor is malformed. LimitError: too many of them, or too large.
-            UnsupportedVersionError: a network family this reader does not know.
+            UnsupportedVersionError: a network family or built-in codebook this reader does not know.
         """
+        builtin = None
+        if "builtin" in stored:
+            builtin = stored["builtin"]
+            stored = _referred_to(stored)
         tables, networks = stored.get("tables"), stored.get("networks")
         if not isinstance(tables, list) or not isinstance(networks, list):
             raise InvalidFileError("CODEBOOK-FORM", "codebook: expected the lists tables and networks")
         if len(tables) > limits.max_tables or len(networks) > limits.max_networks:
             raise LimitError("LIMIT-CODEBOOK", f"codebook: {len(tables)} tables, {len(networks)} networks")
         table_set = TableSet.of([SymbolTable.from_map(t) for t in tables])
-        return cls(table_set, tuple(_parse_network(n, len(tables), limits) for n in networks))
+        return cls(table_set, tuple(_parse_network(n, len(tables), limits) for n in networks), builtin)
 
     def check(self, index: RecordIndex, *, limits: Limits = DEFAULT_LIMITS) -> None:
         """Check that every record refers to a network that exists and that none is too much work to decode."""
@@ -62,6 +74,15 @@ class Codebook:
             work = self.networks[number].multiply_adds(height=height, width=width)
             if work > limits.max_multiply_adds:
                 raise LimitError("LIMIT-MULTIPLY-ADDS", f"a record of {height}x{width} takes {work} multiply-adds")
+
+
+def _referred_to(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """The map of the built-in codebook that ``stored`` names, with the step of ``stored``."""
+    match stored:
+        case {"builtin": str(name), "step": float(step), **rest} if not {"tables", "networks"} & rest.keys():
+            whole = builtin_codebook_map(name)
+            return {**whole, "networks": [{**network, "step": step} for network in whole["networks"]]}
+    raise InvalidFileError("CODEBOOK-FORM", "codebook: expected builtin and step, without tables or networks")
 
 
 def _parse_network(stored: Any, table_count: int, limits: Limits) -> Network:

@@ -17,6 +17,7 @@ from inrformat.container.packing import compress, pack_map
 from inrformat.encode.cells.aim import SCALES_PER_OCTAVE, Measured
 from inrformat.encode.cells.batched import BatchedCells
 from inrformat.encode.cells.budget import ByteBudget
+from inrformat.encode.cells.builtin import builtin_codebooks, file_cost_bytes
 from inrformat.encode.cells.model import Model, decode_ready, symbols_of
 from inrformat.encode.cells.train import ClassCounts, colour_basis, to_codebook, train
 from inrformat.encode.cells.transform import Fit, fit, inverse
@@ -32,6 +33,7 @@ __all__ = ["CellsEncoder", "CellsOptions", "step_of_quality"]
 
 _ROUNDS, _RETARGET_ROUNDS, _RETARGETS = 8, 3, 5
 _SAMPLE_PIXELS = 6 << 20
+_BUILTIN_PIXELS = 1 << 20
 _TARGET_PIXELS = 2 << 20
 _STEP_LEAST, _STEP_MOST = 2.0, 400.0
 _DB_PER_SCALE = 4.5 / 4
@@ -84,6 +86,7 @@ class CellsEncoder:
         options: CellsOptions,
         *,
         codebook: Codebook | None = None,
+        learn: bool = True,
         images: int = 0,
         room: RecordRoom | None = None,
         device: torch.device | None = None,
@@ -92,6 +95,7 @@ class CellsEncoder:
         """``codebook`` of another file is used; only its step may be changed by an aim.
 
         Args:
+            learn: False to take the best built-in codebook instead of learning one.
             images, room: how many there will be and what the file has for their records; for ``target_bytes`` only.
             device: encode large batches in torch there; None for compiled code on the CPU's cores, one image each.
                 A PSNR for each image is searched for by the latter in any case.
@@ -106,6 +110,7 @@ class CellsEncoder:
         self._progress = progress
         self._threads = options.threads or os.cpu_count() or 1
         self._given = codebook
+        self._learns = learn
         if codebook is not None:
             self._use(codebook)
             if options.quality is not None:
@@ -120,12 +125,14 @@ class CellsEncoder:
         if self._given is not None:
             return self._codebook
         chosen = _within(sample, _SAMPLE_PIXELS)
-        colour = colour_basis(chosen)
-        fits = self._map(lambda image: fit(image, colour), chosen)
-        counts = ClassCounts.suited(sum(i.shape[0] * i.shape[1] for i in chosen))
         step = step_of_quality(70 if self.options.quality is None else self.options.quality)
         if self._has_aim:
             step = _STEP_LEAST * 2.0**3
+        if not self._learns:
+            return self._train_builtin(_within(chosen, _TARGET_PIXELS), step)
+        colour = colour_basis(chosen)
+        fits = self._map(lambda image: fit(image, colour), chosen)
+        counts = ClassCounts.suited(sum(i.shape[0] * i.shape[1] for i in chosen))
         model = train(fits, step, counts, rounds=_ROUNDS, on_round=self._alive)
         self._use(to_codebook(model, fits, step, colour, scale_spread=self._scale_spread))
         checked = list(zip(_within(chosen, _TARGET_PIXELS), fits, strict=False))
@@ -138,7 +145,34 @@ class CellsEncoder:
             step = min(max(step * 2.0**octaves, _STEP_LEAST), _STEP_MOST)
             model = train(fits, step, counts, rounds=_RETARGET_ROUNDS, model=model, on_round=self._alive)
             self._use(to_codebook(model, fits, step, colour, scale_spread=self._scale_spread))
+        if complete and sum(i.shape[0] * i.shape[1] for i in sample) <= _BUILTIN_PIXELS:
+            self._use_cheapest([self._codebook, *builtin_codebooks(step, channels=len(colour))], sample)
         return self._codebook
+
+    def _train_builtin(self, sample: Sequence[Image], step: float) -> Codebook:
+        """The best built-in codebook, and the step for a target."""
+        for _ in range(_RETARGETS):
+            candidates = builtin_codebooks(step, channels=sample[0].shape[2])
+            if not candidates:
+                raise UsageError(f"no built-in codebook is for images of {sample[0].shape[2]} channels: learn one")
+            self._use_cheapest(candidates, sample)
+            measured = Measured()
+            if self._has_aim:
+                measured.add(self._encode_at(sample, [0] * len(sample)), coarser={})
+            octaves = self._octaves_off(measured) if self._has_aim else 0.0
+            if abs(octaves) < _SETTLED_OCTAVES:
+                break
+            step = min(max(step * 2.0**octaves, _STEP_LEAST), _STEP_MOST)
+        return self._codebook
+
+    def _use_cheapest(self, candidates: Sequence[Codebook], images: Sequence[Image]) -> None:
+        """Use the codebook under which a file of ``images`` costs least, its distortion counted in bytes."""
+        costs = []
+        for codebook in candidates:
+            self._use(codebook)
+            records = self._encode_at(images, [0] * len(images))
+            costs.append(file_cost_bytes(records, codebook, channels=self._network.channels, step=self._network.step))
+        self._use(candidates[costs.index(min(costs))])
 
     @property
     def settles(self) -> bool:
@@ -210,7 +244,7 @@ class CellsEncoder:
         networks = tuple(
             replace(n, step=float(np.float32(step))) if n is self._network else n for n in self._codebook.networks
         )
-        self._use(Codebook(self._codebook.tables, networks))
+        self._use(replace(self._codebook, networks=networks))
 
     def _record_bytes(self, measured: Measured) -> int:
         """Bytes a file of the asked size has for records."""
