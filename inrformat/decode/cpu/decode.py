@@ -39,10 +39,14 @@ def decode(records: DeviceRecords, rows: Tensor, geometry: Geometry, pixels: Pix
     """See ``dispatch.decode``; as many images at once as torch is allowed threads."""
     chosen = rows.cpu().numpy()
     shapes = records.shapes.numpy()[chosen]
-    # Compiled code knows float32 alone; it comes to 0.5 .. 255.5 where bytes are wanted.
-    shape = (len(chosen), records.channels, *geometry.size)
-    out = torch.empty(shape, memory_format=pixels.memory_format)
-    flat = (out.permute(0, 2, 3, 1) if pixels.channels_last else out).reshape(-1).numpy()
+    # Compiled code knows float32 alone; it comes to 0.5 .. 255.5 where bytes are wanted. numpy asks for huge pages, torch
+    # does not: a fresh batch then takes a few page faults instead of ten thousand.
+    channels, (height, width) = records.channels, geometry.size
+    flat = np.empty(len(chosen) * channels * height * width, np.float32)
+    if pixels.channels_last:
+        out = torch.from_numpy(flat).reshape(len(chosen), height, width, channels).permute(0, 3, 1, 2)
+    else:
+        out = torch.from_numpy(flat).reshape(len(chosen), channels, height, width)
     status = np.zeros(len(chosen), np.int64)
     batch, maps, networks = _batch(records, chosen, shapes), _maps(geometry), _networks(records.codebook)
     with_threads = []
