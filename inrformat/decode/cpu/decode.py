@@ -39,8 +39,8 @@ def decode(records: DeviceRecords, rows: Tensor, geometry: Geometry, pixels: Pix
     """See ``dispatch.decode``; as many images at once as torch is allowed threads."""
     chosen = rows.cpu().numpy()
     shapes = records.shapes.numpy()[chosen]
-    # Compiled code knows float32 alone; it comes to 0.5 .. 255.5 where bytes are wanted. numpy asks for huge pages, torch
-    # does not: a fresh batch then takes a few page faults instead of ten thousand.
+    # Compiled code knows float32 alone; it comes to 0.5 .. 255.5 where bytes are wanted. numpy asks for huge pages,
+    # torch does not: a fresh batch then takes a few page faults instead of ten thousand.
     channels, (height, width) = records.channels, geometry.size
     flat = np.empty(len(chosen) * channels * height * width, np.float32)
     if pixels.channels_last:
