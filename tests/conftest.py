@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+
+if not torch.cuda.is_available():
+    # Without a GPU kernels run in Triton's interpreter, which must be chosen before anything loads Triton.
+    os.environ.setdefault("TRITON_INTERPRET", "1")
+
 from PIL import Image
 from skimage import data as photographs
 

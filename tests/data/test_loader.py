@@ -153,7 +153,8 @@ def test_nothing_runs_after_break_error_or_end(dataset):
 
 
 FOREVER = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background ignores it
 from inrformat import InrdDataset, InrdLoader
 loader = InrdLoader(InrdDataset(sys.argv[1]), 2, device="cpu", prefetch=3)
 while True:

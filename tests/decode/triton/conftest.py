@@ -1,6 +1,5 @@
-"""Kernels run on a GPU where there is one, else in Triton's interpreter, which must be chosen before Triton loads."""
+"""Kernels run on a GPU where there is one, else in Triton's interpreter (``tests/conftest.py``)."""
 
-import os
 from dataclasses import replace
 
 import numpy as np
@@ -17,8 +16,6 @@ from inrformat.networks.codebook import Codebook
 from inrformat.networks.siren import Siren
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-if DEVICE.type == "cpu":
-    os.environ.setdefault("TRITON_INTERPRET", "1")
 
 CELL_SIZES = [(24, 40), (8, 264), (70, 33)]
 SIREN_SIZES = [(24, 40), (30, 17)]
