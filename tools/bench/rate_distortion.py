@@ -24,6 +24,7 @@ import numpy as np
 from PIL import Image
 from scipy.interpolate import PchipInterpolator
 
+from inrformat.container.reader import InrdReader
 from inrformat.convert.pipeline import convert
 from inrformat.convert.sources import load_image, scan_folder
 from inrformat.encode.cells.encoder import CellsEncoder, CellsOptions
@@ -77,10 +78,25 @@ def our_curve(folder: Path, training: list[np.ndarray] | None, qualities: list[f
     return curve
 
 
+def siren_curve(files: list[Path]) -> list[dict[str, float]]:
+    """Whole-file rate and mean PSNR of finished files, as ``convert --network siren`` made them of the same images."""
+    curve = []
+    for path in files:
+        with InrdReader(path) as reader:
+            index = reader.index
+            if index.psnr_db is None:
+                raise SystemExit(f"{path} does not say its PSNR")
+            rate = 8 * path.stat().st_size / int((index.heights * index.widths).sum())
+            curve.append({"rate_bpp": rate, "psnr_db": float(index.psnr_db.mean())})
+    return sorted(curve, key=lambda point: point["rate_bpp"])
+
+
 def bd_rate(
     ours: list[dict[str, float]], theirs: list[dict[str, float]], low: float, high: float
 ) -> dict[str, float] | None:
     """Mean difference in rate at equal PSNR, percent, and the range in dB it was taken over."""
+    if min(len(ours), len(theirs)) < 2:
+        return None
     curves = [sorted((p["psnr_db"], math.log(p["rate_bpp"])) for p in curve) for curve in (ours, theirs)]
     low, high = max(low, *(c[0][0] for c in curves)), min(high, *(c[-1][0] for c in curves))
     if low >= high:
@@ -123,6 +139,7 @@ def main() -> None:
     parser.add_argument("--qualities", type=float, nargs="+", default=[48, 52, 56, 60, 64, 68, 72])
     parser.add_argument("--range", type=float, nargs=2, default=[29.0, 36.0], metavar=("LOW_DB", "HIGH_DB"))
     parser.add_argument("--rivals", nargs="*", choices=sorted(RIVALS), default=sorted(RIVALS))
+    parser.add_argument("--siren", type=Path, nargs="+", default=[], metavar="FILE", help="siren files of these images")
     parser.add_argument("--at-bpp", type=float, help="also say each encoder's PSNR at this rate")
     parser.add_argument("--name", default="kodak256")
     arguments = parser.parse_args()
@@ -138,6 +155,8 @@ def main() -> None:
         curves = {"cells": our_curve(Path(scratch), training, arguments.qualities)}
     for name in arguments.rivals:
         curves[name] = rival_curve(images, *RIVALS[name])
+    if arguments.siren:
+        curves["siren"] = siren_curve(arguments.siren)
     rates = {
         name: bd_rate(curves["cells"], curve, *arguments.range) for name, curve in curves.items() if name != "cells"
     }
