@@ -1,8 +1,7 @@
-"""Vector operations on eight neighbours of an array, for inner loops too short for the compiler to vectorize.
+"""Vector operations on eight neighbours of an array, for the short rows of a cell.
 
-LLVM turns a loop into vector code only when it runs for several dozen rounds; rows of a cell are 8 to 16 long. Written
-as one operation on ``<8 x float>`` (which LLVM splits where the processor has narrower registers) they take a fraction:
-3 against 25 ns for 16 multiply-adds.
+One operation on ``<8 x float>`` (which LLVM splits where the processor has narrower registers) needs no loop, no
+remainder and no test for overlap: 16 multiply-adds take 2.8 ns, the compiler's own loop 3.7 ns, measured side by side.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ def _pass(x, w, bias, precision: tl.constexpr):
 
 @triton.jit
 def _sine(z, omega):
-    """sin(omega z) and omega cos(omega z), by the polynomials of ``kernel.py``: the library's slow path spills."""
+    """sin(omega z) and omega cos(omega z) by the polynomials of the CPU kernels: the library's slow path spills."""
     t = z * (omega * 0.3183098861837907)
     k = tl.floor(t + 0.5)
     r = t - k

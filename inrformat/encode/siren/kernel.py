@@ -3,11 +3,11 @@
 A batched tensor library moves every layer's activations through memory and pays for dozens of calls a step; at 15 to 40
 hidden units those calls cost more than the arithmetic. Here a tile of pixels passes through all layers and back while
 its activations are in the first- and second-level cache, and thousands of steps run without returning to Python. Images
-are independent, so that threads (the global interpreter lock is released) take one each: see ``fit.py``.
+are independent, so that threads (the global interpreter lock is released) take one each: see ``cpu.py``.
 
 Matrix products are blocked 4 x 4: four rows of activations feed four rows of results, sixteen multiply-adds for eight
-loads, with the pixels of the tile in the vector lanes. Widths are padded to multiples of 4 with zeros (``layout.py``).
-Against a float64 reference the gradient's relative error is about 4e-7 (tests/encode/siren/test_kernel.py).
+loads, with the pixels of the tile in the vector lanes. Widths are padded to multiples of 4 with zeros.
+Against a float64 reference the gradient's relative error is about 4e-7 (tests/encode/siren/test_gradients.py).
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def loss_and_gradient(
     """Squared error summed over pixels ``first .. first + count`` and channels.
 
     Args:
-        params: float32 ``(P',)`` padded parameters (``layout.py``). widths: int64, padded. omega: float32.
+        params: float32 ``(P',)`` padded parameters (``siren_layout.py``). widths: int64, padded. omega: float32.
         xy, colour: float32 ``(padded inputs or outputs, N + TILE_PIXELS)``.
         workspace: float32, ``workspace_size`` long. gradient: float32 ``(P',)``, overwritten with the gradient of
             the *mean* squared error; of length 0 to skip the backward pass.
