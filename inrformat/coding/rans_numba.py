@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inrformat.coding.rans import LOWER_BOUND, STATE_BYTES, WORD_BITS, WORD_BYTES
-from inrformat.coding.tables import ESCAPE_BITS, PRECISION_BITS, TOTAL, TableSet
+from inrformat.coding.rans_vectors import LANES, RANKS, decode_eight
+from inrformat.coding.tables import ESCAPE_BITS, PRECISION_BITS, SLOT_BIAS, SLOT_DETAILS, SLOT_FREQ, TOTAL, TableSet
 from inrformat.errors import InvalidFileError, UsageError
 
 __all__ = ["RecordDecoder", "decode_segment", "encode_record"]
@@ -125,9 +126,11 @@ class RecordDecoder:
 # Unsigned throughout: a signed index costs a test for counting from the end, and the loop is all indexing.
 _U32, _U64 = np.uint32, np.uint64
 _SLOT_MASK, _PRECISION = _U32(TOTAL - 1), _U32(PRECISION_BITS)
+_BIAS, _FREQ, _FREQ_MASK = _U32(SLOT_BIAS), _U32(SLOT_FREQ), _U32(TOTAL - 1)
 _BOUND, _WORD = _U32(LOWER_BOUND), _U32(WORD_BITS)
-_FIELD, _FIELD_MASK = _U64(16), _U64(0xFFFF)
-_NONE = _U32(0)
+_ONE, _NONE = _U32(1), _U32(0)
+_EIGHT = _U64(LANES)
+_RANKS = RANKS.ravel()
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -144,34 +147,38 @@ def decode_segment(table_ids: Any, slots: Any, states: Any, words: Any, followin
     """
     lanes, count, end = _U64(len(states)), _U64(len(table_ids)), _U64(len(words))
     at: Any = _U64(following)
-    flat, pending = slots.reshape(-1), np.empty(len(states), np.uint64)
+    short, details = slots[0].reshape(-1), slots[1].reshape(-1)
+    places = np.empty(len(states), np.uint32)
     for first in range(_U64(0), count, lanes):
-        last = min(first + lanes, count)
-        plain_bits = _U64(0)
-        for i in range(first, last):
-            state = states[i - first]
-            entry = flat[_U64(table_ids[i]) * _U64(TOTAL) + _U64(state & _SLOT_MASK)]
-            state = _U32(_U32(entry & _FIELD_MASK) * (state >> _PRECISION) + _U32((entry >> _FIELD) & _FIELD_MASK))
-            # Whether a lane takes a word is as good as random: a selection, not a branch.
-            low = state < _BOUND
-            word = _U32(words[at]) if at < end else _NONE
-            states[i - first] = _U32((state << _WORD) | word) if low else state
-            at += _U64(low)
-            values[i] = np.int32(np.int16(entry >> _U64(32)))
-            pending[i - first] = entry >> _U64(48)
-            plain_bits |= pending[i - first]
-        if plain_bits != _U64(0):
-            at = _take_plain_bits(pending, states, words, at, values[first:last])
+        present = min(lanes, count - first)
+        lane, unfinished = _U64(0), False
+        while lane + _EIGHT <= present and at + _EIGHT <= end:
+            at, some = decode_eight(table_ids, first + lane, short, states, lane, words, at, _RANKS, values, places)
+            unfinished |= some
+            lane += _EIGHT
+        for i in range(lane, present):
+            state = states[i]
+            places[i] = (_U32(table_ids[first + i]) << _PRECISION) | (state & _SLOT_MASK)
+            slot = short[places[i]]
+            values[first + i] = np.int8(slot & _U32(0xFF))
+            unfinished |= values[first + i] == SLOT_DETAILS
+            state = _U32((((slot >> _FREQ) & _FREQ_MASK) + _ONE) * (state >> _PRECISION) + (slot >> _BIAS))
+            if state < _BOUND:
+                state = _U32((state << _WORD) | (_U32(words[at]) if at < end else _NONE))
+                at += _U64(1)
+            states[i] = state
+        if unfinished:
+            at = _complete(details, places, states, words, at, values[first : first + present])
     return int(at)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _take_plain_bits(bits: Any, states: Any, words: Any, at: Any, values: Any) -> Any:
-    """Phase B of one step (spec section 7.2): ``values`` come in as tokens and leave complete."""
+def _complete(details: Any, places: Any, states: Any, words: Any, at: Any, values: Any) -> Any:
+    """Phase B of one step (spec section 7.2), plain bits; and values that are too large for their slots."""
     for lane in range(len(values)):
-        n = bits[lane]
-        if n == _U64(0):
+        if values[lane] != SLOT_DETAILS:
             continue
+        n, value = _U64(details[places[lane]] >> _WORD), np.int16(details[places[lane]] & _U32(0xFFFF))
         state = states[lane]
         plain = np.int64(_U64(state) & ((_U64(1) << n) - _U64(1)))
         state = _U32(_U64(state) >> n)
@@ -181,5 +188,5 @@ def _take_plain_bits(bits: Any, states: Any, words: Any, at: Any, values: Any) -
             at += _U64(1)
         states[lane] = state
         # 16 plain bits are the escape's: the value itself.
-        values[lane] = np.int16(plain) if n == _U64(ESCAPE_BITS) else (np.int64(values[lane]) << np.int64(n)) + plain
+        values[lane] = np.int16(plain) if n == _U64(ESCAPE_BITS) else (np.int64(value) << np.int64(n)) + plain
     return at

@@ -23,6 +23,8 @@ TOTAL = 1 << PRECISION_BITS
 ESCAPE_BITS = 16
 MAX_LOW_BITS = 12
 MAX_TOKENS = 1024
+# Where the parts of a slot are (``TableSet.slots``), and the value of one that does not tell all.
+SLOT_BIAS, SLOT_FREQ, SLOT_VALUE_BITS, SLOT_DETAILS = 20, 8, 8, -128
 VALUE_MIN, VALUE_MAX = -(1 << (ESCAPE_BITS - 1)), (1 << (ESCAPE_BITS - 1)) - 1
 
 
@@ -152,8 +154,10 @@ class TableSet:
             longest table.
         token_at: uint16 ``(T, 4096)``: the token that owns each slot.
         lowest, low_bits, escape: int32 ``(T,)``: per table, ``escape`` being the index of the escape token.
-        slots: uint64 ``(T, 4096)``: all that decoding needs of each slot in one word: plain bits (0..12, 16 for the
-            escape), ``lowest`` + token as int16, slot - start, frequency, 16 bits each from the highest down.
+        slots: uint32 ``(2, T, 4096)``: all that decoding needs of each slot. ``slots[0]``: slot - start, frequency - 1
+            and the value, 12, 12 and 8 bits from the highest down; a value of -128 says that ``slots[1]`` has to be
+            asked: plain bits (0..12, 16 for the escape) and ``lowest`` + token, 16 bits each. What is asked for every
+            symbol is small, for a processor's nearest caches to hold the tables.
     """
 
     tables: tuple[SymbolTable, ...]
@@ -163,7 +167,7 @@ class TableSet:
     lowest: NDArray[np.int32]
     low_bits: NDArray[np.int32]
     escape: NDArray[np.int32]
-    slots: NDArray[np.uint64]
+    slots: NDArray[np.uint32]
 
     @classmethod
     def of(cls, tables: Sequence[SymbolTable]) -> TableSet:
@@ -182,12 +186,13 @@ class TableSet:
 
 def _slots(
     freqs: NDArray[np.uint32], starts: NDArray[np.uint32], token_at: NDArray[np.uint16], columns: NDArray[np.int64]
-) -> NDArray[np.uint64]:
+) -> NDArray[np.uint32]:
     rows, tokens = np.arange(len(freqs))[:, None], token_at.astype(np.int64)
     lowest, low_bits, escape = (columns[:, i, None] for i in range(3))
-    bits = np.where(tokens == escape, ESCAPE_BITS, low_bits)
-    parts = (bits, (lowest + tokens) & 0xFFFF, np.arange(TOTAL) - starts[rows, tokens], freqs[rows, tokens])
-    packed = np.zeros(token_at.shape, np.uint64)
-    for part in parts:
-        packed = packed << np.uint64(16) | part.astype(np.uint64)
-    return packed
+    plain_bits = np.where(tokens == escape, ESCAPE_BITS, low_bits)
+    values = lowest + tokens
+    told = (plain_bits == 0) & (np.abs(values) < -SLOT_DETAILS)
+    value = np.where(told, values, SLOT_DETAILS) & ((1 << SLOT_VALUE_BITS) - 1)
+    bias = np.arange(TOTAL) - starts[rows, tokens]
+    short = bias << SLOT_BIAS | (freqs[rows, tokens].astype(np.int64) - 1) << SLOT_FREQ | value
+    return np.stack([short, plain_bits << 16 | values & 0xFFFF]).astype(np.uint32)

@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from inrformat.decode.cpu.vectors import LANES
 from inrformat.decode.geometry import Outside
 from inrformat.networks.cells_render import BORDER
 
-__all__ = ["axis_cover", "axis_taps", "cell_blocks", "cell_of", "fold", "hidden_units"]
+__all__ = ["axis_cover", "axis_taps", "cell_blocks", "cell_of", "cell_waves", "fold"]
 
 _EXTEND, _CONSTANT, _EDGE = int(Outside.EXTEND), int(Outside.CONSTANT), int(Outside.EDGE)
 _REFLECT, _SYMMETRIC = int(Outside.REFLECT), int(Outside.SYMMETRIC)
@@ -107,57 +106,78 @@ def axis_cover(
 
 
 @compiled
-def hidden_units(u: float, count: int, side: int, values: Any) -> None:
-    """The first ``count`` hidden units of a cell of ``side`` px at ``u`` in the cell, by the cosine's recurrence."""
-    norm = math.sqrt(2 / side)
-    values[0] = math.sqrt(1 / side)
-    before, here = norm, norm * math.cos(_PI * u)
-    twice = 2 * math.cos(_PI * u)
-    for k in range(1, count):
-        values[k] = here
-        before, here = here, twice * here - before
-
-
-@compiled
 def cell_of(position: float, side: int, cells: int) -> int:
     """Which of ``cells`` of ``side`` px covers a position that is not negative."""
     return min(int((position + BORDER) * (1.0 / side)), cells - 1)
 
 
 @compiled
-def _padded(reach: int, unit_major: bool) -> int:
-    return (reach + LANES - 1) // LANES * LANES if unit_major else reach
+def cell_waves(positions: Any, cells: int) -> Any:
+    """cos(pi k u) for all k < 32, u being the place in its 32 px cell, of ``cells``: float32 ``(32, n)``.
+
+    A smaller cell has waves of its own frequencies among these, but for a sign: every axis needs no other cosines.
+    """
+    count = len(positions)
+    waves = np.empty((32, count), np.float32)
+    twice, before, here = np.empty(count), np.ones(count), np.empty(count)
+    for i in range(count):
+        here[i] = math.cos(_PI * (positions[i] / 32 - cell_of(positions[i], 32, cells)))
+        twice[i] = 2 * here[i]
+    waves[0] = 1
+    for k in range(1, 32):
+        row = waves[k]
+        for i in range(count):
+            row[i] = here[i]
+            following = twice[i] * here[i] - before[i]
+            before[i] = here[i]
+            here[i] = following
+    return waves
 
 
 @compiled
-def cell_blocks(starts: Any, positions: Any, weights: Any, side: int, cells: int, unit_major: bool) -> tuple[Any, ...]:
+def cell_blocks(taps: Any, waves: Any, side: int, cells: int, multiple: int, unit_major: bool) -> tuple[Any, ...]:
     """Hidden units of all cells of one side, filtered onto the outputs.
+
+    Args:
+        taps: as ``axis_taps`` returns them. waves: of their positions, as ``cell_waves`` returns them.
 
     Returns:
         first, last: int32 ``(cells,)``, outputs that each cell reaches, none where last is 0. base: int64 ``(cells,)``,
-        where its block starts in the flat float32 ``blocks``: units x outputs, padded to whole
-        vectors with zeros, if ``unit_major``, else outputs x units.
+        where its block starts in the flat float32 ``blocks``: units x outputs if ``unit_major``, else outputs x units;
+        outputs are padded to a ``multiple`` with zeros.
     """
+    starts, positions, weights = taps
+    count = len(positions)
     first, last = np.full(cells, 1 << 30, np.int32), np.zeros(cells, np.int32)
-    count = len(starts) - 1
-    for j in range(count):
+    cell_at = np.empty(count, np.int64)
+    for j in range(len(starts) - 1):
         for t in range(starts[j], starts[j + 1]):
             c = cell_of(positions[t], side, cells)
+            cell_at[t] = c
             first[c], last[c] = min(first[c], j), max(last[c], j + 1)
-    base = np.zeros(cells, np.int64)
+    base, padded = np.zeros(cells, np.int64), np.zeros(cells, np.int64)
     total = 0
     for c in range(cells):
         base[c] = total
         if last[c] > first[c]:
-            total += _padded(last[c] - first[c], unit_major) * side
-    blocks = np.zeros(total, np.float32)
-    units = np.empty(side)
-    for j in range(count):
+            padded[c] = (last[c] - first[c] + multiple - 1) // multiple * multiple
+            total += padded[c] * side
+    ratio, mean, wave = 32 // side, np.float32(math.sqrt(1 / side)), np.float32(math.sqrt(2 / side))
+    blocks, place, stride = np.zeros(total, np.float32), np.empty(count, np.int64), np.empty(count, np.int64)
+    factor = np.empty((2, count), np.float32)  # of even and of odd waves
+    for j in range(len(starts) - 1):
         for t in range(starts[j], starts[j + 1]):
-            c = cell_of(positions[t], side, cells)
-            hidden_units(positions[t] / side - c, side, side, units)
-            reach, i = _padded(last[c] - first[c], unit_major), j - first[c]
-            for k in range(side):
-                place = base[c] + (k * reach + i if unit_major else i * side + k)
-                blocks[place] += weights[t] * units[k]
+            c = cell_at[t]
+            place[t] = base[c] + (j - first[c]) * (1 if unit_major else side)
+            stride[t] = padded[c] if unit_major else 1
+            factor[0, t] = wave * weights[t]
+            # Odd waves of every other cell inside one of 32 px start with the opposite sign.
+            opposite = (c - ratio * cell_of(positions[t], 32, (cells * side + 31) // 32)) & 1
+            factor[1, t] = -factor[0, t] if opposite else factor[0, t]
+            blocks[place[t]] += mean * weights[t]
+    for k in range(1, side):
+        row, scaled = waves[ratio * k], factor[k & 1]
+        for t in range(count):
+            place[t] += stride[t]
+            blocks[place[t]] += scaled[t] * row[t]
     return first, last, base, blocks

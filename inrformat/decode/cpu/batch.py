@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inrformat.decode.cpu.axes import axis_taps, compiled
-from inrformat.decode.cpu.cells import evaluate_aligned, evaluate_anywhere
+from inrformat.decode.cpu.cells import aligned_margin, evaluate_aligned, evaluate_anywhere
 from inrformat.decode.cpu.finish import Finish, finish_rows
+from inrformat.decode.cpu.leaves import read_cells
 from inrformat.decode.cpu.sampling import Maps, outer_cover, shares
 from inrformat.decode.cpu.siren import evaluate_siren_aligned, evaluate_siren_anywhere, read_siren
-from inrformat.decode.cpu.symbols import read_cells
 
 __all__ = ["Batch", "decode_cells", "decode_sirens"]
 
@@ -52,8 +52,9 @@ def decode_cells(
 ) -> None:  # fmt: skip
     """Decode the samples ``members`` into ``pixels``, flat and of the whole batch; ``status`` int64 ``(B,)``."""
     height, width = size
-    channels = np.empty((height, net.channels, width), np.float32)
     image = net.channels * height * width
+    margin = aligned_margin(net.channels, width)
+    channels = np.empty(image + margin, np.float32)[:image].reshape(height, net.channels, width)
     for b in members:
         words = batch.words[batch.first[b] : batch.last[b]]
         seen = -1.0, 1e9, -1.0, 1e9

@@ -1,7 +1,7 @@
 """Sparse `cells` networks to network channels under a map (spec sections 6.2.1 and 8.2), compiled.
 
-Aligned maps: per cell, weights times the horizontal hidden units, then times the vertical ones; every inner loop runs
-along a row of pixels. Other maps: each output position sums over the weights of its cell.
+Aligned maps: per cell, weights times the horizontal hidden units, then times the vertical ones, in whole vectors of
+outputs. Other maps: each output position sums over the weights of its cell.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from inrformat.decode.cpu.axes import cell_blocks, cell_of, compiled
+from inrformat.decode.cpu.axes import cell_blocks, cell_of, cell_waves, compiled
 from inrformat.decode.cpu.sampling import Maps, folded, output_position, source, tap
-from inrformat.decode.cpu.vectors import LANES, add_scaled
+from inrformat.decode.cpu.vectors import LANES, ROWS, add_products, add_scaled
 
-__all__ = ["evaluate_aligned", "evaluate_anywhere"]
+__all__ = ["aligned_margin", "evaluate_aligned", "evaluate_anywhere"]
 
 _CHUNK = 256
 """Pixels of one cell that are evaluated together; more would leave the nearest cache."""
@@ -23,78 +23,79 @@ _CHUNK = 256
 
 @compiled
 def evaluate_aligned(net: Any, sparse: Any, taps_y: Any, taps_x: Any, out: Any) -> None:
-    """Fill ``out``, float32 ``(H, C, W)``, with the network's channels; taps as ``axis_taps`` returns them."""
+    """Fill ``out``, float32 ``(H, C, W)``, with the network's channels.
+
+    Args:
+        taps_y, taps_x: as ``axis_taps`` returns them. out: with ``aligned_margin`` elements behind it that may be read
+            and written.
+    """
     cover, starts, units, weights, ends = sparse
     out[:] = 0
-    leaves = np.empty(cover.shape[1], np.int64)
-    # Where each channel's list of each leaf starts and ends.
-    lists = np.empty((net.channels, ends[4], 2), np.int32)
-    for k in range(net.channels):
-        lists[k, :, 0], lists[k, :, 1] = starts[k : -1 : net.channels], starts[k + 1 :: net.channels]
-    first = 0
+    waves_y = cell_waves(taps_y[1], (cover.shape[0] + 3) // 4)
+    waves_x = cell_waves(taps_x[1], (cover.shape[1] + 3) // 4)
     for level in range(3):
-        last = ends[2 + level]
+        first, last = ends[1 + level] if level else 0, ends[2 + level]
         if last <= first:
             continue
         side = 32 >> level
         span = side // 8
         cells_y, cells_x = (cover.shape[0] + span - 1) // span, (cover.shape[1] + span - 1) // span
-        blocks_y = cell_blocks(taps_y[0], taps_y[1], taps_y[2], side, cells_y, False)
-        blocks_x = cell_blocks(taps_x[0], taps_x[1], taps_x[2], side, cells_x, True)
-        scratch = np.empty((side + 3, out.shape[2] + LANES), np.float32)
+        blocks_y = cell_blocks(taps_y, waves_y, side, cells_y, ROWS, False)
+        blocks_x = cell_blocks(taps_x, waves_x, side, cells_x, LANES, True)
+        scratch = np.empty(side * (out.shape[2] + LANES), np.float32)
         for r in range(cells_y):
-            if blocks_y[1][r] <= blocks_y[0][r]:
-                continue
             for c in range(cells_x):
                 leaf = cover[r * span, c * span]
-                leaves[c] = leaf if first <= leaf < last and blocks_x[1][c] > blocks_x[0][c] else -1
-            for k in range(net.channels):
-                _add_strip(leaves[:cells_x], lists[k], units, weights, blocks_y, r, blocks_x, scratch, k, out)
-        first = last
+                if first <= leaf < last:
+                    lists = starts[leaf * net.channels : (leaf + 1) * net.channels + 1]
+                    _add_cell(side, lists, units, weights, blocks_y, r, blocks_x, c, scratch, out)
 
 
 @compiled
-def _add_strip(
-    leaves: Any, lists: Any, units: Any, weights: Any, blocks_y: Any, r: int, blocks_x: Any, scratch: Any, k: int,
+def aligned_margin(channels: int, width: int) -> int:
+    """How far whole vectors reach beyond an image of ``width`` px."""
+    return (ROWS - 1) * channels * width + LANES
+
+
+@compiled
+def _add_cell(
+    side: int, lists: Any, units: Any, weights: Any, blocks_y: Any, r: int, blocks_x: Any, c: int, scratch: Any,
     out: Any,
 ) -> None:  # fmt: skip
-    """Add channel ``k`` of a row of cells of one side to the outputs that it reaches.
+    """Add the cell in row r and column c of its grid to the outputs that it reaches.
 
-    First along x, into one row of ``scratch`` for every vertical unit that has a weight somewhere; then along y, whole
-    rows at a time, four units a pass, because short loops are several times slower.
+    First along x, into one row of ``scratch`` for every vertical unit that has a weight, then along y.
 
     Args:
-        leaves: int64, the leaf of each column, -1 for none. lists: int32 ``(leaves, 2)``, where the channel's list of
-            each leaf starts and ends. scratch: float32 ``(side + 3, W + LANES)``. out: float32 ``(H, C, W)``.
+        lists: int32 ``(C + 1,)``, where the list of each channel starts in ``units`` and ``weights``.
+        blocks_y, blocks_x: as ``cell_blocks`` returns them.
     """
-    side = len(scratch) - 3
+    first_y, last_y, base_y, waves_y = blocks_y
+    first_x, last_x, base_x, waves_x = blocks_x
+    reach = last_x[c] - first_x[c]
+    if reach <= 0 or last_y[r] <= first_y[r]:
+        return
     shift = 3 if side == 8 else 4 if side == 16 else 5  # divisions would take longer than the rest
-    rows, row_of = np.zeros(side + 3, np.int64), np.full(side, -1, np.int64)
-    used, left, right = 0, out.shape[2], 0
-    for c in range(len(leaves)):
-        if leaves[c] < 0:
-            continue
-        x0, x1 = blocks_x[0][c], blocks_x[1][c]
-        left, right = min(left, x0), max(right, x1)
-        at, n = blocks_x[2][c], (x1 - x0 + LANES - 1) // LANES * LANES
-        for i in range(lists[leaves[c], 0], lists[leaves[c], 1]):
+    wide = (reach + LANES - 1) // LANES * LANES
+    _, channels, width = out.shape
+    used, row_of = np.empty(side, np.int64), np.empty(side, np.int64)
+    for k in range(channels):
+        count = 0
+        row_of[:] = -1
+        for i in range(lists[k], lists[k + 1]):
             b, a = units[i] >> shift, units[i] & side - 1
             if row_of[b] < 0:
-                row_of[b], rows[used] = used, b
-                scratch[used] = 0
-                used += 1
-            for x in range(0, n, LANES):
-                add_scaled(scratch[row_of[b]], x0 + x, blocks_x[3], at + a * n + x, weights[i])
-    scratch[used : used + 3] = 0
-    for y in range(blocks_y[0][r], blocks_y[1][r]):
-        at = blocks_y[2][r] + (y - blocks_y[0][r]) * side
-        factors, row = blocks_y[3][at : at + side], out[y, k, left:right]
-        for g in range(0, used, 4):
-            f0, f1, f2, f3 = factors[rows[g]], factors[rows[g + 1]], factors[rows[g + 2]], factors[rows[g + 3]]
-            p0, p1, p2, p3 = scratch[g], scratch[g + 1], scratch[g + 2], scratch[g + 3]
-            p0, p1, p2, p3 = p0[left:right], p1[left:right], p2[left:right], p3[left:right]
-            for x in range(right - left):
-                row[x] += f0 * p0[x] + f1 * p1[x] + f2 * p2[x] + f3 * p3[x]
+                row_of[b], used[count] = count * wide, b
+                scratch[count * wide : (count + 1) * wide] = 0
+                count += 1
+            for x in range(0, wide, LANES):
+                add_scaled(scratch, row_of[b] + x, waves_x, base_x[c] + a * wide + x, weights[i])
+        for x in range(0, wide, LANES):
+            for y in range(first_y[r], last_y[r], ROWS):
+                add_products(
+                    out, (y * channels + k) * width + first_x[c] + x, channels * width,
+                    waves_y, base_y[r] + (y - first_y[r]) * side, side, used, count, scratch, x, wide,
+                )  # fmt: skip
 
 
 @compiled

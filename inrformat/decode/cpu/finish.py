@@ -32,6 +32,22 @@ class Finish(NamedTuple):
 
 
 @compiled
+def _mix(form: Finish, channels: Any, d: int, row: Any) -> None:
+    """Colour d of a row of pixels from its network channels, float32 ``(C, W)``."""
+    if len(channels) == 3:  # the usual case in one pass instead of four
+        f0, f1, f2 = form.colour[0, d], form.colour[1, d], form.colour[2, d]
+        c0, c1, c2 = channels[0], channels[1], channels[2]
+        for x in range(len(row)):
+            row[x] = form.offset + f0 * c0[x] + f1 * c1[x] + f2 * c2[x]
+        return
+    row[:] = form.offset
+    for c in range(len(channels)):
+        factor, source = form.colour[c, d], channels[c]
+        for x in range(len(row)):
+            row[x] += factor * source[x]
+
+
+@compiled
 def finish_rows(channels: Any, cover: Any, form: Finish, pixels: Any) -> None:
     """Write one image.
 
@@ -46,11 +62,7 @@ def finish_rows(channels: Any, cover: Any, form: Finish, pixels: Any) -> None:
     for y in range(height):
         for d in range(count):
             row = colours[d]
-            row[:] = form.offset
-            for c in range(count):
-                factor, source = form.colour[c, d], channels[y, c]
-                for x in range(width):
-                    row[x] += factor * source[x]
+            _mix(form, channels[y], d, row)
             if filled:
                 fill = form.fill[d]
                 for x in range(width):

@@ -1,0 +1,135 @@
+"""A `cells` record to a sparse list of readout weights (spec section 6.2.4), compiled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from inrformat.decode.cpu.axes import compiled
+from inrformat.decode.cpu.symbols import OK, read_symbols
+from inrformat.decode.cpu.vectors import LANES, append_nonzero
+from inrformat.networks.cells import STEP_SCALES_PER_OCTAVE
+
+__all__ = ["read_cells"]
+
+
+@compiled
+def read_cells(
+    net: Any, slots: Any, words: Any, height: int, width: int, lanes: int, seen: tuple[float, float, float, float]
+) -> tuple[int, tuple[Any, Any, Any, Any, Any]]:
+    """Decode one record.
+
+    Args:
+        words: uint16, the whole record. seen: least and greatest y, least and greatest x of the positions that will be
+            evaluated; leaves beyond them are left empty.
+
+    Returns:
+        Status, 0 where all is well, and the sparse network ``(cover, starts, units, weights, ends)``: int32 ``(rows,
+        columns)`` of the 8 px grid, the leaf there; for each leaf and channel where its list starts, int32 ``(leaves *
+        C + 1,)``; unit b * side + a and weight in 1/255 units of the list; leaves of 32, 16 and 8 px end at ``ends[2 +
+        level]``. Not to be used where the status is not 0.
+    """
+    status, scale, (above, middle, small, coded, weights) = read_symbols(net, slots, words, height, width, lanes)
+    leaves = _leaves(net, above[-1], 0) + _leaves(net, middle, 1) + _leaves(net, small, 2)
+    most = leaves * net.channels + len(weights) + LANES
+    sparse = (
+        np.zeros(((height + 7) // 8, (width + 7) // 8), np.int32), np.zeros(leaves * net.channels + 1, np.int32),
+        np.empty(most, np.int32), np.empty(most, np.float32), np.zeros(5, np.int64),
+    )  # fmt: skip
+    if status != OK:
+        return status, sparse
+    step = np.float32(net.step * 2.0 ** (scale / STEP_SCALES_PER_OCTAVE))
+    at = above[0].size * net.channels
+    means = (coded[:at].astype(np.float32) * step).reshape(*above[0].shape, net.channels)
+    for i in range(len(above) - 1):
+        means, at = _children(means, above[i], 0, coded, at, step, above[i + 1].shape)
+    start = _collect(net, above[-1], 0, weights, 0, step, means, seen, sparse)
+    means, at = _children(means, above[-1], net.cells[0], coded, at, step, middle.shape)
+    start = _collect(net, middle, 1, weights, start, step, means, seen, sparse)
+    means, at = _children(means, middle, net.cells[1], coded, at, step, small.shape)
+    _collect(net, small, 2, weights, start, step, means, seen, sparse)
+    return OK, sparse
+
+
+@compiled
+def _leaves(net: Any, classes: Any, level: int) -> int:
+    count = 0
+    for k in classes.flat:
+        count += 0 <= k < net.cells[level]
+    return count
+
+
+@compiled
+def _children(
+    means: Any, classes: Any, cells: int, details: Any, at: int, step: Any, shape: tuple[int, int]
+) -> tuple[Any, int]:
+    """Means of the nodes one grid below (spec section 6.2.4) and where the next grid's details start.
+
+    Args:
+        means, classes: of the parents, ``(rows, columns, C)`` and ``(rows, columns)``; a node splits if its class is at
+            least ``cells``. details: all of segment 5 behind the roots.
+    """
+    above, across, channels = means.shape
+    rows, columns = shape
+    out = np.empty((rows, columns, channels), np.float32)
+    eighth, half = np.float32(1 / 8), np.float32(1 / 2)
+    for r in range(above):
+        up, down, last_row = max(r - 1, 0), min(r + 1, above - 1), min(2 * r + 1, rows - 1)
+        for c in range(across):
+            left, right, last_column = max(c - 1, 0), min(c + 1, across - 1), min(2 * c + 1, columns - 1)
+            for k in range(channels):
+                here = means[r, c, k]
+                h = (means[r, left, k] - means[r, right, k]) * eighth
+                v = (means[up, c, k] - means[down, c, k]) * eighth
+                x = np.float32(0)
+                if classes[r, c] >= cells:
+                    h += step * np.float32(details[at])
+                    v += step * np.float32(details[at + 1])
+                    x = step * np.float32(details[at + 2])
+                    at += 3
+                # Written from the last to the first: at an odd edge, where there is no second child, the first stays.
+                out[last_row, last_column, k] = (here - h - v + x) * half
+                out[last_row, 2 * c, k] = (here + h - v - x) * half
+                out[2 * r, last_column, k] = (here - h + v - x) * half
+                out[2 * r, 2 * c, k] = (here + h + v + x) * half
+    return out, at
+
+
+@compiled
+def _collect(
+    net: Any, classes: Any, level: int, values: Any, at: int, step: float, means: Any, seen: Any, sparse: Any
+) -> int:
+    """Append the cells of one level to ``sparse``; returns where the next level's weights start in ``values``."""
+    cover, starts, units, weights, fill = sparse
+    side, channels = 32 >> level, net.channels
+    span = side // 8
+    rows, columns = classes.shape
+    leaf, n = fill[0], fill[1]
+    for r in range(rows):
+        beyond = (r + 1) * side <= seen[0] or r * side > seen[1]
+        for c in range(columns):
+            k = classes[r, c]
+            if k < 0 or k >= net.cells[level]:
+                continue
+            for y in range(r * span, min((r + 1) * span, cover.shape[0])):
+                for x in range(c * span, min((c + 1) * span, cover.shape[1])):
+                    cover[y, x] = leaf
+            known = (net.first_cell[level] + k) * channels
+            if beyond or (c + 1) * side <= seen[2] or c * side > seen[3]:
+                starts[leaf * channels + 1 : (leaf + 1) * channels + 1] = n
+                at += net.lists[known + channels] - net.lists[known]
+            else:
+                for channel in range(channels):
+                    units[n], weights[n] = 0, means[r, c, channel]
+                    n += 1
+                    first, last = net.lists[known + channel], net.lists[known + channel + 1]
+                    for i in range(0, last - first, LANES):
+                        n = append_nonzero(
+                            values, at + i, last - first - i, net.units, first + i, step, units, weights, n
+                        )
+                    at += last - first
+                    starts[leaf * channels + channel + 1] = n
+            leaf += 1
+    fill[0], fill[1], fill[2 + level] = leaf, n, leaf  # the last also where the image has no cell of this size
+    return at
