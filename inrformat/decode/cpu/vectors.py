@@ -75,7 +75,7 @@ def _add_products(
             return builder.add(first, builder.mul(ir.Constant(whole, row), apart))
 
         places = [behind(at, row, out_pitch) for row in range(ROWS)]
-        sums = [cgutils.alloca_once_value(builder, load(out, place)) for place in places]
+        sums = [cgutils.alloca_once_value(builder, load(out, place)) for place in places]  # type: ignore[no-untyped-call]
         with cgutils.for_range(builder, count) as loop:
             wave = load(waves, builder.add(j, builder.mul(loop.index, pitch)))
             unit = builder.add(f, builder.load(builder.gep(used, [loop.index])))
