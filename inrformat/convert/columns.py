@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from PIL import Image
 
 from inrformat.container.fields import FieldType
 from inrformat.convert.annotations import Annotation, Annotations, Instance
+from inrformat.convert.sources import ImageSource
 from inrformat.data.masks import pack_instances, pack_semantic
 from inrformat.data.targets import (
     BOX_LABELS_FIELD,
@@ -18,11 +19,22 @@ from inrformat.data.targets import (
     CAPTION_FIELD,
     INSTANCES_FIELD,
     KEYPOINTS_FIELD,
+    LABEL_FIELD,
     SEMANTIC_FIELD,
 )
 from inrformat.errors import SourceError
 
-__all__ = ["TargetColumns"]
+__all__ = ["NAME_FIELD", "Field", "TargetColumns", "source_fields"]
+
+NAME_FIELD = "name"
+Field = tuple[str, FieldType, Sequence[Any]]
+"""Name, type and values of a column."""
+
+
+def source_fields(source: ImageSource) -> list[Field]:
+    """The columns of what a source knows of its images without annotations: class numbers and file names."""
+    labels: list[Field] = [] if source.labels is None else [(LABEL_FIELD, FieldType.INT64, source.labels)]
+    return [*labels, (NAME_FIELD, FieldType.UTF8, source.names)]
 
 
 class TargetColumns:
@@ -54,8 +66,8 @@ class TargetColumns:
         for _, make, values in self._columns.values():
             values.append(make(annotation, height, width))
 
-    def fields(self) -> list[tuple[str, FieldType, list[Any]]]:
-        """Name, type and values of each column."""
+    def fields(self) -> list[Field]:
+        """The columns, of the images taken along so far."""
         return [(name, kind, values) for name, (kind, _, values) in self._columns.items()]
 
 

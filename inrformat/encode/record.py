@@ -67,8 +67,8 @@ class Encoder(Protocol):
 class RecordRoom(Protocol):
     """Bytes a file of some wanted size has for records."""
 
-    def __call__(self, codebook_bytes: int, *, one_size: bool) -> int:
-        """``codebook_bytes``: stored; ``one_size``: all images have the same height and width."""
+    def __call__(self, codebook_bytes: int) -> int:
+        """``codebook_bytes``: of the codebook as it is stored; below 0 where the rest alone is too large."""
 
 
 @runtime_checkable
@@ -81,6 +81,9 @@ class SettlingEncoder(Protocol):
 
     def settle(self, batches: Callable[[], Iterable[Sequence[Image]]]) -> Codebook:
         """``batches`` gives a random part of the data set, or all of it, each time the same."""
+
+    def left_out(self, images: int) -> None:
+        """So many more of the images cannot be read and will not come."""
 
 
 def psnr_db(decoded: NDArray[Any], source: NDArray[Any]) -> float:
