@@ -17,6 +17,7 @@ from inrformat.data.targets import (
     BOX_LABELS_FIELD,
     BOXES_FIELD,
     CAPTION_FIELD,
+    CROWD_FIELD,
     INSTANCES_FIELD,
     KEYPOINTS_FIELD,
     LABEL_FIELD,
@@ -48,7 +49,9 @@ class TargetColumns:
         if instances:
             self._add(BOXES_FIELD, FieldType.FLOAT64_LIST, _boxes)
             self._add(BOX_LABELS_FIELD, FieldType.INT64_LIST, lambda a, _h, _w: [i.label for i in a.instances])
-        if any(i.polygons for i in instances):
+        if any(i.crowd for i in instances):
+            self._add(CROWD_FIELD, FieldType.INT64_LIST, lambda a, _h, _w: [int(i.crowd) for i in a.instances])
+        if any(i.polygons or i.runs for i in instances):
             self._add(INSTANCES_FIELD, FieldType.BYTES, _instances)
         if any(i.keypoints for i in instances):
             self._add(KEYPOINTS_FIELD, FieldType.FLOAT64_LIST, _keypoints)
@@ -92,7 +95,9 @@ def _instances(annotation: Annotation, height: int, width: int) -> bytes:
 
 
 def _filled(instance: Instance, height: int, width: int) -> NDArray[np.bool_]:
-    """The pixels inside the outlines of an object, or inside its box where it has none."""
+    """The pixels of an object's mask, else those inside its outlines, else inside its box."""
+    if instance.runs is not None:
+        return instance.runs.mask(height, width)
     left, top, right, bottom = instance.box
     outlines = instance.polygons or (((left, top), (right, top), (right, bottom), (left, bottom)),)
     inside = np.zeros((height, width), np.bool_)
