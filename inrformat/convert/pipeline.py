@@ -24,7 +24,7 @@ from inrformat.networks.codebook import Codebook
 __all__ = ["OUTCOME_FIELD", "ConvertSummary", "convert"]
 
 STEPS_FIELD, SPARSITY_FIELD, OUTCOME_FIELD = "fit_steps", "zero_weights_percent", "fit_outcome"
-SAVED_FIELD = "pruning_saved_bytes"
+SAVED_FIELD, GAIN_FIELD = "pruning_saved_bytes", "pruning_gain_db"
 _SAMPLE_IMAGES = 256
 _SAMPLE_VALUES = 1 << 29
 _SETTLE_IMAGES = 4096
@@ -146,6 +146,7 @@ def convert(
     psnrs: list[float] = []
     kept: list[int] = []
     reports: list[tuple[int, int, int]] = []
+    gains_db: list[float] = []
     outcomes: list[Outcome] = []
     moments = _ChannelMoments()
     targets = TargetColumns(source.annotations or Annotations())
@@ -167,6 +168,7 @@ def convert(
                 psnrs.append(record.psnr_db)
                 outcomes.append(record.outcome)
                 reports.append((record.steps, round(100 * record.sparsity), record.pruning_saved_bytes))
+                gains_db.append(round(record.pruning_gain_db, 2))
                 moments.add(image)
                 targets.add(source.names[number], height=record.height, width=record.width)
             kept += numbers
@@ -179,6 +181,8 @@ def convert(
         for name, values in columns.items() if any(columns[STEPS_FIELD]) else ():
             if any(values) or name != SAVED_FIELD:
                 writer.add_field(name, FieldType.INT64, np.array(values, np.int64))
+        if any(gains_db):
+            writer.add_field(GAIN_FIELD, FieldType.FLOAT64, gains_db)
         if any(outcomes):  # absent, all images are as asked
             writer.add_field(OUTCOME_FIELD, FieldType.INT64, np.array(outcomes, np.int64))
         options = {**encoder.options_map(), "size": size}

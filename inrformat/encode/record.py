@@ -36,7 +36,8 @@ class EncodedRecord:
         data: the record's bytes. height, width: native size in pixels. network: descriptor number in the codebook.
         psnr_db: of the reference decoder's uint8 output against the source.
         steps: of the optimiser, 0 where there was none. sparsity: share of the network's symbols that are zero.
-        pruning_saved_bytes: against the same image without pruning at equal quality, where that was tried.
+        pruning_saved_bytes: against the same image without pruning, where that was tried. pruning_gain_db: PSNR against
+            it, negative where pruning lost some; 0 where pruning was tried at equal quality.
         outcome: what the report says of the image.
     """
 
@@ -48,6 +49,7 @@ class EncodedRecord:
     steps: int = 0
     sparsity: float = 0.0
     pruning_saved_bytes: int = 0
+    pruning_gain_db: float = 0.0
     outcome: Outcome = Outcome.AS_ASKED
 
 
