@@ -193,7 +193,7 @@ def _read_coco(path: Path) -> Annotations:
                 instances[stem].append(_coco_instance(entry, numbers, width, height))
     except _BadMaskError as error:
         raise SourceError(f"{path}: {error}; encode it anew with pycocotools.mask or leave it out") from error
-    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (OSError, KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise SourceError(f"{path}: not a COCO annotation file ({type(error).__name__}: {error})") from error
     stems = {stem for stem, _, _ in images.values()}
     by_stem = {s: Annotation(tuple(instances[s]), tuple(captions[s])) for s in sorted(stems)}

@@ -100,8 +100,8 @@ class _Loader:
     def chunks(self, chosen: Iterable[int]) -> Iterator[tuple[list[int], list[Image]]]:
         """The readable ones of the ``chosen`` images, in pieces that fit in memory: their numbers and pixels.
 
-        A full piece waits for the next full one, and the last takes what is left: so it is never a few images that a
-        byte budget is left to, and all that are unreadable are known by then.
+        A full piece waits for the next one, and the last two are equally long: so a byte budget is never left to a few
+        images, and all that are unreadable are known by then.
         """
         full: dict[int, Image] = {}
         piece: dict[int, Image] = {}
@@ -114,8 +114,12 @@ class _Loader:
                 if full:
                     yield list(full), list(full.values())
                 full, piece = piece, {}
-        if last := full | piece:
-            yield list(last), list(last.values())
+        rest = full | piece
+        numbers = list(rest)
+        cut = (len(numbers) + 1) // 2 if full and piece else len(numbers)
+        for part in (numbers[:cut], numbers[cut:]):
+            if part:
+                yield part, [rest[number] for number in part]
 
 
 def convert(
