@@ -123,15 +123,17 @@ def _encoder(
         if getattr(arguments, flag.replace("-", "_")):
             raise UsageError(f"--{flag} does not go with --network {arguments.network}")
     if arguments.network == "cells":
-        from inrformat.convert.pipeline import record_room
+        from inrformat.convert.room import record_room
         from inrformat.encode.cells.encoder import CellsEncoder
 
+        target = arguments.target_size
+        room = None if target is None else record_room(source, target, size=arguments.size)
         return CellsEncoder(
             cells_options(arguments),
             codebook=read_codebook(arguments.codebook),
             learn=arguments.codebook != BUILTIN,
             images=len(source),
-            room=record_room(source, arguments.target_size) if arguments.target_size else None,
+            room=room,
             device=device if device.type == "cuda" else None,
             progress=progress,
         )

@@ -16,6 +16,7 @@ from inrformat.container.reader import InrdReader
 from inrformat.errors import UsageError
 
 _FIT_FIELDS = ("fit_steps", "zero_weights_percent")
+_PRUNING = "{images} images smaller, {saved_bytes:,} bytes saved, PSNR {mean_gain_db:+.2f} dB on average"
 
 
 def add_parser(commands: Any) -> None:
@@ -81,28 +82,32 @@ def describe_images(reader: InrdReader) -> list[dict[str, Any]]:
         "width": index.widths.tolist(),
         "bytes": index.lengths_bytes.tolist(),
         "psnr_db": None if index.psnr_db is None else index.psnr_db.tolist(),
-        **{name: _int_field(reader, name) for name in _FIT_FIELDS},
-        "pruning_saved_bytes": _int_field(reader, "pruning_saved_bytes"),
+        **{name: _numbers(reader, name) for name in _FIT_FIELDS},
+        "pruning_saved_bytes": _numbers(reader, "pruning_saved_bytes"),
+        "pruning_gain_db": _numbers(reader, "pruning_gain_db"),
         "fit_outcome": _outcomes(reader),
     }
     return [{key: None if c is None else c[k] for key, c in columns.items()} for k in range(len(reader))]
 
 
-def _pruning(reader: InrdReader) -> dict[str, int] | None:
-    """How many images were pruned because it pays, and what that saved; None if none was."""
-    saved = _int_field(reader, "pruning_saved_bytes")
-    return None if saved is None else {"images": sum(s > 0 for s in saved), "saved_bytes": sum(saved)}
+def _pruning(reader: InrdReader) -> dict[str, float] | None:
+    """Images that pruning made smaller, bytes saved on all and the mean change of PSNR; None if none was pruned."""
+    saved, gains_db = _numbers(reader, "pruning_saved_bytes"), _numbers(reader, "pruning_gain_db")
+    if saved is None and gains_db is None:
+        return None
+    smaller = sum(s > 0 for s in saved or ())
+    return {"images": smaller, "saved_bytes": sum(saved or ()), "mean_gain_db": _mean(gains_db) or 0.0}
 
 
 def _outcomes(reader: InrdReader) -> list[str] | None:
     """In words, where the file was fitted."""
-    stored = _int_field(reader, "fit_outcome")
+    stored = _numbers(reader, "fit_outcome")
     if stored is None:
         return None if reader.field("fit_steps") is None else [OUTCOMES[0]] * len(reader)
     return [OUTCOMES.get(value, f"outcome {value}") for value in stored]
 
 
-def _int_field(reader: InrdReader, name: str) -> list[int] | None:
+def _numbers(reader: InrdReader, name: str) -> list[Any] | None:
     column = reader.field(name)
     return None if column is None or isinstance(column, VariableColumn) else column.tolist()
 
@@ -133,7 +138,7 @@ def describe(reader: InrdReader) -> dict[str, Any]:
         "worst_psnr_db": None if worst is None or index.psnr_db is None else float(index.psnr_db[worst]),
         "worst_sample": worst,
         "worst_name": names[worst] if names is not None and worst is not None else None,
-        **{f"mean_{name}": _mean(_int_field(reader, name)) for name in _FIT_FIELDS},
+        **{f"mean_{name}": _mean(_numbers(reader, name)) for name in _FIT_FIELDS},
         "pruning": _pruning(reader),
         "failures": dict(sorted((o, n) for o, n in Counter(_outcomes(reader) or ()).items() if o != OUTCOMES[0])),
         "fields": {f.name: f.type.value for f in metadata.fields},
@@ -144,7 +149,7 @@ def describe(reader: InrdReader) -> dict[str, Any]:
     }
 
 
-def _mean(values: list[int] | None) -> float | None:
+def _mean(values: list[Any] | None) -> float | None:
     return round(float(np.mean(values)), 2) if values else None
 
 
@@ -186,11 +191,7 @@ def _print_text(values: dict[str, Any]) -> None:
         "fitting": "closed form"
         if values["mean_fit_steps"] is None
         else f"{values['mean_fit_steps']:g} steps, {values['mean_zero_weights_percent']:g} % zero weights on average",
-        **(
-            {"pruning": f"{values['pruning']['images']} images, {values['pruning']['saved_bytes']:,} bytes saved"}
-            if values["pruning"]
-            else {}
-        ),
+        **({"pruning": _PRUNING.format_map(values["pruning"])} if values["pruning"] else {}),
         **(
             {"failures": ", ".join(f"{n} {o}" for o, n in values["failures"].items()) + " (see --per-image)"}
             if values["failures"]

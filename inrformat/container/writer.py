@@ -173,17 +173,21 @@ class InrdWriter:
             self._end += written
 
 
-def payload_room(file_bytes: int, *, index_bytes: int, cold_bytes: Sequence[int]) -> int:
+def payload_room(file_bytes: int, *, index_bytes: int, cold_bytes: Sequence[int], field_bytes: Sequence[int]) -> int:
     """Largest payload for which a file surely is no larger than ``file_bytes``; below 0 where there is none.
 
     Args:
-        cold_bytes: stored sizes of metadata, codebook and fields, in this order.
+        cold_bytes: stored sizes of metadata and codebook, at most. field_bytes: of the fields, in their order.
     """
-    padded = [size + SECTION_ALIGNMENT - 1 for size in cold_bytes]
-    room = HEAD_BLOCK_BYTES - HEADER_BYTES - (len(cold_bytes) + 2) * SECTION.size
+    room = HEAD_BLOCK_BYTES - HEADER_BYTES - (len(cold_bytes) + len(field_bytes) + 2) * SECTION.size
     behind = 0
-    for size in padded:
-        room, behind = (room - size, behind) if size <= room else (room, behind + size)
+    for number, size in enumerate([*cold_bytes, *field_bytes]):
+        padded = size + SECTION_ALIGNMENT - 1
+        if padded <= room:
+            room -= padded
+        else:
+            behind += padded
+            room = room if number < len(cold_bytes) else 0  # fields keep their order: none goes before this one
     left = file_bytes - HEAD_BLOCK_BYTES - index_bytes - behind
     return left // PAGE_ALIGNMENT * PAGE_ALIGNMENT
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from inrformat.convert.runs import Runs, read_runs
 from inrformat.errors import SourceError
 
 __all__ = ["Annotation", "Annotations", "Instance", "read_annotations", "read_class_names", "with_masks"]
@@ -28,12 +29,15 @@ class Instance:
     Attributes:
         label: its class number. box: left, top, right, bottom. polygons: its outlines, each of (x, y); all in shares of
             the image's width and height. keypoints: (x, y, visibility), x and y in such shares.
+        runs: its mask, where it came as pixels. crowd: many objects of the class, not told apart.
     """
 
     label: int
     box: tuple[float, float, float, float]
     polygons: tuple[Points, ...] = ()
     keypoints: tuple[tuple[float, float, int], ...] = ()
+    runs: Runs | None = None
+    crowd: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +173,10 @@ def _bounds(points: Points) -> tuple[float, float, float, float]:
 # -- COCO
 
 
+class _BadMaskError(Exception):
+    """A run-length mask that does not fit its image."""
+
+
 def _read_coco(path: Path) -> Annotations:
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
@@ -181,9 +189,11 @@ def _read_coco(path: Path) -> Annotations:
             stem, width, height = images[entry["image_id"]]
             if "caption" in entry:
                 captions[stem].append(str(entry["caption"]))
-            elif not entry.get("iscrowd"):  # a crowd is not one object
+            else:
                 instances[stem].append(_coco_instance(entry, numbers, width, height))
-    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except _BadMaskError as error:
+        raise SourceError(f"{path}: {error}; encode it anew with pycocotools.mask or leave it out") from error
+    except (OSError, KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise SourceError(f"{path}: not a COCO annotation file ({type(error).__name__}: {error})") from error
     stems = {stem for stem, _, _ in images.values()}
     by_stem = {s: Annotation(tuple(instances[s]), tuple(captions[s])) for s in sorted(stems)}
@@ -193,8 +203,12 @@ def _read_coco(path: Path) -> Annotations:
 def _coco_instance(entry: Mapping[str, Any], numbers: Mapping[int, int], width: float, height: float) -> Instance:
     left, top, across, down = (float(v) for v in entry["bbox"])
     outlines = entry.get("segmentation", [])
+    runs = None
     if isinstance(outlines, dict):
-        raise ValueError(f"annotation {entry.get('id')}: run-length masks are not read; convert them to polygons")
+        try:
+            runs, outlines = read_runs(outlines, height=int(height), width=int(width)), []
+        except ValueError as error:
+            raise _BadMaskError(f"annotation {entry.get('id')}: its run-length mask {error}") from error
     polygons = tuple(
         tuple((x / width, y / height) for x, y in zip(flat[::2], flat[1::2], strict=True)) for flat in outlines
     )
@@ -203,4 +217,4 @@ def _coco_instance(entry: Mapping[str, Any], numbers: Mapping[int, int], width: 
         (x / width, y / height, int(v)) for x, y, v in zip(points[::3], points[1::3], points[2::3], strict=True)
     )
     box = (left / width, top / height, (left + across) / width, (top + down) / height)
-    return Instance(numbers[entry["category_id"]], box, polygons, keypoints)
+    return Instance(numbers[entry["category_id"]], box, polygons, keypoints, runs, bool(entry.get("iscrowd")))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,18 +11,31 @@ from PIL import Image
 
 from inrformat.container.fields import FieldType
 from inrformat.convert.annotations import Annotation, Annotations, Instance
+from inrformat.convert.sources import ImageSource
 from inrformat.data.masks import pack_instances, pack_semantic
 from inrformat.data.targets import (
     BOX_LABELS_FIELD,
     BOXES_FIELD,
     CAPTION_FIELD,
+    CROWD_FIELD,
     INSTANCES_FIELD,
     KEYPOINTS_FIELD,
+    LABEL_FIELD,
     SEMANTIC_FIELD,
 )
 from inrformat.errors import SourceError
 
-__all__ = ["TargetColumns"]
+__all__ = ["NAME_FIELD", "Field", "TargetColumns", "source_fields"]
+
+NAME_FIELD = "name"
+Field = tuple[str, FieldType, Sequence[Any]]
+"""Name, type and values of a column."""
+
+
+def source_fields(source: ImageSource) -> list[Field]:
+    """The columns of what a source knows of its images without annotations: class numbers and file names."""
+    labels: list[Field] = [] if source.labels is None else [(LABEL_FIELD, FieldType.INT64, source.labels)]
+    return [*labels, (NAME_FIELD, FieldType.UTF8, source.names)]
 
 
 class TargetColumns:
@@ -36,7 +49,9 @@ class TargetColumns:
         if instances:
             self._add(BOXES_FIELD, FieldType.FLOAT64_LIST, _boxes)
             self._add(BOX_LABELS_FIELD, FieldType.INT64_LIST, lambda a, _h, _w: [i.label for i in a.instances])
-        if any(i.polygons for i in instances):
+        if any(i.crowd for i in instances):
+            self._add(CROWD_FIELD, FieldType.INT64_LIST, lambda a, _h, _w: [int(i.crowd) for i in a.instances])
+        if any(i.polygons or i.runs for i in instances):
             self._add(INSTANCES_FIELD, FieldType.BYTES, _instances)
         if any(i.keypoints for i in instances):
             self._add(KEYPOINTS_FIELD, FieldType.FLOAT64_LIST, _keypoints)
@@ -54,8 +69,8 @@ class TargetColumns:
         for _, make, values in self._columns.values():
             values.append(make(annotation, height, width))
 
-    def fields(self) -> list[tuple[str, FieldType, list[Any]]]:
-        """Name, type and values of each column."""
+    def fields(self) -> list[Field]:
+        """The columns, of the images taken along so far."""
         return [(name, kind, values) for name, (kind, _, values) in self._columns.items()]
 
 
@@ -80,7 +95,9 @@ def _instances(annotation: Annotation, height: int, width: int) -> bytes:
 
 
 def _filled(instance: Instance, height: int, width: int) -> NDArray[np.bool_]:
-    """The pixels inside the outlines of an object, or inside its box where it has none."""
+    """The pixels of an object's mask, else those inside its outlines, else inside its box."""
+    if instance.runs is not None:
+        return instance.runs.mask(height, width)
     left, top, right, bottom = instance.box
     outlines = instance.polygons or (((left, top), (right, top), (right, bottom), (left, bottom)),)
     inside = np.zeros((height, width), np.bool_)

@@ -11,27 +11,23 @@ from pathlib import Path
 import numpy as np
 
 import inrformat
-from inrformat.container.fields import FieldType, encode_field
+from inrformat.container.fields import FieldType
 from inrformat.container.metadata import Metadata
-from inrformat.container.packing import compress
-from inrformat.container.writer import InrdWriter, payload_room
+from inrformat.container.writer import InrdWriter
 from inrformat.convert.annotations import Annotations
-from inrformat.convert.columns import TargetColumns
+from inrformat.convert.columns import TargetColumns, source_fields
 from inrformat.convert.sources import ImageSource, load_image
-from inrformat.encode.record import Encoder, Image, Outcome, RecordRoom, SettlingEncoder
+from inrformat.encode.record import Encoder, Image, Outcome, SettlingEncoder
 from inrformat.errors import SourceError
 from inrformat.networks.codebook import Codebook
 
-__all__ = ["LABEL_FIELD", "NAME_FIELD", "OUTCOME_FIELD", "ConvertSummary", "convert", "record_room"]
+__all__ = ["OUTCOME_FIELD", "ConvertSummary", "convert"]
 
-LABEL_FIELD, NAME_FIELD = "label", "name"
 STEPS_FIELD, SPARSITY_FIELD, OUTCOME_FIELD = "fit_steps", "zero_weights_percent", "fit_outcome"
-SAVED_FIELD = "pruning_saved_bytes"
+SAVED_FIELD, GAIN_FIELD = "pruning_saved_bytes", "pruning_gain_db"
 _SAMPLE_IMAGES = 256
 _SAMPLE_VALUES = 1 << 29
 _SETTLE_IMAGES = 4096
-_INDEX_BYTES, _ENTRY_BYTES, _SIZE_ENTRY_BYTES = 160, 8, 4
-_METADATA_BYTES = 384
 _CHUNK_IMAGES = 256
 _CHUNK_PIXELS = 1 << 24
 
@@ -102,20 +98,28 @@ class _Loader:
             return None
 
     def chunks(self, chosen: Iterable[int]) -> Iterator[tuple[list[int], list[Image]]]:
-        """The readable ones of the ``chosen`` images, in pieces that fit in memory: their numbers and pixels."""
-        numbers: list[int] = []
-        images: list[Image] = []
+        """The readable ones of the ``chosen`` images, in pieces that fit in memory: their numbers and pixels.
+
+        A full piece waits for the next one, and the last two are equally long: so a byte budget is never left to a few
+        images, and all that are unreadable are known by then.
+        """
+        full: dict[int, Image] = {}
+        piece: dict[int, Image] = {}
         for number in chosen:
             image = self.load(number)
             if image is None:
                 continue
-            numbers.append(number)
-            images.append(image)
-            if len(images) == _CHUNK_IMAGES or sum(i.size for i in images) >= 3 * _CHUNK_PIXELS:
-                yield numbers, images
-                numbers, images = [], []
-        if images:
-            yield numbers, images
+            piece[number] = image
+            if len(piece) == _CHUNK_IMAGES or sum(i.size for i in piece.values()) >= 3 * _CHUNK_PIXELS:
+                if full:
+                    yield list(full), list(full.values())
+                full, piece = piece, {}
+        rest = full | piece
+        numbers = list(rest)
+        cut = (len(numbers) + 1) // 2 if full and piece else len(numbers)
+        for part in (numbers[:cut], numbers[cut:]):
+            if part:
+                yield part, [rest[number] for number in part]
 
 
 def convert(
@@ -146,12 +150,17 @@ def convert(
     psnrs: list[float] = []
     kept: list[int] = []
     reports: list[tuple[int, int, int]] = []
+    gains_db: list[float] = []
     outcomes: list[Outcome] = []
     moments = _ChannelMoments()
     targets = TargetColumns(source.annotations or Annotations())
+    left_out = 0
     with InrdWriter(output) as writer:
         codebook = _learn(encoder, loader, _shuffled(len(source), seed), sample_images=sample_images)
         for numbers, images in loader.chunks(range(len(source))):
+            if isinstance(encoder, SettlingEncoder):
+                encoder.left_out(len(loader.skipped) - left_out)
+                left_out = len(loader.skipped)
             for number, record, image in zip(numbers, encoder.encode(images), images, strict=True):
                 writer.add(
                     record.data,
@@ -163,21 +172,21 @@ def convert(
                 psnrs.append(record.psnr_db)
                 outcomes.append(record.outcome)
                 reports.append((record.steps, round(100 * record.sparsity), record.pruning_saved_bytes))
+                gains_db.append(round(record.pruning_gain_db, 2))
                 moments.add(image)
                 targets.add(source.names[number], height=record.height, width=record.width)
             kept += numbers
             on_images(len(numbers))
         final = source.subset(kept)
         mean, std = moments.mean_std()
-        if final.labels is not None:
-            writer.add_field(LABEL_FIELD, FieldType.INT64, np.array(final.labels, np.int64))
-        writer.add_field(NAME_FIELD, FieldType.UTF8, final.names)
-        for name, kind, column in targets.fields():
+        for name, kind, column in (*source_fields(final), *targets.fields()):
             writer.add_field(name, kind, column)
         columns = dict(zip((STEPS_FIELD, SPARSITY_FIELD, SAVED_FIELD), zip(*reports, strict=True), strict=True))
         for name, values in columns.items() if any(columns[STEPS_FIELD]) else ():
             if any(values) or name != SAVED_FIELD:
                 writer.add_field(name, FieldType.INT64, np.array(values, np.int64))
+        if any(gains_db):
+            writer.add_field(GAIN_FIELD, FieldType.FLOAT64, gains_db)
         if any(outcomes):  # absent, all images are as asked
             writer.add_field(OUTCOME_FIELD, FieldType.INT64, np.array(outcomes, np.int64))
         options = {**encoder.options_map(), "size": size}
@@ -200,20 +209,6 @@ def convert(
         failures=tuple((n, o, p) for n, o, p in zip(final.names, outcomes, psnrs, strict=True) if o),
         seconds=time.monotonic() - began,
     )
-
-
-def record_room(source: ImageSource, target_bytes: int) -> RecordRoom:
-    """What a file of ``target_bytes`` has for the records of ``source``, once the codebook is known."""
-    names = encode_field(FieldType.UTF8, source.names)
-    labels = b"" if source.labels is None else encode_field(FieldType.INT64, np.array(source.labels, np.int64))
-    texts = [len(compress(data)) for data in (names, labels, "".join(source.classes).encode())]
-
-    def room(codebook_bytes: int, *, one_size: bool) -> int:
-        index_bytes = _INDEX_BYTES + (_ENTRY_BYTES + (0 if one_size else _SIZE_ENTRY_BYTES)) * len(source)
-        cold = [_METADATA_BYTES + texts[2], codebook_bytes, texts[0], texts[1]]
-        return payload_room(target_bytes, index_bytes=index_bytes, cold_bytes=cold)
-
-    return room
 
 
 def _learn(encoder: Encoder, loader: _Loader, order: list[int], *, sample_images: int) -> Codebook:

@@ -8,17 +8,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from inrformat.convert.annotations import Annotations
 from inrformat.decode.reference import output_size
 from inrformat.encode.record import Image as Pixels
 from inrformat.errors import SourceError
 
-__all__ = ["IMAGE_SUFFIXES", "ImageSource", "load_image", "scan_folder"]
+__all__ = ["IMAGE_SUFFIXES", "ImageSource", "load_image", "scan_folder", "stored_size"]
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"})
 """Those of ``torchvision.datasets.folder.IMG_EXTENSIONS``."""
+_TURNED = frozenset({5, 6, 7, 8})
+"""EXIF orientations that exchange width and height."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +125,28 @@ def load_image(path: str | os.PathLike[str], *, size: int | None = None) -> Pixe
         raise SourceError(f"{path}: not an image in a format Pillow knows") from error
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         raise SourceError(f"{path}: unreadable image ({error})") from error
+    height, width = _resized(image.height, image.width, size)
     if size is not None:
-        height, width = output_size((image.height, image.width), size)
-        image = image.resize((max(width, 1), max(height, 1)), Image.Resampling.LANCZOS)
+        image = image.resize((width, height), Image.Resampling.LANCZOS)
     return np.asarray(image, np.uint8)
+
+
+def stored_size(path: str | os.PathLike[str], *, size: int | None = None) -> tuple[int, int] | None:
+    """(height, width) that ``load_image`` gives, from the file's header alone; None where that cannot be read."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path) as opened:
+                width, height = opened.size
+                turned = opened.getexif().get(ExifTags.Base.Orientation, 1) in _TURNED
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError):
+        return None
+    return _resized(width, height, size) if turned else _resized(height, width, size)
+
+
+def _resized(height: int, width: int, size: int | None) -> tuple[int, int]:
+    height, width = output_size((height, width), size)
+    return max(height, 1), max(width, 1)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

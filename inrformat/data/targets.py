@@ -22,13 +22,13 @@ from inrformat.data.masks import unpack_instances, unpack_semantic
 from inrformat.errors import InvalidFileError, UsageError
 
 __all__ = [
-    "BOXES_FIELD", "BOX_LABELS_FIELD", "CAPTION_FIELD", "INSTANCES_FIELD", "KEYPOINTS_FIELD", "KINDS", "LABELS_FIELD",
-    "LABEL_FIELD", "SEMANTIC_FIELD", "UNLABELLED", "VALUES_FIELD", "TargetColumn", "collate", "default_kind",
-    "read_targets",
+    "BOXES_FIELD", "BOX_LABELS_FIELD", "CAPTION_FIELD", "CROWD_FIELD", "INSTANCES_FIELD", "KEYPOINTS_FIELD", "KINDS",
+    "LABELS_FIELD", "LABEL_FIELD", "SEMANTIC_FIELD", "UNLABELLED", "VALUES_FIELD", "TargetColumn", "collate",
+    "default_kind", "read_targets",
 ]  # fmt: skip
 
 LABEL_FIELD, LABELS_FIELD, VALUES_FIELD, CAPTION_FIELD = "label", "labels", "values", "caption"
-BOXES_FIELD, BOX_LABELS_FIELD, INSTANCES_FIELD = "boxes", "box_labels", "instances"
+BOXES_FIELD, BOX_LABELS_FIELD, CROWD_FIELD, INSTANCES_FIELD = "boxes", "box_labels", "iscrowd", "instances"
 SEMANTIC_FIELD, KEYPOINTS_FIELD = "semantic", "keypoints"
 UNLABELLED = -1
 """Target of every sample of a file without labels, as in ``torchvision.datasets.STL10(split="unlabeled")``."""
@@ -143,8 +143,11 @@ def _detection(reader: InrdReader) -> TargetColumn:
     boxes = _column(reader, BOXES_FIELD, FieldType.FLOAT64_LIST)
     labels = _column(reader, BOX_LABELS_FIELD, FieldType.INT64_LIST)
     _checked_labels(labels.items, classes=len(reader.metadata.classes), name=BOX_LABELS_FIELD)
-    with_masks = INSTANCES_FIELD in reader.field_names
-    masks = _column(reader, INSTANCES_FIELD, FieldType.BYTES) if with_masks else None
+    has = reader.field_names
+    masks = _column(reader, INSTANCES_FIELD, FieldType.BYTES) if INSTANCES_FIELD in has else None
+    crowds = _column(reader, CROWD_FIELD, FieldType.INT64_LIST) if CROWD_FIELD in has else None
+    if crowds is not None and not np.array_equal(crowds.ends, labels.ends):
+        raise InvalidFileError("FIELD-TARGET", f"field {CROWD_FIELD!r}: not one number a box label")
     if not np.array_equal(boxes.ends, 4 * labels.ends) or not np.isfinite(boxes.items).all():
         raise InvalidFileError("FIELD-TARGET", f"field {BOXES_FIELD!r}: not four finite numbers a box label")
 
@@ -155,6 +158,8 @@ def _detection(reader: InrdReader) -> TargetColumn:
             "boxes": tv_tensors.BoundingBoxes(xyxy, format="XYXY", canvas_size=size),
             "labels": torch.from_numpy(labels[k].copy()),
         }
+        if crowds is not None:
+            target["iscrowd"] = torch.from_numpy(crowds[k].copy())
         if masks is not None:
             planes = unpack_instances(masks[k], count=len(xyxy), size=size)
             target["masks"] = tv_tensors.Mask(torch.from_numpy(planes))
@@ -203,8 +208,8 @@ KINDS: dict[str, Callable[[InrdReader], TargetColumn]] = {
     "keypoints": _keypoints,
     "caption": _caption,
 }
-"""Kinds of targets: class number (int), multi-hot float vector, float vector, ``{boxes, labels[, masks]}``, mask of
-class numbers, ``{keypoints, visible}`` and text."""
+"""Kinds of targets: class number (int), multi-hot float vector, float vector, ``{boxes, labels[, masks, iscrowd]}``,
+mask of class numbers, ``{keypoints, visible}`` and text."""
 
 
 def collate(targets: Sequence[Any]) -> Any:

@@ -36,7 +36,8 @@ class EncodedRecord:
         data: the record's bytes. height, width: native size in pixels. network: descriptor number in the codebook.
         psnr_db: of the reference decoder's uint8 output against the source.
         steps: of the optimiser, 0 where there was none. sparsity: share of the network's symbols that are zero.
-        pruning_saved_bytes: against the same image without pruning at equal quality, where that was tried.
+        pruning_saved_bytes: against the same image without pruning, where that was tried. pruning_gain_db: PSNR against
+            it, negative where pruning lost some; 0 where pruning was tried at equal quality.
         outcome: what the report says of the image.
     """
 
@@ -48,6 +49,7 @@ class EncodedRecord:
     steps: int = 0
     sparsity: float = 0.0
     pruning_saved_bytes: int = 0
+    pruning_gain_db: float = 0.0
     outcome: Outcome = Outcome.AS_ASKED
 
 
@@ -67,8 +69,8 @@ class Encoder(Protocol):
 class RecordRoom(Protocol):
     """Bytes a file of some wanted size has for records."""
 
-    def __call__(self, codebook_bytes: int, *, one_size: bool) -> int:
-        """``codebook_bytes``: stored; ``one_size``: all images have the same height and width."""
+    def __call__(self, codebook_bytes: int) -> int:
+        """``codebook_bytes``: of the codebook as it is stored; below 0 where the rest alone is too large."""
 
 
 @runtime_checkable
@@ -81,6 +83,9 @@ class SettlingEncoder(Protocol):
 
     def settle(self, batches: Callable[[], Iterable[Sequence[Image]]]) -> Codebook:
         """``batches`` gives a random part of the data set, or all of it, each time the same."""
+
+    def left_out(self, images: int) -> None:
+        """So many more of the images cannot be read and will not come."""
 
 
 def psnr_db(decoded: NDArray[Any], source: NDArray[Any]) -> float:

@@ -18,6 +18,7 @@ from inrformat.container.writer import InrdWriter
 from inrformat.convert.pipeline import convert
 from inrformat.convert.sources import scan_folder
 from inrformat.encode.siren.encoder import SirenEncoder, SirenOptions
+from inrformat.encode.siren.options import Pruning
 
 
 def inrformat(*arguments, timeout_s=300):
@@ -87,8 +88,20 @@ def test_info_says_what_pruning_bought(photo_folder, tmp_path):
     convert(scan_folder(photo_folder), tmp_path / "x.inrd", encoder)
     values = json.loads(inrformat("info", tmp_path / "x.inrd", "--per-image", "--json").stdout)
     saved = [image["pruning_saved_bytes"] for image in values["images"]]
-    assert values["pruning"] == {"images": sum(s > 0 for s in saved), "saved_bytes": sum(saved)}
-    assert f"{sum(saved):,} bytes saved" in inrformat("info", tmp_path / "x.inrd").stdout
+    # Automatic pruning compares at equal quality.
+    assert values["pruning"] == {"images": sum(s > 0 for s in saved), "saved_bytes": sum(saved), "mean_gain_db": 0}
+    assert f"{sum(saved):,} bytes saved, PSNR +0.00 dB" in inrformat("info", tmp_path / "x.inrd").stdout
+
+
+def test_info_says_what_pruning_by_a_ratio_bought(photo_folder, tmp_path):
+    asked = SirenOptions(hidden=(3, 15), steps=150, pruning=Pruning.RATIO, prune_ratio=0.4, prune_rounds=2)
+    convert(scan_folder(photo_folder), tmp_path / "x.inrd", SirenEncoder(asked, device=torch.device("cpu")))
+    values = json.loads(inrformat("info", tmp_path / "x.inrd", "--per-image", "--json").stdout)
+    saved = [image["pruning_saved_bytes"] for image in values["images"]]
+    gains_db = [image["pruning_gain_db"] for image in values["images"]]
+    assert values["pruning"]["saved_bytes"] == sum(saved) > 0
+    assert values["pruning"]["mean_gain_db"] == pytest.approx(sum(gains_db) / len(gains_db), abs=0.01)
+    assert f"PSNR {values['pruning']['mean_gain_db']:+.2f} dB" in inrformat("info", tmp_path / "x.inrd").stdout
 
 
 def test_images_that_miss_their_target_are_named(photo_folder, tmp_path):

@@ -19,7 +19,8 @@ COCO = {
         {"image_id": 1, "category_id": 7, "bbox": [4, 2, 20, 10], "segmentation": [[4, 2, 24, 2, 24, 12, 4, 12]],
          "keypoints": [5, 6, 2, 0, 0, 0]},
         {"image_id": 1, "category_id": 3, "bbox": [0, 0, 40, 20], "segmentation": [[0, 0, 40, 0, 40, 20, 0, 20]]},
-        {"image_id": 1, "category_id": 3, "bbox": [0, 0, 1, 1], "iscrowd": 1, "segmentation": {"counts": []}},
+        {"image_id": 1, "category_id": 3, "bbox": [0, 0, 1, 1], "iscrowd": 1,
+         "segmentation": {"size": [20, 40], "counts": [0, 20 * 6, 20 * 34]}},
         {"image_id": 2, "caption": "two words"},
     ],
 }  # fmt: skip
@@ -37,15 +38,23 @@ def test_coco_is_read_into_columns_in_pixels_of_the_stored_size(tmp_path):
     annotations = read_annotations(tmp_path / "x.json")
     assert annotations.classes == ("car", "train")
     found = columns(annotations, ["sub/a.png", "b.png"], 10, 20)  # half the annotated size
-    assert found["boxes"][0].tolist() == [2, 1, 12, 6, 0, 0, 20, 10] and len(found["boxes"][1]) == 0
-    assert found["box_labels"] == [[1, 0], []]
+    assert found["boxes"][0].tolist() == [2, 1, 12, 6, 0, 0, 20, 10, 0, 0, 0.5, 0.5] and len(found["boxes"][1]) == 0
+    assert found["box_labels"] == [[1, 0, 0], []] and found["iscrowd"] == [[0, 0, 1], []]
     assert found["keypoints"][0].tolist() == [2.5, 3, 2, 0, 0, 0]
     assert found["caption"] == ["", "two words"]
-    masks = unpack_instances(found["instances"][0], count=2, size=(10, 20))
+    masks = unpack_instances(found["instances"][0], count=3, size=(10, 20))
     expected = np.zeros((10, 20), bool)
     expected[1:6, 2:12] = True
     assert np.array_equal(masks[0], expected)
-    assert masks[1].all()
+    assert masks[1].all() and masks[2, :, :3].all() and not masks[2, :, 3:].any()
+
+
+def test_a_mask_that_does_not_fit_its_image_is_named_with_its_annotation(tmp_path):
+    runs = {"size": [20, 40], "counts": "PPYo"}
+    entry = {"id": 91, "image_id": 1, "category_id": 3, "bbox": [0, 0, 1, 1], "iscrowd": 1, "segmentation": runs}
+    (tmp_path / "x.json").write_text(json.dumps({**COCO, "annotations": [entry]}))
+    with pytest.raises(SourceError, match=r"x\.json: annotation 91: its run-length mask has .* encode it anew"):
+        read_annotations(tmp_path / "x.json")
 
 
 def test_yolo_rows_are_boxes_or_outlines(tmp_path):

@@ -22,6 +22,7 @@ FIELDS = {
     "values": (FieldType.FLOAT64_LIST, [[0.5, 1], [2, 3], [4, 5]]),
     "boxes": (FieldType.FLOAT64_LIST, [[1, 2, 11, 12, 0, 0, 32, 32], [], [4, 4, 8, 8] * 3]),
     "box_labels": (FieldType.INT64_LIST, [[0, 1], [], [2, 2, 0]]),
+    "iscrowd": (FieldType.INT64_LIST, [[0, 1], [], [0, 0, 1]]),
     "instances": (FieldType.BYTES, [pack_instances(m) for m in MASKS]),
     "semantic": (FieldType.BYTES, [pack_semantic(m) for m in SEMANTIC]),
     "keypoints": (FieldType.FLOAT64_LIST, [[3, 4, 2], [], [5, 6, 1, 7, 8, 0]]),
@@ -55,7 +56,7 @@ def test_a_file_with_boxes_is_a_detection_set(rich_file):
     _, target = InrdDataset(rich_file)[0]
     assert isinstance(target["boxes"], tv_tensors.BoundingBoxes) and target["boxes"].canvas_size == (32, 32)
     assert target["boxes"].tolist() == [[1, 2, 11, 12], [0, 0, 32, 32]]
-    assert target["labels"].tolist() == [0, 1]
+    assert target["labels"].tolist() == [0, 1] and target["iscrowd"].tolist() == [0, 1]
     assert isinstance(target["masks"], tv_tensors.Mask) and np.array_equal(target["masks"], MASKS[0])
 
 

@@ -9,7 +9,8 @@ from skimage import data as photographs
 from inrformat.cli.options import byte_count
 from inrformat.container.reader import InrdReader
 from inrformat.convert import pipeline
-from inrformat.convert.pipeline import convert, record_room
+from inrformat.convert.pipeline import convert
+from inrformat.convert.room import record_room
 from inrformat.convert.sources import scan_folder
 from inrformat.encode.cells.encoder import CellsEncoder, CellsOptions
 from inrformat.errors import UsageError

@@ -42,7 +42,7 @@ def _chained(transform: Any, state: State) -> Step:
             canvas = step.apply(canvas, draws)
         return canvas
 
-    return Step(apply)
+    return Step(apply, note="; ".join(dict.fromkeys(step.note for step in steps if step.note)))
 
 
 @lifts(v2.RandomApply, v1.RandomApply)
@@ -53,7 +53,7 @@ def _random_apply(transform: Any, state: State) -> Step:
         chosen = draws.chance(transform.p)
         return _picked(chosen, inner.apply(canvas, draws), canvas)
 
-    return Step(apply)
+    return Step(apply, note=inner.note)
 
 
 @lifts(v2.RandomChoice, v1.RandomChoice)
@@ -70,7 +70,7 @@ def _random_choice(transform: Any, state: State) -> Step:
             result = _picked(at < stop, way.apply(canvas, draws), result)
         return result
 
-    return Step(apply)
+    return Step(apply, note="; ".join(dict.fromkeys(way.note for way in ways if way.note)))
 
 
 def _picked(mask: Tensor, one: Canvas, other: Canvas) -> Canvas:

@@ -58,11 +58,12 @@ class Step:
     Attributes:
         apply: the canvas after it, for a canvas and the random numbers of its samples. Takes as many draws for every
             sample, whatever their values.
-        state: of the pixels after it, where it changes them.
+        state: of the pixels after it, where it changes them. note: what a reader of the plan should know of it.
     """
 
     apply: Callable[[Canvas, Draws], Canvas] = _same
     state: State | None = None
+    note: str = ""
 
 
 Lifter = Callable[[Any, State], Step]

@@ -63,19 +63,24 @@ class Plan:
 
     def __str__(self) -> str:
         """The split, one transform a line."""
-        lines = ["in coordinates, or fused into the decoder:", *_listed(self.lifted)]
+        steps = self.steps[len(self.steps) - len(self.lifted) :]
+        lines = ["in coordinates, or fused into the decoder:", *_listed(self.lifted, [step.note for step in steps])]
         place = f"decoded: {self.pixels.dtype}"
         if self.pixels.mean is not None:
             place += f", normalised by mean {self.pixels.mean}, std {self.pixels.std}"
         lines.append(place + (f", {self.size[0]} x {self.size[1]} pixels" if self.size else ""))
-        lines += ["on the decoded batch:", *_listed(self.tail)]
+        lines += ["on the decoded batch:", *_listed(self.tail, [""] * len(self.tail))]
         if self.reason is not None:
             lines.append(f"because {type(self.tail[0]).__name__} is not lifted: {self.reason}")
         return "\n".join(lines)
 
 
-def _listed(transforms: tuple[Any, ...]) -> list[str]:
-    return [f"    {t!r}".replace("\n", "\n    ") for t in transforms] or ["    nothing"]
+def _listed(transforms: tuple[Any, ...], notes: list[str]) -> list[str]:
+    lines = [
+        f"    {t!r}".replace("\n", "\n    ") + (f"  # {note}" if note else "")
+        for t, note in zip(transforms, notes, strict=True)
+    ]
+    return lines or ["    nothing"]
 
 
 def plan_of(transform: Any, frame: Frame | None = None, *, start: tuple[Step, ...] = ()) -> Plan:

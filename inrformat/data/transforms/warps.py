@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torchvision import transforms as v1
-from torchvision.transforms import v2
+from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms.v2 import functional as F
 
 from inrformat.data.randomness import Draws
@@ -18,23 +18,31 @@ from inrformat.errors import GeometryError
 __all__: list[str] = []
 
 
+def _interpolation(transform: Any) -> str:
+    """A note on the interpolation of a transform whose default, nearest, is torchvision's cheapest and not a wish."""
+    if transform.interpolation in {InterpolationMode.NEAREST, "nearest", 0}:
+        return "its interpolation, nearest, is not followed: networks are evaluated at the exact positions"
+    require_bilinear(transform)
+    return ""
+
+
 def _center(transform: Any) -> tuple[float, float] | None:
     return None if transform.center is None else (float(transform.center[0]), float(transform.center[1]))
 
 
 @lifts(v2.RandomRotation, v1.RandomRotation)
 def _rotation(transform: Any, state: State) -> Step:
-    require_bilinear(transform)
+    note = _interpolation(transform)
     if transform.expand:
         raise NotLiftable("expand=True gives each sample a size of its own")
     fill, center = state.fill(transform), _center(transform)
     low, high = transform.degrees
-    return Step(lambda canvas, draws: canvas.rotate(draws.uniform(low, high), center=center, fill=fill))
+    return Step(lambda canvas, draws: canvas.rotate(draws.uniform(low, high), center=center, fill=fill), note=note)
 
 
 @lifts(v2.RandomAffine, v1.RandomAffine)
 def _affine(transform: Any, state: State) -> Step:
-    require_bilinear(transform)
+    note = _interpolation(transform)
     fill, center = state.fill(transform), _center(transform)
     shift = transform.translate or (0.0, 0.0)
     scale = transform.scale or (1.0, 1.0)
@@ -48,7 +56,7 @@ def _affine(transform: Any, state: State) -> Step:
         shears = draws.uniform(shear[0], shear[1]), draws.uniform(shear[2], shear[3])
         return canvas.affine(degrees, translate=(x, y), scale=size, shear=shears, center=center, fill=fill)
 
-    return Step(apply)
+    return Step(apply, note=note)
 
 
 @lifts(v2.RandomPerspective, v1.RandomPerspective)

@@ -23,24 +23,18 @@ class Measured:
 
     Attributes:
         images, pixels, stored: counts of images, pixels and payload bytes. psnr_db: sum over images.
-        one_size: whether all have the same height and width.
     """
 
     images: int = 0
     pixels: int = 0
     stored: int = 0
     psnr_db: float = 0.0
-    one_size: bool = True
-    _size: tuple[int, int] | None = None
     _pairs: int = 0
     _pair_bytes: list[int] = field(default_factory=lambda: [0, 0])
     _pair_psnr_db: list[float] = field(default_factory=lambda: [0.0, 0.0])
 
     def add(self, records: Sequence[EncodedRecord], *, coarser: dict[int, EncodedRecord]) -> None:
         """``coarser``: by position in ``records``, the same image one scale coarser."""
-        for r in records:
-            self._size = self._size or (r.height, r.width)
-            self.one_size = self.one_size and self._size == (r.height, r.width)
         self.images += len(records)
         self.pixels += sum(r.height * r.width for r in records)
         self.stored += stored_bytes(records)

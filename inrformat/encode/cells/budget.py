@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from inrformat.encode.record import EncodedRecord, Image
+from inrformat.errors import UsageError
 from inrformat.networks.cells_record import SCALE_LIMIT
 
 __all__ = ["ByteBudget", "stored_bytes"]
@@ -53,7 +54,11 @@ class ByteBudget:
     _owed: float = 0.0
 
     def encode(self, images: Sequence[Image], encode_at: EncodeAt) -> list[EncodedRecord]:
-        """Encode the next images; the last ones so that what is left suffices where it can."""
+        """Encode the next images; the last ones so that what is left suffices.
+
+        Raises:
+            UsageError: it does not suffice for the last ones.
+        """
         scale = self._fitting_scale()
         if len(images) < self.images_left:
             scales = self._spread(scale, len(images))
@@ -88,19 +93,19 @@ class ByteBudget:
     def _fit_last(
         self, images: Sequence[Image], encode_at: EncodeAt, scale: float
     ) -> tuple[list[EncodedRecord], list[int]]:
-        """The last images: the finest tried scale that fits, else the one that comes closest."""
+        """The last images at the finest tried scale that fits; the last try is the coarsest there is."""
         best: tuple[list[EncodedRecord], list[int]] | None = None
-        most = -math.inf
-        for _ in range(_LAST_TRIES):
+        most = 0
+        for left in reversed(range(_LAST_TRIES)):
+            if best is None and left == 0:
+                scale = SCALE_LIMIT
             self._owed = 0.0
             scales = self._spread(scale, len(images))
             records = encode_at(images, scales)
             size = stored_bytes(records)
-            fits = size <= self.bytes_left
-            rank = size if fits else -size
-            if rank > most:
-                best, most = (records, scales), rank
-            if fits and size >= (1 - _SLACK) * self.bytes_left:
+            if most < size <= self.bytes_left:
+                best, most = (records, scales), size
+            if (1 - _SLACK) * self.bytes_left <= size <= self.bytes_left:
                 break
             aim = (1 - _SLACK / 2) * max(self.bytes_left, 1)
             moved = self._limited(scale + math.log(aim / size) / math.log(self.bytes_per_scale))
@@ -108,5 +113,8 @@ class ByteBudget:
                 break
             scale = moved
         if best is None:
-            raise ValueError("no images to encode")
+            raise UsageError(
+                f"the last {len(images)} images take {size:,} bytes at the coarsest step where {self.bytes_left:,.0f} "
+                f"are left: ask for a file at least {size - self.bytes_left:,.0f} bytes larger"
+            )
         return best

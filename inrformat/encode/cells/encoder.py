@@ -199,6 +199,11 @@ class CellsEncoder:
             self._budget = self._budget_for(measured, self._network.step / step)
         return self._codebook
 
+    def left_out(self, images: int) -> None:
+        """So many more of the images cannot be read: a budget is for the others."""
+        if self._budget is not None:
+            self._budget.images_left -= images
+
     def encode(self, images: Sequence[Image]) -> list[EncodedRecord]:
         """Encode images, in order."""
         if self._budget is not None:
@@ -246,20 +251,21 @@ class CellsEncoder:
         )
         self._use(replace(self._codebook, networks=networks))
 
-    def _record_bytes(self, measured: Measured) -> int:
+    def _record_bytes(self) -> int:
         """Bytes a file of the asked size has for records."""
         codebook_bytes = len(compress(pack_map(self._codebook.to_map())))
-        return 0 if self._room is None else self._room(codebook_bytes, one_size=measured.one_size)
+        return 0 if self._room is None else self._room(codebook_bytes)
 
     def _budget_for(self, measured: Measured, restep: float) -> ByteBudget:
-        left = self._record_bytes(measured)
+        left = self._record_bytes()
         factor = measured.bytes_per_scale
         expected = measured.mean_bytes * factor ** (SCALES_PER_OCTAVE * math.log2(restep))
         asked = self.options.target_bytes or 0
         if self._network.step >= _STEP_MOST and expected * self._images > left:
             least = math.ceil(asked - left + expected * self._images)
             raise UsageError(
-                f"{asked:,} bytes are too few for these images: the smallest file is about {least:,} bytes"
+                f"{asked:,} bytes are too few for these images, whose targets, names and tables take {asked - left:,}: "
+                f"the smallest file is about {least:,} bytes"
             )
         finest = math.ceil(SCALES_PER_OCTAVE * math.log2(_STEP_LEAST / self._network.step))
         return ByteBudget(left, self._images, expected, measured.images, factor, finest)
@@ -298,7 +304,7 @@ class CellsEncoder:
         if o.rate_bpp is not None:
             return measured.octaves_for_rate(o.rate_bpp)
         if o.target_bytes is not None:
-            return measured.octaves_for_bytes(max(self._record_bytes(measured) / self._images, 1))
+            return measured.octaves_for_bytes(max(self._record_bytes() / self._images, 1))
         return measured.octaves_for_psnr(o.psnr_db or o.psnr_floor_db or 0.0)
 
     def _fit(self, image: Image) -> Fit:

@@ -29,6 +29,7 @@ from inrformat.encode.siren.targets import (
     for_bytes,
     for_drop,
     for_errors,
+    gain_db,
     part_of,
     scale_for_bytes,
     target_mse,
@@ -62,6 +63,7 @@ class _Coded:
     steps: int
     diverged: bool
     saved_bytes: int = 0
+    gain_db: float = 0.0
 
 
 class SirenEncoder:
@@ -155,6 +157,7 @@ class SirenEncoder:
             steps=coded.steps,
             sparsity=float((coded.symbols == 0).mean()),
             pruning_saved_bytes=coded.saved_bytes,
+            pruning_gain_db=coded.gain_db,
             outcome=Outcome.DIVERGED if coded.diverged else Outcome.TARGET_MISSED if missed else Outcome.AS_ASKED,
         )
 
@@ -328,6 +331,12 @@ class SirenEncoder:
         network = _as_siren(self._codebook.networks[_PRUNED if pruned else _DENSE])
         return cost_bytes(network, quantized.symbols, self._codebook.tables)
 
+    def _lengths(self, quantized: Quantized, number: int) -> NDArray[np.int64]:
+        """Bytes of the records under the codebook's descriptor ``number``."""
+        network = _as_siren(self._codebook.networks[number])
+        records = network.encode_records(quantized.symbols, quantized.scales, self._codebook.tables)
+        return np.array([len(record) for record in records], np.int64)
+
     def _code(self, images: Sequence[Image]) -> list[_Coded]:
         """Fit and quantize new images."""
         if not images:
@@ -338,9 +347,14 @@ class SirenEncoder:
 
     def _finish(self, context: Context, fitted: Fit, *, dense: Quantized | None = None) -> list[_Coded]:
         """Quantize fitted networks (unless ``dense`` already is that), pruned where that is asked for or pays."""
-        if self.options.pruning in (Pruning.RATIO, Pruning.DYNAMIC):
-            return _coded(self._targeted(self._pruned(context), network=_PRUNED), _PRUNED, fitted)
         dense = self._targeted(context) if dense is None else dense
+        if self.options.pruning in (Pruning.RATIO, Pruning.DYNAMIC):
+            pruned = self._targeted(self._pruned(context), network=_PRUNED)
+            fewer, gains = self._lengths(dense, _DENSE) - self._lengths(pruned, _PRUNED), gain_db(dense.mse, pruned.mse)
+            return [
+                replace(coded, saved_bytes=int(saved), gain_db=float(gain))
+                for coded, saved, gain in zip(_coded(pruned, _PRUNED, fitted), fewer, gains, strict=True)
+            ]
         if not self.pruning_pays:
             return _coded(dense, _DENSE, fitted)
         best, chosen = prune_where_better(context, dense, self._rules(self._coded_bytes))

@@ -29,6 +29,7 @@ __all__ = [
     "for_bytes",
     "for_drop",
     "for_errors",
+    "gain_db",
     "merge",
     "part_of",
     "scale_for_bytes",
@@ -120,6 +121,12 @@ def target_mse(psnr_db: float) -> float:
     """The error at which the decoder's 8-bit image has ``psnr_db``."""
     # The last hundredth: the index stores PSNR in that unit, and rounding noise scatters a little about its mean.
     return 10 ** (-(psnr_db + 0.01) / 10) - _UINT8_MSE
+
+
+def gain_db(before: NDArray[np.float64], after: NDArray[np.float64]) -> NDArray[np.float64]:
+    """PSNR of the decoder's 8-bit image that one error has more than another: float64 ``(B,)`` of such."""
+    gain: NDArray[np.float64] = 10 * np.log10((before + _UINT8_MSE) / (after + _UINT8_MSE))
+    return gain
 
 
 def for_errors(context: Context, targets: NDArray[np.float64]) -> Quantized:

@@ -83,15 +83,20 @@ def test_random_crops_lie_where_torchvisions_do():
     assert alike(ours[:, 1, 2], [p["top"] - 5 for p in theirs])
 
 
-def test_rotations_turn_as_far():
-    transform = v2.RandomRotation((-20, 70), interpolation=v2.InterpolationMode.BILINEAR)
+MODES = [v2.InterpolationMode.NEAREST, v2.InterpolationMode.BILINEAR]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_rotations_turn_as_far(mode):
+    transform = v2.RandomRotation((-20, 70), interpolation=mode)
     m = matrices(transform, (40, 30))
     ours = torch.rad2deg(torch.atan2(-m[:, 0, 1], m[:, 0, 0]))
     assert alike(ours, [p["angle"] for p in params(transform, (40, 30))])
 
 
-def test_affine_maps_scale_and_shift_as_far():
-    transform = v2.RandomAffine(0, translate=(0.2, 0.4), scale=(0.5, 2.0), interpolation=v2.InterpolationMode.BILINEAR)
+@pytest.mark.parametrize("mode", MODES)
+def test_affine_maps_scale_and_shift_as_far(mode):
+    transform = v2.RandomAffine(0, translate=(0.2, 0.4), scale=(0.5, 2.0), interpolation=mode)
     m, theirs = matrices(transform, (40, 30)), params(transform, (40, 30))
     assert alike(1 / m[:, 0, 0], [p["scale"] for p in theirs])
     shift = 15 - (15 - m[:, 0, 2]) / m[:, 0, 0]  # of the frame's middle

@@ -85,6 +85,8 @@ CASES = {
                    crop_and_flip),
     "padded crop": (v2.RandomCrop((60, 70), padding=[4, 6], padding_mode="reflect"), padded_crop),
     "rotation": (v2.RandomRotation(30, BILINEAR, fill=as_bytes((0.2, 0.4, 0.6))), turned),
+    "rotation with torchvision's default": (v2.RandomRotation(30, fill=as_bytes((0.2, 0.4, 0.6))), turned),
+    "affine with torchvision's default": (v2.RandomAffine(10, (0.1, 0.2), (0.9, 1.4), 5), bent),
     "affine": (v2.RandomAffine(10, (0.1, 0.2), (0.9, 1.4), 5, BILINEAR), bent),
     "some rotated": (v2.RandomApply([v2.RandomRotation(30, BILINEAR)], p=0.5), turned_perhaps),
     "evaluation": (v2.Compose([v2.Resize(56), v2.CenterCrop(48)]), evaluated),
@@ -164,7 +166,9 @@ def test_a_fill_is_in_the_units_of_its_place():
 
 UNLIFTED = {
     "expand": (v2.RandomRotation(5, BILINEAR, expand=True), "expand=True"),
-    "nearest": (v2.RandomRotation(5), "interpolation nearest"),
+    "nearest": (v2.Resize(20, InterpolationMode.NEAREST), "interpolation nearest"),
+    "nearest crop": (v2.RandomResizedCrop(20, interpolation=InterpolationMode.NEAREST), "interpolation nearest"),
+    "bicubic rotation": (v2.RandomRotation(5, InterpolationMode.BICUBIC), "interpolation bicubic"),
     "bicubic": (v2.Resize(20, InterpolationMode.BICUBIC), "interpolation bicubic"),
     "no antialias": (v2.RandomResizedCrop(20, antialias=False), "antialias is off"),
     "unknown": (v2.ColorJitter(0.5), "not a geometric transform"),
@@ -199,6 +203,16 @@ def test_the_split_can_be_read():
     assert text.index("RandomResizedCrop") < text.index("decoded: torch.float32, 224 x 224") < text.index(
         "RandomErasing(")  # fmt: skip
     assert "because RandomErasing is not lifted" in text
+
+
+@pytest.mark.parametrize("turn", [v2.RandomRotation(15), v2.RandomAffine(15), v1.RandomRotation(15)])
+def test_that_nearest_is_not_followed_is_said_with_the_step(turn):
+    note = "nearest, is not followed: networks are evaluated at the exact positions"
+    for inner in (turn, v2.RandomApply([turn]), v2.RandomChoice([v2.Identity(), turn])):
+        text = explain(v2.Compose([v2.RandomHorizontalFlip(), inner, v2.CenterCrop(8)]))
+        flip, crop = (text.index(name) for name in ("RandomHorizontalFlip(", "CenterCrop("))
+        assert flip < text.index(note) < crop and text.count(note) == 1
+    assert "followed" not in explain(v2.RandomRotation(15, BILINEAR))
 
 
 def test_samples_of_unlike_size_stay_of_unlike_size_until_cropped():

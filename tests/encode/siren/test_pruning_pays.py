@@ -1,8 +1,9 @@
-"""Automatic pruning: an image's record may only shrink by it, and its quality may not fall."""
+"""What pruning buys: automatic pruning only shrinks records at no loss, any pruning says what it saved and lost."""
 
 import numpy as np
 import pytest
 import torch
+from skimage import data as photographs
 
 from inrformat.encode.siren.encoder import SirenEncoder, SirenOptions
 from inrformat.encode.siren.options import Pruning
@@ -39,3 +40,22 @@ def test_it_happens_where_networks_have_weights_to_spare(photo_tiles):
 def test_what_fine_tuning_alone_would_gain_is_no_gain_of_pruning(photo_tiles):
     encoder, records = encode(photo_tiles["astronaut"], pruning=Pruning.AUTO, max_drop_db=0.25)
     assert not encoder.pruning_pays and all(r.network == 0 for r in records)
+
+
+@pytest.mark.parametrize(
+    "how", [{"pruning": Pruning.RATIO, "prune_ratio": 0.4}, {"pruning": Pruning.DYNAMIC, "prune_drop_db": 1.0}]
+)
+def test_pruning_as_asked_reports_bytes_and_quality_against_the_unpruned_record(how):
+    cats = [photographs.chelsea()[100:140, x : x + 48] for x in (100, 148, 196)]
+    records = {}
+    for name, options in (("dense", {"pruning": Pruning.NONE}), ("pruned", how)):
+        quick = {"hidden": (3, 15), "steps": 200, "shared_base": False, "prune_rounds": 2}
+        encoder = SirenEncoder(SirenOptions(**quick, **options), device=torch.device("cpu"))
+        encoder.train(cats[:2], complete=False)  # the third is encoded later
+        records[name] = encoder.encode(cats)
+    for before, after in zip(records["dense"], records["pruned"], strict=True):
+        assert after.pruning_saved_bytes == len(before.data) - len(after.data)
+        # Errors are compared before clamping and rounding to 8 bits.
+        assert after.pruning_gain_db == pytest.approx(after.psnr_db - before.psnr_db, abs=0.03)
+        assert (before.pruning_saved_bytes, before.pruning_gain_db) == (0, 0)
+    assert sum(r.pruning_saved_bytes for r in records["pruned"]) > 0
