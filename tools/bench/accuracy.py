@@ -31,7 +31,8 @@ ARMS = {
     "cells, default": "",
     "cells, quality 40": "--quality 40",
     "cells, quality 15": "--quality 15",
-    "siren 3x15": "--network siren",
+    "cells, quality 60": "--quality 60",
+    "siren 3x15, 500 steps": "--network siren --preset paper-cifar --steps 500",
 }
 
 
