@@ -48,14 +48,14 @@ def kernels() -> dict[str, Kernel]:
     for speed, products in (("fast", FAST), ("exact", EXACT)):
         for name, shrinks in (("points", False), ("shrinking", True)):
             constants = {**CELLS, "FILTER": shrinks, "PRECISION": products["PRECISION"]}
-            options = cells_aligned.OPTIONS[shrinks]
+            options = cells_aligned.options(shrinks=shrinks, precision=products["PRECISION"])
             found[f"cells {name} {speed}"] = (cells_aligned.cells_aligned_kernel, constants, options)
         for pad in (32, 64) if speed == "fast" else (32,):
             network = {"PAD": pad, **products}
             for name, shape, aligned in (("points", ALIGNED, True), ("general", GENERAL, False)):
                 constants = {"DISPLACED": False, **shape, **network, "ALIGNED": aligned}
                 found[f"siren {pad} {name} {speed}"] = split(
-                    siren.siren_points_kernel, constants | siren.tiling(pad, aligned=aligned)
+                    siren.siren_points_kernel, constants | siren.tiling(pad, aligned=aligned, half=products["HALF"])
                 )
             constants = {**ALIGNED, **network, **siren.shrinking(pad)}
             found[f"siren {pad} shrinking {speed}"] = split(siren.siren_shrinking_kernel, constants)
@@ -63,8 +63,9 @@ def kernels() -> dict[str, Kernel]:
 
 
 def split(kernel: Any, constants: dict[str, Any]) -> Kernel:
-    """With what is an option taken out of the constants."""
-    return kernel, {n: v for n, v in constants.items() if n != "num_warps"}, {"num_warps": constants["num_warps"]}
+    """With what is an option of the compiler taken out of the constants."""
+    options = {n: constants[n] for n in ("num_warps", "maxnreg") if n in constants}
+    return kernel, {n: v for n, v in constants.items() if n not in options}, options
 
 
 KERNELS = kernels()

@@ -184,9 +184,10 @@ def _cells(view: _View, plan: Plan, scratch: Scratch) -> None:
     options: dict[str, Any]
     if view.geometry.aligned:
         tile = (cells_aligned.TILE, cells_aligned.TILE)
+        product = PRECISIONS[view.precision][0]
         for shrinks in view.filters:
-            options = {"SIZE": cells_aligned.TILE, "FILTER": shrinks, "PRECISION": PRECISIONS[view.precision][0]}
-            options |= cells_aligned.OPTIONS[shrinks]
+            options = {"SIZE": cells_aligned.TILE, "FILTER": shrinks, "PRECISION": product}
+            options |= cells_aligned.options(shrinks=shrinks, precision=product)
             arguments = (*view.aligned, *view.resident, *weights, *limits, view.point_span)
             view.launch(cells_aligned.cells_aligned_kernel, tile, arguments, options)
     else:
@@ -203,7 +204,7 @@ def _siren(view: _View, plan: Plan, scratch: Scratch) -> None:
     aligned, displaced = view.geometry.aligned, view.geometry.displacement is not None
     options: dict[str, Any] = {"PAD": plan.pad, "HALF": half, "PRECISION": product}
     rest = (*view.resident, scratch.parameters, *view.limits, plan.padded, plan.layers, view.point_span)
-    points = {**siren.tiling(plan.pad, aligned=aligned), "ALIGNED": aligned, "DISPLACED": displaced}
+    points = {**siren.tiling(plan.pad, aligned=aligned, half=half), "ALIGNED": aligned, "DISPLACED": displaced}
     tile = (points["SIZE"], points["SIZE"])
     view.launch(siren.siren_points_kernel, tile, (*view.general, *rest), {**options, **points})
     if aligned and view.geometry.antialias:

@@ -22,10 +22,10 @@ __all__ = ["shrinking", "siren_points_kernel", "siren_shrinking_kernel", "tiling
 _HALF_MOST = tl.constexpr(65504.0)
 
 
-def tiling(pad: int, *, aligned: bool) -> dict[str, int]:
+def tiling(pad: int, *, aligned: bool, half: bool) -> dict[str, int]:
     """Constants of ``siren_points_kernel`` for networks padded to ``pad`` units: pixels of a side, and warps.
 
-    Registers a thread on compute capability 9.0, of 65,536 for 64 warps, and warps that fit a multiprocessor at once:
+    Registers a thread on compute capability 9.0, of 65,536, and warps, of 64, that fit a multiprocessor at once:
 
     ===  =============  ============================  ============================
     pad  pixels, warps  aligned                       other maps
@@ -36,17 +36,21 @@ def tiling(pad: int, *, aligned: bool) -> dict[str, int]:
     64   8, 4           79 registers, 20 warps        105 registers, 16 warps
     ===  =============  ============================  ============================
 
-    Large tiles read the parameters less often: they are taken where enough of them fit.
+    Large tiles read the parameters less often: they are taken where enough of them fit. ``half``: as the kernel's.
     """
-    return {"SIZE": 16, "num_warps": 8} if aligned and pad <= 32 else {"SIZE": 8, "num_warps": 4}
+    if aligned and pad <= 32:
+        return {"SIZE": 16, "num_warps": 8}
+    # Left to itself, the assembler spills a few bytes of exact work to fit one more program.
+    return {"SIZE": 8, "num_warps": 4} if half else {"SIZE": 8, "num_warps": 4, "maxnreg": 128}
 
 
 def shrinking(pad: int) -> dict[str, int]:
     """Constants of ``siren_shrinking_kernel``: pixels of a side evaluated at once, of its tile, and warps.
 
-    Neighbouring tiles evaluate the native pixels between them anew: tiles are as large as fit without spilling.
+    Neighbouring tiles evaluate the native pixels between them anew: tiles are as large as fit without spilling. At 32
+    units 16 warps take 107 registers; 8 take 134, of which no two programs fit. At 64 units 16 warps would spill.
     """
-    return {"SIZE": 16, "TILE": 32 if pad <= 32 else 16, "num_warps": 8 if pad <= 16 else 16}
+    return {"SIZE": 16, "TILE": 32 if pad <= 32 else 16, "num_warps": 16 if pad == 32 else 8}
 
 
 @triton.jit

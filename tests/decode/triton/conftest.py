@@ -117,7 +117,7 @@ def weights(mixed):
     if mixed.device.type == "cpu":
         # The interpreter's cost is by operation, whatever its size.
         cells_general.TILE_HEIGHT = cells_general.TILE_WIDTH = 32
-        siren.tiling = lambda pad, aligned: {"SIZE": 32, "num_warps": 8}
+        siren.tiling = lambda pad, aligned, half: {"SIZE": 32, "num_warps": 8}
     plan = plan_of(mixed)
     scratch = plan.scratch(len(ROWS))
     intact = in_frames(scratch)
