@@ -91,7 +91,7 @@ def test_damaged_records_stay_inside_their_memory_are_reported_and_decode_to_num
     form = PixelFormat(torch.float32)
     small = Canvas.of(height, width).resize(16, 16)
     enlarged = Canvas.of(height, width).crop(2, 3, 4, 4).resize(16, 16)
-    for canvas in (small, enlarged, small.rotate(20.0)):
+    for canvas in (small, enlarged, enlarged.rotate(20.0)):
         frame = torch.full((len(rows), 5, 18, 20), -9.0, device=mixed.device)
         out = frame[:, 1:4, 1:17, 2:18]
         render(
