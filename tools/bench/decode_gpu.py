@@ -49,7 +49,7 @@ FORM = PixelFormat(torch.bfloat16, MEAN, STD, channels_last=True)
 
 
 def seconds(way: Callable[[], Any], device: torch.device, *, passes: int) -> float:
-    """Median time of a call; on a GPU by its own clock, with calls queued so that launching does not count twice."""
+    """Median time of a call, on a GPU by its own clock."""
     way()
     taken = []
     for _ in range(passes):
