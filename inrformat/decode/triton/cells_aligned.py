@@ -23,10 +23,9 @@ TILE = 32
 def options(*, shrinks: bool, precision: str) -> dict[str, int]:
     """How to compile the kernel.
 
-    On compute capability 9.0 points take 128 registers, 176 where Triton 3.6 may: held to 128 (8 bytes spilled,
-    104 on 8.0) two
-    programs fit a multiprocessor, 16 warps; programs of 4 warps take 249 and make 8. Shrinking takes 202, one program.
-    Exact products take 212 and 234.
+    On compute capability 9.0 points take 128 registers, 176 where Triton 3.6 may: held to 128 (8 bytes spilled, 104
+    on 8.0) two programs fit a multiprocessor, 16 warps; programs of 4 warps take 249 and make 8. Shrinking takes 202,
+    one program. Exact products take 212 and 234.
     """
     return {"num_warps": 8} if shrinks or precision == "ieee" else {"num_warps": 8, "maxnreg": 128}
 
