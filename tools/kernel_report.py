@@ -19,53 +19,56 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
 from inrformat.decode.triton import cells_aligned, cells_general, read_cells, read_siren, siren
+from inrformat.decode.triton.launch import PRECISIONS
 
-POINTERS = {
+ARGUMENTS = {
     "words": "*i16", "offsets": "*i64", "lengths": "*i64", "shapes": "*i64", "rows": "*i64", "entries": "*i64",
     "heads": "*i32", "integers": "*i32", "floats": "*fp32", "units": "*i32", "area": "*i16", "work": "*i32",
     "means": "*fp32", "dc": "*fp32", "cover": "*i32", "steps": "*fp32", "status": "*i32", "parameters": "*fp32",
-    "packed": "*fp32", "style": "*fp32", "taps": "*fp32", "displacement": "*fp32", "out": "*bf16",
+    "packed": "*fp32", "style": "*fp32", "taps": "*fp32", "displacement": "*fp32", "out": "*bf16", "point_span": "fp32",
 }  # fmt: skip
-PICTURE = {"C": 3, "BYTES": False}
-ALIGNED = {**PICTURE, "OUTSIDE": 0, "ANTIALIAS": True}
+PICTURE = {"C": 3, "CP": 4, "BYTES": False}
+ALIGNED = {**PICTURE, "OUTSIDE": 0}
 GENERAL = {**PICTURE, "OUTSIDE": 1, "DISPLACED": True}
-SIREN = {"PAD": 32, "SIZE": siren.TILE}
-FAST, EXACT = {"PRECISION": "tf32"}, {"PRECISION": "ieee"}
-KERNELS: dict[str, tuple[Any, dict[str, Any], dict[str, Any]]] = {
-    "read cells": (
-        read_cells.read_cells_kernel,
-        {"C": 3, "CHUNK": read_cells.CHUNK, "NODE_BITS": 11},
-        read_cells.OPTIONS,
-    ),
-    "read siren": (read_siren.read_siren_kernel, {"CHUNK": read_cells.CHUNK}, read_cells.OPTIONS),
-    "cells aligned fast": (
-        cells_aligned.cells_aligned_kernel,
-        {**ALIGNED, "SIZE": cells_aligned.TILE, **FAST},
-        cells_aligned.OPTIONS,
-    ),
-    "cells aligned exact": (
-        cells_aligned.cells_aligned_kernel,
-        {**ALIGNED, "SIZE": cells_aligned.TILE, **EXACT},
-        cells_aligned.OPTIONS,
-    ),
-    "cells general": (
-        cells_general.cells_general_kernel,
-        {**GENERAL, "CP": 4, "TILE_H": cells_general.TILE_HEIGHT, "TILE_W": cells_general.TILE_WIDTH},
-        cells_general.OPTIONS,
-    ),
-    "siren aligned fast": (
-        siren.siren_aligned_kernel,
-        {**ALIGNED, **SIREN, "CP": 4, "HALF": True, **FAST},
-        siren.OPTIONS,
-    ),
-    "siren aligned exact": (
-        siren.siren_aligned_kernel,
-        {**ALIGNED, **SIREN, "CP": 4, "HALF": False, **EXACT},
-        siren.OPTIONS,
-    ),
-    "siren general fast": (siren.siren_general_kernel, {**GENERAL, **SIREN, "HALF": True, **FAST}, siren.OPTIONS),
-    "siren general exact": (siren.siren_general_kernel, {**GENERAL, **SIREN, "HALF": False, **EXACT}, siren.OPTIONS),
-}
+CELLS = {**ALIGNED, "SIZE": cells_aligned.TILE}
+TILES = {"TILE_H": cells_general.TILE_HEIGHT, "TILE_W": cells_general.TILE_WIDTH}
+READ = {"C": 3, "CHUNK": read_cells.CHUNK, "NODE_BITS": 11}
+FAST, EXACT = ({"PRECISION": product, "HALF": half} for product, half in (PRECISIONS["fast"], PRECISIONS["float32"]))
+Kernel = tuple[Any, dict[str, Any], dict[str, Any]]
+"""Kernel, constants and options."""
+
+
+def kernels() -> dict[str, Kernel]:
+    """All kernels as ``launch.py`` compiles them, by name."""
+    found: dict[str, Kernel] = {
+        "read cells": (read_cells.read_cells_kernel, READ, read_cells.OPTIONS),
+        "read siren": (read_siren.read_siren_kernel, {"CHUNK": read_cells.CHUNK}, read_cells.OPTIONS),
+        "cells general": (cells_general.cells_general_kernel, {**GENERAL, **TILES}, cells_general.OPTIONS),
+    }
+    for speed, products in (("fast", FAST), ("exact", EXACT)):
+        for name, shrinks in (("points", False), ("shrinking", True)):
+            constants = {**CELLS, "FILTER": shrinks, "PRECISION": products["PRECISION"]}
+            options = cells_aligned.options(shrinks=shrinks, precision=products["PRECISION"])
+            found[f"cells {name} {speed}"] = (cells_aligned.cells_aligned_kernel, constants, options)
+        for pad in (32, 64) if speed == "fast" else (32,):
+            network = {"PAD": pad, **products}
+            for name, shape, aligned in (("points", ALIGNED, True), ("general", GENERAL, False)):
+                constants = {"DISPLACED": False, **shape, **network, "ALIGNED": aligned}
+                found[f"siren {pad} {name} {speed}"] = split(
+                    siren.siren_points_kernel, constants | siren.tiling(pad, aligned=aligned, half=products["HALF"])
+                )
+            constants = {**ALIGNED, **network, **siren.shrinking(pad)}
+            found[f"siren {pad} shrinking {speed}"] = split(siren.siren_shrinking_kernel, constants)
+    return found
+
+
+def split(kernel: Any, constants: dict[str, Any]) -> Kernel:
+    """With what is an option of the compiler taken out of the constants."""
+    options = {n: constants[n] for n in ("num_warps", "maxnreg") if n in constants}
+    return kernel, {n: v for n, v in constants.items() if n not in options}, options
+
+
+KERNELS = kernels()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +84,12 @@ class Taken:
 def compiled(name: str, sm: int) -> Taken:
     """Compile one kernel for bf16 output and three channels, with the alignments that decoding has."""
     kernel, constants, options = KERNELS[name]
-    signature = {n: "constexpr" if n in constants else POINTERS.get(n, "i32") for n in kernel.arg_names}
-    aligned = {"plane", "plane_width", "plane_size"}
+    signature = {n: "constexpr" if n in constants else ARGUMENTS.get(n, "i32") for n in kernel.arg_names}
+    aligned = {"plane", "plane_width", "plane_size", "area_size"}
     attributes = {
-        (i,): [["tt.divisibility", 16]] for i, n in enumerate(kernel.arg_names) if n in POINTERS or n in aligned
+        (i,): [["tt.divisibility", 16]]
+        for i, n in enumerate(kernel.arg_names)
+        if "*" in ARGUMENTS.get(n, "") or n in aligned
     }
     values = {(kernel.arg_names.index(n),): v for n, v in constants.items()}
     source = ASTSource(fn=kernel, signature=signature, constexprs=values, attrs=attributes)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from inrformat.decode.triton.place import fold, lattice_filter
+from inrformat.decode.triton.aligned import lattice_filter, pixels_of
+from inrformat.decode.triton.place import fold
 from inrformat.decode.triton.waves import cosine
 
 __all__ = ["BLOCK", "fine_cell", "operator", "survey"]
@@ -36,17 +37,26 @@ def _units(position, cells, block, level):
 
 
 @triton.jit
-def survey(centres, span, low, high, cells, begin, end, point, OUTSIDE: tl.constexpr):
+def _blocks_of(axis, OUTSIDE: tl.constexpr):
+    """First block of native pixels that a filtered axis sees, before folding, and the one after the last."""
+    first, last = pixels_of(axis, OUTSIDE)
+    return first >> 5, (last >> 5) + 1
+
+
+@triton.jit
+def survey(axis, cells, OUTSIDE: tl.constexpr, FILTER: tl.constexpr):
     """Sums of the filter's weights for each output, and the first and the last block that the outputs see."""
+    begin, end = _blocks_of(axis, OUTSIDE)
+    centres, _, low, high, _, point = axis
     total = tl.zeros_like(centres)
     first, last = (cells - 1) >> 2, 0
-    if point:
+    if not FILTER or point:
         total += 1.0
         block = fine_cell(fold(centres, low, high, OUTSIDE), cells) >> 2
         first, last = tl.min(block, axis=0), tl.max(block, axis=0)
     else:
         for chunk in range(begin, end):
-            at, weight = lattice_filter(chunk, centres, span, low, high, OUTSIDE, BLOCK)
+            at, weight = lattice_filter(chunk * BLOCK, axis, OUTSIDE, BLOCK)
             total += tl.sum(weight, axis=1)
             block = fine_cell(fold(at, low, high, OUTSIDE), cells) >> 2
             seen = tl.max(weight, axis=0) > 0.0
@@ -57,18 +67,20 @@ def survey(centres, span, low, high, cells, begin, end, point, OUTSIDE: tl.const
 
 @triton.jit
 def operator(
-    block, level, centres, span, low, high, cells, begin, end, point, OUTSIDE: tl.constexpr, PRECISION: tl.constexpr
-):
+    block, level, axis, cells, OUTSIDE: tl.constexpr, FILTER: tl.constexpr, PRECISION: tl.constexpr
+):  # fmt: skip
     """What each coefficient of a block adds to each output of the axis: ``(n, BLOCK)``, filter and basis in one."""
-    if point:
+    centres, _, low, high, _, point = axis
+    if not FILTER or point:
         across = _units(fold(centres, low, high, OUTSIDE), cells, block, level)
     else:
         across = tl.zeros((centres.shape[0], BLOCK), tl.float32)
+        begin, end = _blocks_of(axis, OUTSIDE)
         # Without folding a block is evaluated at its own pixels alone.
         first = tl.maximum(begin, block) if OUTSIDE <= 1 else begin
         stop = tl.minimum(end, block + 1) if OUTSIDE <= 1 else end
         for chunk in range(first, stop):
-            at, weight = lattice_filter(chunk, centres, span, low, high, OUTSIDE, BLOCK)
+            at, weight = lattice_filter(chunk * BLOCK, axis, OUTSIDE, BLOCK)
             units = _units(fold(at, low, high, OUTSIDE), cells, block, level)
             across += tl.dot(weight, units, input_precision=PRECISION)
     return across

@@ -9,39 +9,29 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from inrformat.decode.geometry import Outside
 from inrformat.decode.triton.cells_basis import fine_cell
-from inrformat.decode.triton.descriptors import CELLS, FAMILY, FIELDS, FLOATS
-from inrformat.decode.triton.epilogue import finished
-from inrformat.decode.triton.place import axis_of, fold, source_of, window_share
+from inrformat.decode.triton.descriptors import CELLS, FAMILY, FIELDS, MIX
+from inrformat.decode.triton.epilogue import store_points
+from inrformat.decode.triton.place import fold, output_pixels, source_of, tap, window_of
 from inrformat.decode.triton.read_cells import shape_of
 from inrformat.decode.triton.waves import cosine
 
-__all__ = ["OPTIONS", "TILE_HEIGHT", "TILE_WIDTH", "cells_general_kernel", "tap"]
+__all__ = ["OPTIONS", "TILE_HEIGHT", "TILE_WIDTH", "cells_general_kernel"]
 
 TILE_HEIGHT, TILE_WIDTH = 8, 16
 OPTIONS = {"num_warps": 4, "maxnreg": 96}
 """Left to itself, the assembler spills a few bytes to fit one more block."""
-_CONSTANT = tl.constexpr(int(Outside.CONSTANT))
 _OFFSET = tl.constexpr(128.0)
 
 
 @triton.jit
-def tap(number, count, reach):
-    """Offset in output pixels and weight of an evaluation along an axis of the output (spec section 8.2)."""
-    at = (number * 2.0 + 1.0) / count - 1.0
-    # Of an even count n the weights 1 - |at| add to n / 2; a single one weighs 1.
-    return at * reach, tl.where(count > 1.0, (1.0 - tl.abs(at)) * 2.0 / count, 1.0)
-
-
-@triton.jit
 def _outputs(
-    x, y, height, width, symbols, dc, cover, quantum, plane_width, plane_size, C: tl.constexpr, CP: tl.constexpr
+    x, y, height, width, symbols, dc, cover, quantum, grid_width, grid_size, C: tl.constexpr, CP: tl.constexpr
 ):
     """The network's outputs at native positions ``(P,)``: ``(P, CP)``, in 1/255 units without the offset."""
     channel = tl.arange(0, CP)
     used = (channel < C)[None, :]
-    grid_width, grid_size = plane_width // 8, plane_size // 64
+    plane_width, plane_size = 8 * grid_width, 64 * grid_size
     row, column = fine_cell(y, (height + 7) // 8), fine_cell(x, (width + 7) // 8)
     what = tl.load(cover + row * grid_width + column)
     side, extent = what & 255, what >> 8
@@ -72,35 +62,28 @@ def _outputs(
 @triton.jit
 def cells_general_kernel(
     out, packed, taps, displacement, style, shapes, rows, heads, floats, area, dc, cover, steps,
-    records, networks, max_height, max_width, area_size, plane, plane_width, plane_size,
+    records, networks, max_height, max_width, area_size, plane, grid_width, grid_size,
     height_out, width_out, tiles_x, tiles, stride_b, stride_c, stride_y, stride_x,
     C: tl.constexpr, CP: tl.constexpr, TILE_H: tl.constexpr, TILE_W: tl.constexpr,
     OUTSIDE: tl.constexpr, DISPLACED: tl.constexpr, BYTES: tl.constexpr,
 ):  # fmt: skip
-    """``taps`` float32 ``(B, 4)``: evaluations and half widths along x and y; ``style`` as for aligned maps."""
+    """``taps`` float32 ``(B, 4)``: evaluations and half widths along x and y; ``style`` as in ``epilogue.py``."""
     sample, tile = (tl.program_id(0) // tiles).to(tl.int64), tl.program_id(0) % tiles
     _, network, height, width = shape_of(shapes, rows, sample, records, networks, max_height, max_width)
     head = heads + network * FIELDS
     if tl.load(head + FAMILY) != CELLS:
         return
-    grid_size = plane_size // 64
     symbols = area + sample * area_size + plane
     dc += sample * C * grid_size
     cover += sample * grid_size
     quantum = tl.load(steps + sample)
-    p = tl.arange(0, TILE_H * TILE_W)
-    i, j = (tile // tiles_x) * TILE_H + p // TILE_W, (tile % tiles_x) * TILE_W + p % TILE_W
-    inside = (i < height_out) & (j < width_out)
-    x, y = j.to(tl.float32) + 0.5, i.to(tl.float32) + 0.5
-    if DISPLACED:
-        moved = displacement + ((sample * height_out + i) * width_out + j) * 2
-        x += tl.load(moved, mask=inside, other=0.0)
-        y += tl.load(moved + 1, mask=inside, other=0.0)
-    _, _, low_x, high_x, soft_x = axis_of(packed, sample, 0)
-    _, _, low_y, high_y, soft_y = axis_of(packed, sample, 1)
+    i, j, inside, x, y = output_pixels(
+        tile, tiles_x, sample, displacement, height_out, width_out, TILE_H, TILE_W, DISPLACED
+    )  # fmt: skip
+    low_x, high_x, _ = window_of(packed, sample, 0)
+    low_y, high_y, _ = window_of(packed, sample, 1)
     count_x, count_y = tl.load(taps + 4 * sample), tl.load(taps + 4 * sample + 1)
     reach_x, reach_y = tl.load(taps + 4 * sample + 2), tl.load(taps + 4 * sample + 3)
-
     total = tl.zeros((TILE_H * TILE_W, CP), tl.float32)
     for k in range(0, count_y.to(tl.int32)):
         offset_y, weight_y = tap(k, count_y, reach_y)
@@ -109,21 +92,15 @@ def cells_general_kernel(
             at_x, at_y = source_of(packed, sample, x + offset_x, y + offset_y)
             at_x, at_y = fold(at_x, low_x, high_x, OUTSIDE), fold(at_y, low_y, high_y, OUTSIDE)
             total += (weight_x * weight_y) * _outputs(
-                at_x, at_y, height, width, symbols, dc, cover, quantum, plane_width, plane_size, C, CP
+                at_x, at_y, height, width, symbols, dc, cover, quantum, grid_width, grid_size, C, CP
             )
     channel = tl.arange(0, CP)
     colour = tl.load(
-        floats + tl.load(head + FLOATS) + 1 + channel[:, None] * C + channel[None, :],
+        floats + tl.load(head + MIX) + channel[:, None] * C + channel[None, :],
         mask=(channel < C)[:, None] & (channel < C)[None, :], other=0.0,
     )  # fmt: skip
-    v = (tl.sum(total[:, :, None] * colour[None, :, :], axis=1) + _OFFSET) * (1.0 / 255.0)
-    if OUTSIDE == _CONSTANT:
-        at_x, at_y = source_of(packed, sample, x, y)
-        share = window_share(at_x, low_x, high_x, soft_x) * window_share(at_y, low_y, high_y, soft_y)
-        fill = tl.load(style + 2 * C + channel, mask=channel < C, other=0.0)[None, :]
-        v = fill + (share[:, None] * v - fill) * share[:, None]
-    scale = tl.load(style + channel, mask=channel < C, other=0.0)[None, :]
-    shift = tl.load(style + C + channel, mask=channel < C, other=0.0)[None, :]
-    at = (i * stride_y + j * stride_x)[:, None] + channel[None, :] * stride_c
-    v = finished(v, scale, shift, BYTES)
-    tl.store(out + sample * stride_b + at, v.to(out.dtype.element_ty), mask=inside[:, None] & (channel < C)[None, :])
+    colours = (tl.sum(total[:, :, None] * colour[None, :, :], axis=1) + _OFFSET) * (1.0 / 255.0)
+    store_points(
+        out + sample * stride_b, colours, packed, sample, style, i, j, x, y, inside,
+        stride_c, stride_y, stride_x, C, CP, OUTSIDE, False, BYTES,
+    )  # fmt: skip

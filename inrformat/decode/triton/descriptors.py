@@ -27,8 +27,10 @@ CELLS, SIREN = tl.constexpr(0), tl.constexpr(1)
 FIELDS = tl.constexpr(48)
 FAMILY = tl.constexpr(0)
 FLOATS = tl.constexpr(1)
-"""Where its numbers begin in ``floats``. cells: step, colour matrix. siren: omega, then step and base a parameter."""
+"""Where its numbers begin in ``floats``. cells: step. siren: step and base of each parameter."""
 SCALE_TABLE = tl.constexpr(2)
+MIX = tl.constexpr(7)
+"""Where its C x C matrix begins in ``floats``: image channels, the columns, of the network's."""
 # cells
 LANE_PIXELS = tl.constexpr(3)
 ROOT_TABLES = tl.constexpr(4)
@@ -119,7 +121,8 @@ def _flatten_cells(head: NDArray[np.int32], network: Cells, integers: _Flat, flo
         return np.minimum(np.asarray(relative, np.int64) + network.first_table, last)
 
     head[FAMILY.value] = CELLS.value
-    head[FLOATS.value] = floats.add(np.append(network.step, network.colour))
+    head[FLOATS.value] = floats.add(network.step)
+    head[MIX.value] = floats.add(network.colour)
     head[SCALE_TABLE.value] = tables(network.scale_table)
     head[LANE_PIXELS.value] = network.lane_pixels
     head[ROOT_TABLES.value] = integers.add(tables(network.root_tables))
@@ -157,7 +160,11 @@ def _flatten_siren(
         places[biases] = (layers * pad + number) * pad + out
     head[FAMILY.value] = SIREN.value
     base = np.zeros(parameters) if network.base is None else network.base
-    head[FLOATS.value] = floats.add(np.concatenate([[network.omega], network.step_vector, base]))
+    # Sines are taken of half turns. The last layer has none.
+    scale = np.full(parameters, network.omega / np.pi)
+    scale[layer_slices(network.widths)[-1][0].start :] = 1
+    head[FLOATS.value] = floats.add([network.step_vector * scale, base * scale])
+    head[MIX.value] = floats.add(np.eye(network.widths[-1]))
     head[SCALE_TABLE.value] = network.scale_table
     head[LANES.value] = network.lanes(height=1, width=1)
     head[PARAMETERS.value] = parameters

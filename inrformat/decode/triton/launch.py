@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -23,6 +25,8 @@ PRECISIONS = {"float32": ("ieee", False), "fast": ("tf32", True)}
 """By name: precision of products of float32, and whether siren activations are float16 in products."""
 
 _MAX_PLACES = 1 << 31
+_POINT_SPAN = 1 + 1e-6
+"""More than 1 by rounding is not minification."""
 
 
 def decode(
@@ -59,7 +63,9 @@ def decode(
     if sum((n - 1) * s for n, s in zip(out.shape[1:], out.stride()[1:], strict=True)) >= _MAX_PLACES:
         raise UsageError(f"an image of {shape[1:]} in out spans 2**31 numbers or more, which kernels cannot address")
     part = plan.part(len(rows))
-    with plan.launching:
+    # Triton launches on the current device, whatever device its arguments are on.
+    current = torch.cuda.device(plan.device) if plan.device.type == "cuda" else nullcontext()
+    with plan.launching, current:
         scratch = plan.scratch(part)
         for first in range(0, len(rows), part):
             batch = slice(first, min(first + part, len(rows)))
@@ -113,63 +119,95 @@ def render(
 ) -> None:  # fmt: skip
     """Weights in ``scratch`` to pixels."""
     channels = plan.channels
-    style = plan.style(*pixels.scale_shift(channels), geometry.fills(channels))
-    options = {"C": channels, "OUTSIDE": int(geometry.outside), "BYTES": pixels.dtype == torch.uint8}
-    about = plan.descriptors
-    resident = (style, records.shapes, rows.contiguous(), about.heads, about.floats)
-    limits = (len(records), len(about.heads), plan.height, plan.width)
-    if geometry.aligned:
-        maps: tuple[Any, ...] = (geometry.packed(),)
-        options["ANTIALIAS"] = geometry.antialias
-    else:
+    options = {
+        "C": channels,
+        "CP": triton.next_power_of_2(channels),
+        "OUTSIDE": int(geometry.outside),
+        "BYTES": pixels.dtype == torch.uint8,
+    }
+    about, packed = plan.descriptors, geometry.packed()
+    taps, displacement = packed, packed  # aligned maps have neither
+    if not geometry.aligned:
         taps = torch.cat(geometry.taps(), dim=1).float()
-        displaced = geometry.displacement is not None
-        moved = geometry.displacement.float().contiguous() if geometry.displacement is not None else taps
-        maps = (geometry.packed(), taps, moved)
-        options["DISPLACED"] = displaced
+        if geometry.displacement is not None:
+            displacement = geometry.displacement.float().contiguous()
+    style = plan.style(*pixels.scale_shift(channels), geometry.fills(channels))
+    view = _View(
+        out=out,
+        aligned=(packed, style),
+        general=(packed, taps, displacement, style),
+        resident=(records.shapes, rows.contiguous(), about.heads, about.floats),
+        limits=(len(records), len(about.heads), plan.height, plan.width),
+        geometry=geometry,
+        options=options,
+        precision=precision,
+    )
     if plan.has_cells:
-        tail: tuple[Any, ...] = (
-            scratch.area, scratch.dc, scratch.cover, scratch.steps,
-            *limits, plan.area_size, plan.plane, plan.plane_width, plan.plane_size,
-        )  # fmt: skip
-        _cells(out, (*maps, *resident, *tail), geometry, {**options, **_cells_options(geometry, precision)}, channels)
+        _cells(view, plan, scratch)
     if plan.has_siren:
-        tail = (scratch.parameters, *limits, plan.padded, plan.layers)
-        _siren(out, (*maps, *resident, *tail), geometry, options, plan=plan, precision=precision)
+        _siren(view, plan, scratch)
 
 
-def _cells_options(geometry: Geometry, precision: str) -> dict[str, Any]:
-    return {"PRECISION": PRECISIONS[precision][0]} if geometry.aligned else {}
+@dataclass(frozen=True, slots=True)
+class _View:
+    """What kernels of both families are given: arguments in their order, and constants."""
+
+    out: Tensor
+    aligned: tuple[Tensor, ...]
+    general: tuple[Tensor, ...]
+    resident: tuple[Tensor, ...]
+    limits: tuple[int, ...]
+    geometry: Geometry
+    options: dict[str, Any]
+    precision: str
+
+    @property
+    def point_span(self) -> float:
+        """Native pixels that an output pixel of an aligned map may span without being filtered."""
+        return _POINT_SPAN if self.geometry.antialias else float("inf")
+
+    @property
+    def filters(self) -> tuple[bool, ...]:
+        """Which kinds of samples an aligned map may have: those that need no filter, and those that do."""
+        return (False, True) if self.geometry.antialias else (False,)
+
+    def launch(self, kernel: Any, tile: tuple[int, int], arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
+        """A program for each tile (height, width) of each sample."""
+        rows, columns = (-(-side // size) for side, size in zip(self.out.shape[2:], tile, strict=True))
+        frame = (*self.out.shape[2:], columns, rows * columns, *self.out.stride())
+        kernel[(len(self.out) * rows * columns,)](self.out, *arguments, *frame, **self.options, **options)
 
 
-def _tiles(out: Tensor, height: int, width: int) -> tuple[int, tuple[int, ...]]:
-    """Programs for the batch, and what kernels are told of the output."""
-    rows, columns = (-(-side // tile) for side, tile in zip(out.shape[2:], (height, width), strict=True))
-    return len(out) * rows * columns, (*out.shape[2:], columns, rows * columns, *out.stride())
-
-
-def _cells(out: Tensor, arguments: tuple[Any, ...], geometry: Geometry, options: dict[str, Any], channels: int) -> None:
-    kernel: Any
-    if geometry.aligned:
-        kernel = cells_aligned.cells_aligned_kernel
-        programs, frame = _tiles(out, cells_aligned.TILE, cells_aligned.TILE)
-        programs *= channels
-        extra = {"SIZE": cells_aligned.TILE, **cells_aligned.OPTIONS}
+def _cells(view: _View, plan: Plan, scratch: Scratch) -> None:
+    weights = (scratch.area, scratch.dc, scratch.cover, scratch.steps)
+    limits = (*view.limits, plan.area_size, plan.plane, plan.plane_width // 8, plan.plane_size // 64)
+    options: dict[str, Any]
+    if view.geometry.aligned:
+        tile = (cells_aligned.TILE, cells_aligned.TILE)
+        product = PRECISIONS[view.precision][0]
+        for shrinks in view.filters:
+            options = {"SIZE": cells_aligned.TILE, "FILTER": shrinks, "PRECISION": product}
+            options |= cells_aligned.options(shrinks=shrinks, precision=product)
+            arguments = (*view.aligned, *view.resident, *weights, *limits, view.point_span)
+            view.launch(cells_aligned.cells_aligned_kernel, tile, arguments, options)
     else:
-        kernel = cells_general.cells_general_kernel
-        programs, frame = _tiles(out, cells_general.TILE_HEIGHT, cells_general.TILE_WIDTH)
-        extra = {"TILE_H": cells_general.TILE_HEIGHT, "TILE_W": cells_general.TILE_WIDTH, **cells_general.OPTIONS}
-        extra["CP"] = triton.next_power_of_2(channels)
-    kernel[(programs,)](out, *arguments, *frame, **options, **extra)
+        tile = (cells_general.TILE_HEIGHT, cells_general.TILE_WIDTH)
+        options = {"TILE_H": tile[0], "TILE_W": tile[1], "DISPLACED": view.geometry.displacement is not None}
+        options |= cells_general.OPTIONS
+        view.launch(
+            cells_general.cells_general_kernel, tile, (*view.general, *view.resident, *weights, *limits), options
+        )
 
 
-def _siren(
-    out: Tensor, arguments: tuple[Any, ...], geometry: Geometry, options: dict[str, Any], *, plan: Plan, precision: str
-) -> None:
-    product, half = PRECISIONS[precision]
-    extra: dict[str, Any] = {"PAD": plan.pad, "SIZE": siren.TILE, "HALF": half, "PRECISION": product, **siren.OPTIONS}
-    if geometry.aligned:
-        extra["CP"] = triton.next_power_of_2(plan.channels)
-    kernel: Any = siren.siren_aligned_kernel if geometry.aligned else siren.siren_general_kernel
-    programs, frame = _tiles(out, siren.TILE, siren.TILE)
-    kernel[(programs,)](out, *arguments, *frame, **options, **extra)
+def _siren(view: _View, plan: Plan, scratch: Scratch) -> None:
+    product, half = PRECISIONS[view.precision]
+    aligned, displaced = view.geometry.aligned, view.geometry.displacement is not None
+    options: dict[str, Any] = {"PAD": plan.pad, "HALF": half, "PRECISION": product}
+    rest = (*view.resident, scratch.parameters, *view.limits, plan.padded, plan.layers, view.point_span)
+    points = {**siren.tiling(plan.pad, aligned=aligned, half=half), "ALIGNED": aligned, "DISPLACED": displaced}
+    tile = (points["SIZE"], points["SIZE"])
+    view.launch(siren.siren_points_kernel, tile, (*view.general, *rest), {**options, **points})
+    if aligned and view.geometry.antialias:
+        shrunk = siren.shrinking(plan.pad)
+        tile = (shrunk["TILE"], shrunk["TILE"])
+        view.launch(siren.siren_shrinking_kernel, tile, (*view.aligned, *rest), {**options, **shrunk})

@@ -10,7 +10,7 @@ import triton.language as tl
 
 from inrformat.decode.geometry import PACKED, Outside
 
-__all__ = ["axis_of", "chunks_of", "cover_of", "fold", "lattice_filter", "source_of", "window_share"]
+__all__ = ["fold", "number_at", "output_pixels", "share_at", "source_of", "tap", "window_of", "window_share"]
 
 _PACKED = tl.constexpr(PACKED)
 _CONSTANT = tl.constexpr(int(Outside.CONSTANT))
@@ -28,6 +28,12 @@ def _number(x):
 
 
 @triton.jit
+def number_at(packed, sample, place: tl.constexpr):
+    """One of the numbers of a sample's map."""
+    return _number(tl.load(packed + sample * _PACKED + place))
+
+
+@triton.jit
 def fold(position, low, high, OUTSIDE: tl.constexpr):
     """Bring positions into the window, as ``geometry.fold``."""
     if OUTSIDE == _REFLECT or OUTSIDE == _EDGE:
@@ -42,12 +48,10 @@ def fold(position, low, high, OUTSIDE: tl.constexpr):
 
 
 @triton.jit
-def axis_of(packed, sample, axis: tl.constexpr):
-    """Scale, shift, window and softness of one axis of an aligned map, 0 for x."""
-    at = packed + sample * _PACKED
-    scale, shift = _number(tl.load(at + 4 * axis)), _number(tl.load(at + 3 * axis + 2))
-    low, high = _number(tl.load(at + 9 + axis)), _number(tl.load(at + 11 + axis))
-    return scale, shift, low, high, tl.maximum(_number(tl.load(at + 13 + axis)), 1e-6)
+def window_of(packed, sample, axis: tl.constexpr):
+    """Window and softness along an axis, 0 for x."""
+    low, high = number_at(packed, sample, 9 + axis), number_at(packed, sample, 11 + axis)
+    return low, high, tl.maximum(number_at(packed, sample, 13 + axis), 1e-6)
 
 
 @triton.jit
@@ -58,31 +62,28 @@ def window_share(position, low, high, softness):
 
 
 @triton.jit
-def cover_of(centres, scale, low, high, softness, point):
-    """Share of the window in each pixel of an axis of an aligned map."""
-    softness = tl.where(point, softness, tl.maximum(softness, tl.abs(scale)))
-    return window_share(centres, low, high, softness)
+def output_pixels(
+    tile, tiles_x, sample, displacement, height, width, TILE_H: tl.constexpr, TILE_W: tl.constexpr,
+    DISPLACED: tl.constexpr,
+):  # fmt: skip
+    """Pixels of a tile, ``(TILE_H * TILE_W,)``: row, column, whether they exist, and their displaced position x, y."""
+    p = tl.arange(0, TILE_H * TILE_W)
+    i, j = (tile // tiles_x) * TILE_H + p // TILE_W, (tile % tiles_x) * TILE_W + p % TILE_W
+    inside = (i < height) & (j < width)
+    x, y = j.to(tl.float32) + 0.5, i.to(tl.float32) + 0.5
+    if DISPLACED:
+        moved = displacement + ((sample * height + i) * width + j) * 2
+        x += tl.load(moved, mask=inside, other=0.0)
+        y += tl.load(moved + 1, mask=inside, other=0.0)
+    return i, j, inside, x, y
 
 
 @triton.jit
-def chunks_of(centres, span, low, high, point, OUTSIDE: tl.constexpr, SIZE: tl.constexpr):
-    """First chunk of SIZE native pixels that the pixels at ``centres`` see, and the one after the last."""
-    first, last = tl.min(centres, axis=0) - span, tl.max(centres, axis=0) + span
-    if OUTSIDE <= _CONSTANT:
-        first, last = tl.maximum(first, low), tl.minimum(last, high)
-    begin = tl.floor(tl.ceil(first - 0.5) / SIZE).to(tl.int32)
-    end = tl.floor((last - 0.5) / SIZE).to(tl.int32) + 1
-    return tl.where(point, 0, begin), tl.where(point, 1, end)
-
-
-@triton.jit
-def lattice_filter(chunk, centres, span, low, high, OUTSIDE: tl.constexpr, SIZE: tl.constexpr):
-    """Native pixel centres of a chunk, ``(SIZE,)``, and their weights in each output, ``(len(centres), SIZE)``."""
-    at = (tl.arange(0, SIZE) + chunk * SIZE).to(tl.float32) + 0.5
-    weight = tl.maximum(1.0 - tl.abs(at[None, :] - centres[:, None]) / span, 0.0)
-    if OUTSIDE <= _CONSTANT:
-        weight = tl.where(((at >= low) & (at <= high))[None, :], weight, 0.0)
-    return at, weight
+def tap(number, count, reach):
+    """Offset in output pixels and weight of an evaluation along an axis of the output (spec section 8.2)."""
+    at = (number * 2.0 + 1.0) / count - 1.0
+    # Of an even count n the weights 1 - |at| add to n / 2; a single one weighs 1.
+    return at * reach, tl.where(count > 1.0, (1.0 - tl.abs(at)) * 2.0 / count, 1.0)
 
 
 @triton.jit
@@ -93,3 +94,12 @@ def source_of(packed, sample, x, y):
     down = tl.load(at + 3) * x + tl.load(at + 4) * y + tl.load(at + 5)
     depth = tl.load(at + 6) * x + tl.load(at + 7) * y + tl.load(at + 8)
     return _number(across / depth), _number(down / depth)
+
+
+@triton.jit
+def share_at(packed, sample, x, y):
+    """Share of the window in what is seen at output positions under any matrix."""
+    x, y = source_of(packed, sample, x, y)
+    low_x, high_x, soft_x = window_of(packed, sample, 0)
+    low_y, high_y, soft_y = window_of(packed, sample, 1)
+    return window_share(x, low_x, high_x, soft_x) * window_share(y, low_y, high_y, soft_y)

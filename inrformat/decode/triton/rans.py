@@ -2,7 +2,8 @@
 
 A lane of the record is a lane of the warp. Which words lanes take follows from a ballot and population counts. What to
 decode is a list of work items made beforehand, table number and destination of each symbol, so that one loop serves
-every segment of every family.
+every segment of every family. A *stream* is what does not change while a record is read: its first word, how many it
+holds, its lanes, and the slot entries.
 """
 
 from __future__ import annotations
@@ -55,8 +56,8 @@ def _population(x):
 
 
 @triton.jit
-def open_record(words, offsets, lengths, row, total_words, lanes):
-    """The record's first word, its words without the lanes' initial states, and those states, uint32 ``(32,)``."""
+def open_record(words, offsets, lengths, entries, row, total_words, lanes):
+    """The record's stream, its lanes' states, uint32 ``(32,)``, and the number of the word that follows them."""
     lane = tl.arange(0, 32)
     first, length = tl.load(offsets + row) // 2, tl.load(lengths + row)
     # A record that does not lie inside the payload holds nothing, and is reported for that.
@@ -66,12 +67,13 @@ def open_record(words, offsets, lengths, row, total_words, lanes):
     low = tl.load(head + 2 * lane, mask=(lane < lanes) & (2 * lane < held), other=0).to(tl.int32) & 0xFFFF
     high = tl.load(head + 2 * lane + 1, mask=(lane < lanes) & (2 * lane + 1 < held), other=0).to(tl.int32) & 0xFFFF
     state = low.to(tl.uint32) | (high.to(tl.uint32) << 16)
-    return head, held, state
+    return (head, held, lanes, entries), state, 2 * lanes
 
 
 @triton.jit
-def record_faults(state, following, held, lanes):
+def record_faults(state, following, stream):
     """0, or bits that say how a record that was read to its end is not one."""
+    held, lanes = stream[1], stream[2]
     lane = tl.arange(0, 32)
     wrong = tl.max(((lane < lanes) & (state != _BOUND)).to(tl.int32), axis=0)
     faults = tl.where(held < 2 * lanes, TOO_SHORT, 0)
@@ -92,8 +94,9 @@ def _refill(state, following, head, held, active):
 
 
 @triton.jit
-def decode_items(state, following, head, held, lanes, entries, tables, places, symbols, count):
+def decode_items(state, following, stream, tables, places, symbols, count):
     """Decode ``count`` symbols, item i with table ``tables[i]`` to ``symbols[places[i]]``, from a fresh step on."""
+    head, held, lanes, entries = stream
     lane = tl.arange(0, 32)
     for first in range(0, count, lanes):
         item = first + lane

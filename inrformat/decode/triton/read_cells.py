@@ -27,7 +27,7 @@ from inrformat.decode.triton.descriptors import (
     SPLIT_CLASSES,
     SPLIT_TABLES,
 )
-from inrformat.decode.triton.nodes import level_of, locate, node_starts, parent_of, start_of, top_side
+from inrformat.decode.triton.nodes import level_of, locate, node_grid, parent_of, start_of, top_side
 from inrformat.decode.triton.rans import decode_items, open_record, record_faults
 
 __all__ = ["CHUNK", "NO_SUCH_CLASS", "NO_SUCH_SCALE", "OPTIONS", "read_cells_kernel"]
@@ -78,17 +78,16 @@ def _append(kept, node, listed, count):
 
 @triton.jit
 def _read_classes(
-    low, high, state, following, faults, head, first_word, held, lanes, entries, width, classes, listed,
-    tables, places, s128, s64, s32, s16, s8, CHUNK: tl.constexpr,
-):  # fmt: skip
+    low, high, state, following, faults, stream, head, grid, classes, listed, tables, places, CHUNK: tl.constexpr
+):
     """Classes of the nodes ``low`` to ``high`` that exist; -1 for the others."""
     step = tl.arange(0, CHUNK)
     count = 0
     for base in range(low, high, CHUNK):
         node = base + step
         inside = node < high
-        side, row, column = locate(node, width, s128, s64, s32, s16, s8)
-        parent = parent_of(side, row, column, width, s128, s64, s32, s16, s8)
+        side, row, column = locate(node, grid)
+        parent = parent_of(side, row, column, grid)
         small = inside & (side < 32)
         exists = inside & ((side >= 32) | _is_split(head, classes, parent, 2 * side, small))
         tl.store(classes + node, tl.full((CHUNK,), -1, tl.int16), mask=inside)
@@ -97,19 +96,18 @@ def _read_classes(
     for base in range(0, count, CHUNK):
         item = base + step
         node = tl.load(listed + item, mask=item < count, other=0)
-        side, _, _ = locate(node, width, s128, s64, s32, s16, s8)
+        side, _, _ = locate(node, grid)
         tl.store(tables + step, tl.load(level_of(head, side) + CLASS_TABLE), mask=item < count)
         tl.store(places + step, node, mask=item < count)
         tl.debug_barrier()
         state, following = decode_items(
-            state, following, first_word, held, lanes, entries, tables, places, classes,
-            tl.minimum(count - base, CHUNK),
-        )  # fmt: skip
+            state, following, stream, tables, places, classes, tl.minimum(count - base, CHUNK)
+        )
         tl.debug_barrier()
     for base in range(0, count, CHUNK):
         item = base + step
         node = tl.load(listed + item, mask=item < count, other=0)
-        side, _, _ = locate(node, width, s128, s64, s32, s16, s8)
+        side, _, _ = locate(node, grid)
         level = level_of(head, side)
         last = tl.load(level + CLASSES) + tl.load(level + SPLIT_CLASSES) - 1
         number = tl.load(classes + node, mask=item < count, other=0).to(tl.int32)
@@ -122,16 +120,17 @@ def _read_classes(
 
 @triton.jit
 def _read_means(
-    state, following, head, integers, first_word, held, lanes, entries, width, symbols, listed, tables, places,
-    details, roots, top_nodes, s128, s64, s32, s16, s8, C: tl.constexpr, CHUNK: tl.constexpr,
+    state, following, stream, head, grid, integers, symbols, listed, tables, places, details, roots, top_nodes,
+    C: tl.constexpr, CHUNK: tl.constexpr,
 ):  # fmt: skip
     """Means of the top nodes and details of the split ones."""
     step = tl.arange(0, CHUNK)
     split = 0
-    for base in range(0, s8, CHUNK):
+    fine = start_of(8, grid)
+    for base in range(0, fine, CHUNK):
         node = base + step
-        side, _, _ = locate(node, width, s128, s64, s32, s16, s8)
-        split = _append(_is_split(head, symbols, node, side, node < s8), node, listed, split)
+        side, _, _ = locate(node, grid)
+        split = _append(_is_split(head, symbols, node, side, node < fine), node, listed, split)
     tl.debug_barrier()
     root_tables = integers + tl.load(head + ROOT_TABLES)
     count = top_nodes * C + split * 3 * C
@@ -143,7 +142,7 @@ def _read_means(
         late = tl.where(detail, item - top_nodes * C, 0)
         which, part = late // (3 * C), late % (3 * C)
         node = tl.load(listed + which, mask=detail, other=0)
-        side, _, _ = locate(node, width, s128, s64, s32, s16, s8)
+        side, _, _ = locate(node, grid)
         level = level_of(head, side)
         number = tl.load(symbols + node, mask=detail, other=0).to(tl.int32) - tl.load(level + CLASSES)
         at = tl.load(level + SPLIT_TABLES) + number * 3 * C + part
@@ -153,25 +152,24 @@ def _read_means(
         tl.store(places + step, tl.where(root, roots + item, details + node * 3 * C + part), mask=inside)
         tl.debug_barrier()
         state, following = decode_items(
-            state, following, first_word, held, lanes, entries, tables, places, symbols,
-            tl.minimum(count - base, CHUNK),
-        )  # fmt: skip
+            state, following, stream, tables, places, symbols, tl.minimum(count - base, CHUNK)
+        )
         tl.debug_barrier()
     return state, following
 
 
 @triton.jit
 def _read_weights(
-    state, following, head, integers, units, first_word, held, lanes, entries, width, symbols, listed, begins,
-    tables, places, plane, plane_size, plane_width, end, s128, s64, s32, s16, s8,
+    state, following, stream, head, grid, integers, units, symbols, listed, begins, tables, places,
+    plane, plane_size, plane_width,
     C: tl.constexpr, CHUNK: tl.constexpr, NODE_BITS: tl.constexpr,
 ):  # fmt: skip
     """Weights of all cells, each to its place in the plane."""
     step = tl.arange(0, CHUNK)
-    cells, count = 0, 0
-    for base in range(s32, end, CHUNK):
+    cells, count, end = 0, 0, grid[6]
+    for base in range(start_of(32, grid), end, CHUNK):
         node = base + step
-        side, _, _ = locate(node, width, s128, s64, s32, s16, s8)
+        side, _, _ = locate(node, grid)
         level = level_of(head, side)
         number = tl.load(symbols + node, mask=node < end, other=-1).to(tl.int32)
         is_cell = (number >= 0) & (number < tl.load(level + CLASSES))
@@ -194,7 +192,7 @@ def _read_weights(
             which = tl.where(behind, middle, which)
             last = tl.where(behind, last, middle - 1)
         node = tl.load(listed + which, mask=inside, other=0)
-        side, row, column = locate(node, width, s128, s64, s32, s16, s8)
+        side, row, column = locate(node, grid)
         level = level_of(head, side)
         number = tl.load(symbols + node, mask=inside, other=0).to(tl.int32)
         unit = item - tl.load(begins + which, mask=inside, other=0)
@@ -213,18 +211,16 @@ def _read_weights(
         tl.store(places + step, place, mask=inside)
         tl.debug_barrier()
         state, following = decode_items(
-            state, following, first_word, held, lanes, entries, tables, places, symbols,
-            tl.minimum(count - base, CHUNK),
-        )  # fmt: skip
+            state, following, stream, tables, places, symbols, tl.minimum(count - base, CHUNK)
+        )
         tl.debug_barrier()
     return state, following
 
 
 @triton.jit
 def _build_means(
-    quantum, height, width, symbols, means, details, roots, top_nodes, s128, s64, s32, s16, s8, end,
-    C: tl.constexpr, CHUNK: tl.constexpr,
-):  # fmt: skip
+    quantum, height, width, grid, symbols, means, details, roots, top_nodes, C: tl.constexpr, CHUNK: tl.constexpr
+):
     """The pyramid of means: float32 ``(nodes, C)``, each level from the one above."""
     step = tl.arange(0, CHUNK)
     for base in range(0, top_nodes * C, CHUNK):
@@ -234,8 +230,8 @@ def _build_means(
     tl.debug_barrier()
     side = top_side(height, width) // 2
     while side >= 8:
-        above = start_of(2 * side, s128, s64, s32, s16, s8)
-        first = start_of(side, s128, s64, s32, s16, s8)
+        above = start_of(2 * side, grid)
+        first = start_of(side, grid)
         rows, columns = (height + 2 * side - 1) // (2 * side), (width + 2 * side - 1) // (2 * side)
         here = (width + side - 1) // side
         count = here * ((height + side - 1) // side)
@@ -268,17 +264,16 @@ def _build_means(
 
 @triton.jit
 def _store_cover(
-    head, integers, width, symbols, means, cover, dc, grid_width, grid_size, s128, s64, s32, s16, s8, end,
-    C: tl.constexpr, CHUNK: tl.constexpr,
-):  # fmt: skip
+    head, grid, integers, symbols, means, cover, dc, grid_width, grid_size, C: tl.constexpr, CHUNK: tl.constexpr
+):
     """For each 8 px node: side of the cell that covers it, its extent (bits 8 on), and the cell's mean weight."""
-    step = tl.arange(0, CHUNK)
-    for base in range(s8, end, CHUNK):
+    step, end = tl.arange(0, CHUNK), grid[6]
+    for base in range(start_of(8, grid), end, CHUNK):
         node = base + step
         inside = node < end
-        side, row, column = locate(tl.minimum(node, end - 1), width, s128, s64, s32, s16, s8)
-        parent = parent_of(side, row, column, width, s128, s64, s32, s16, s8)
-        grand = parent_of(2 * side, row // 2, column // 2, width, s128, s64, s32, s16, s8)
+        side, row, column = locate(tl.minimum(node, end - 1), grid)
+        parent = parent_of(side, row, column, grid)
+        grand = parent_of(2 * side, row // 2, column // 2, grid)
         split = _is_split(head, symbols, grand, 4 * side, inside)
         split_again = _is_split(head, symbols, parent, 2 * side, inside)
         side = tl.where(split, tl.where(split_again, 8, 16), 32)
@@ -312,19 +307,17 @@ def read_cells_kernel(
     begins = listed + nodes
     means += sample * nodes * C
     grid_width, grid_size = plane_width // 8, plane_size // 64
-    s128, s64, s32, s16, s8, end = node_starts(height, width)
+    grid = node_grid(height, width)
     top = top_side(height, width)
     top_nodes = ((height + top - 1) // top) * ((width + top - 1) // top)
     lanes = _lanes(height, width, tl.load(head + LANE_PIXELS))
-    first_word, held, state = open_record(words, offsets, lengths, row, total_words, lanes)
-    following, faults = 2 * lanes, 0
+    stream, state, following = open_record(words, offsets, lengths, entries, row, total_words, lanes)
+    faults = 0
 
     tl.store(tables, tl.load(head + SCALE_TABLE))
     tl.store(places, scale_at)
     tl.debug_barrier()
-    state, following = decode_items(
-        state, following, first_word, held, lanes, entries, tables, places, symbols, 1
-    )  # fmt: skip
+    state, following = decode_items(state, following, stream, tables, places, symbols, 1)
     tl.debug_barrier()
     scale = tl.load(symbols + scale_at).to(tl.int32)
     faults |= tl.where((scale > _SCALE_LIMIT) | (scale < -_SCALE_LIMIT), NO_SUCH_SCALE, 0)
@@ -332,26 +325,23 @@ def read_cells_kernel(
     quantum = tl.load(floats + tl.load(head + FLOATS)) * tl.exp2(scale.to(tl.float32) / 4)
     tl.store(steps + sample, quantum)
 
-    low, high = 0, s16
+    low, high = 0, start_of(16, grid)  # of 32 px and more, then of 16 px, then of 8
     for _ in range(3):
         state, following, faults = _read_classes(
-            low, high, state, following, faults, head, first_word, held, lanes, entries, width, symbols, listed,
-            tables, places, s128, s64, s32, s16, s8, CHUNK,
-        )  # fmt: skip
-        low, high = high, tl.where(high == s16, s8, end)
+            low, high, state, following, faults, stream, head, grid, symbols, listed, tables, places, CHUNK
+        )
+        low, high = high, tl.where(high == start_of(16, grid), start_of(8, grid), grid[6])
     state, following = _read_means(
-        state, following, head, integers, first_word, held, lanes, entries, width, symbols, listed, tables, places,
-        details, roots, top_nodes, s128, s64, s32, s16, s8, C, CHUNK,
+        state, following, stream, head, grid, integers, symbols, listed, tables, places, details, roots, top_nodes,
+        C, CHUNK,
     )  # fmt: skip
     state, following = _read_weights(
-        state, following, head, integers, units, first_word, held, lanes, entries, width, symbols, listed, begins,
-        tables, places, plane, plane_size, plane_width, end, s128, s64, s32, s16, s8, C, CHUNK, NODE_BITS,
+        state, following, stream, head, grid, integers, units, symbols, listed, begins, tables, places,
+        plane, plane_size, plane_width, C, CHUNK, NODE_BITS,
     )  # fmt: skip
-    tl.store(status + sample, faults | record_faults(state, following, held, lanes))
-    _build_means(
-        quantum, height, width, symbols, means, details, roots, top_nodes, s128, s64, s32, s16, s8, end, C, CHUNK
-    )  # fmt: skip
+    tl.store(status + sample, faults | record_faults(state, following, stream))
+    _build_means(quantum, height, width, grid, symbols, means, details, roots, top_nodes, C, CHUNK)
     _store_cover(
-        head, integers, width, symbols, means, cover + sample * grid_size, dc + sample * C * grid_size,
-        grid_width, grid_size, s128, s64, s32, s16, s8, end, C, CHUNK,
+        head, grid, integers, symbols, means, cover + sample * grid_size, dc + sample * C * grid_size,
+        grid_width, grid_size, C, CHUNK,
     )  # fmt: skip

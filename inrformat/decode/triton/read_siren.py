@@ -35,23 +35,19 @@ def read_siren_kernel(
     lanes, count = tl.load(head + LANES), tl.load(head + PARAMETERS)
     tables = integers + tl.load(head + TABLES)
     places = tables + count
-    first_word, held, state = open_record(words, offsets, lengths, row, total_words, lanes)
+    stream, state, following = open_record(words, offsets, lengths, entries, row, total_words, lanes)
     tl.store(one, tl.load(head + SCALE_TABLE))
     tl.store(one + 1, scale_at)
     tl.debug_barrier()
-    state, following = decode_items(
-        state, 2 * lanes, first_word, held, lanes, entries, one, one + 1, symbols, 1
-    )  # fmt: skip
-    state, following = decode_items(
-        state, following, first_word, held, lanes, entries, tables, places, symbols, count
-    )  # fmt: skip
-    tl.store(status + sample, record_faults(state, following, held, lanes))
+    state, following = decode_items(state, following, stream, one, one + 1, symbols, 1)
+    state, following = decode_items(state, following, stream, tables, places, symbols, count)
+    tl.store(status + sample, record_faults(state, following, stream))
     for base in range(0, padded, CHUNK):
         tl.store(parameters + base + step, tl.zeros((CHUNK,), tl.float32), mask=base + step < padded)
     tl.debug_barrier()
     scale = tl.load(symbols + scale_at).to(tl.float32)
     factor = tl.exp2(tl.minimum(tl.maximum(scale, -_SCALE_BOUND), _SCALE_BOUND) / 8)
-    steps = floats + tl.load(head + FLOATS) + 1
+    steps = floats + tl.load(head + FLOATS)
     for base in range(0, count, CHUNK):
         item = base + step
         place = tl.load(places + item, mask=item < count, other=0)

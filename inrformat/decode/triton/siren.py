@@ -1,4 +1,4 @@
-"""``siren`` under any map: a program takes 16 x 16 positions of one sample through all layers in registers.
+"""``siren`` under any map: a program takes a tile of one sample through all layers in registers.
 
 Parameters of a network (42 KB in float32 for 10 layers of 28 units, padded to 32) are read a layer at a time and stay
 in the first-level cache of the multiprocessor that works on the image. The first layer is computed in float32, because
@@ -10,188 +10,199 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from inrformat.decode.geometry import Outside
-from inrformat.decode.triton.cells_general import tap
-from inrformat.decode.triton.descriptors import FAMILY, FIELDS, FLOATS, LAYERS, SIREN
-from inrformat.decode.triton.epilogue import finished
-from inrformat.decode.triton.place import (
-    axis_of,
-    chunks_of,
-    cover_of,
-    fold,
-    lattice_filter,
-    source_of,
-    window_share,
-)
+from inrformat.decode.triton.aligned import axis_of, both_axes, lattice_filter, pixels_of, shrinks, store_tile
+from inrformat.decode.triton.descriptors import FAMILY, FIELDS, LAYERS, MIX, SIREN
+from inrformat.decode.triton.epilogue import store_points
+from inrformat.decode.triton.place import fold, output_pixels, source_of, tap, window_of
 from inrformat.decode.triton.read_cells import shape_of
 from inrformat.decode.triton.waves import sine
 
-__all__ = ["OPTIONS", "TILE", "siren_aligned_kernel", "siren_general_kernel"]
+__all__ = ["shrinking", "siren_points_kernel", "siren_shrinking_kernel", "tiling"]
 
-TILE = 16
-OPTIONS = {"num_warps": 8}
-_CONSTANT = tl.constexpr(int(Outside.CONSTANT))
-_INVERSE_PI = tl.constexpr(0.3183098861837907)
 _HALF_MOST = tl.constexpr(65504.0)
 
 
-@triton.jit
-def _narrowed(x, HALF: tl.constexpr):
-    """``x`` as an operand of a product: float16, within its range, or as it is."""
-    if HALF:
-        x = tl.minimum(tl.maximum(x, -_HALF_MOST), _HALF_MOST).to(tl.float16)
-    return x
+def tiling(pad: int, *, aligned: bool, half: bool) -> dict[str, int]:
+    """Constants of ``siren_points_kernel`` for networks padded to ``pad`` units: pixels of a side, and warps.
+
+    Registers a thread on compute capability 9.0, of 65,536, and warps, of 64, that fit a multiprocessor at once:
+
+    ===  =============  ============================  ============================
+    pad  pixels, warps  aligned                       other maps
+    ===  =============  ============================  ============================
+    32   16, 8          72 registers, 24 warps        130 registers, 8 warps
+    32   8, 4           52 registers, 36 warps        75 registers, 24 warps
+    64   16, 8          142 registers, 8 warps        more, 8 warps
+    64   8, 4           79 registers, 20 warps        105 registers, 16 warps
+    ===  =============  ============================  ============================
+
+    Large tiles read the parameters less often: they are taken where enough of them fit. ``half``: as the kernel's.
+    """
+    if aligned and pad <= 32:
+        return {"SIZE": 16, "num_warps": 8}
+    # Left to itself, the assembler spills a few bytes of exact work to fit one more program.
+    return {"SIZE": 8, "num_warps": 4} if half else {"SIZE": 8, "num_warps": 4, "maxnreg": 128}
+
+
+def shrinking(pad: int) -> dict[str, int]:
+    """Constants of ``siren_shrinking_kernel``: pixels of a side evaluated at once, of its tile, and warps.
+
+    Neighbouring tiles evaluate the native pixels between them anew: tiles are as large as fit without spilling. At 32
+    units 16 warps take 107 registers; 8 take 134, of which no two programs fit. At 64 units 16 warps would spill.
+    """
+    return {"SIZE": 16, "TILE": 32 if pad <= 32 else 16, "num_warps": 16 if pad == 32 else 8}
 
 
 @triton.jit
 def _evaluate(
-    x, y, height, width, parameters, layers, most_layers, half_turns,
-    PAD: tl.constexpr, HALF: tl.constexpr, PRECISION: tl.constexpr,
+    x, y, height, width, parameters, layers, most_layers,
+    C: tl.constexpr, CP: tl.constexpr, PAD: tl.constexpr, HALF: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
-    """Outputs of the last layer at native positions ``(P,)``: ``(P, PAD)``."""
+    """Outputs of the last layer at native positions ``(P,)``: ``(P, CP)``."""
     unit = tl.arange(0, PAD)
     biases = parameters + most_layers * PAD * PAD
     x, y = 2.0 * x / width - 1.0, 2.0 * y / height - 1.0
     z = x[:, None] * tl.load(parameters + unit * PAD)[None, :] + y[:, None] * tl.load(parameters + unit * PAD + 1)[None]
     z += tl.load(biases + unit)[None, :]
     for layer in range(1, layers):
-        h = _narrowed(sine(z * half_turns), HALF)
+        h = sine(z)
         # Read as (inputs, outputs): contiguous along the inputs.
         w = tl.load(parameters + layer * PAD * PAD + unit[:, None] + unit[None, :] * PAD)
-        z = tl.dot(h, _narrowed(w, HALF), input_precision=PRECISION) + tl.load(biases + layer * PAD + unit)[None, :]
-    return z
+        if HALF:
+            h = h.to(tl.float16)
+            w = tl.minimum(tl.maximum(w, -_HALF_MOST), _HALF_MOST).to(tl.float16)
+        z = tl.dot(h, w, input_precision=PRECISION) + tl.load(biases + layer * PAD + unit)[None, :]
+    channel = tl.arange(0, CP)
+    colours = tl.zeros((x.shape[0], CP), tl.float32)
+    for c in tl.static_range(C):
+        one = tl.sum(tl.where(unit[None, :] == c, z, 0.0), axis=1)
+        colours += tl.where(channel[None, :] == c, one[:, None], 0.0)
+    return colours
 
 
 @triton.jit
-def _axis_chunk(chunk, centres, span, low, high, total, point, OUTSIDE: tl.constexpr, SIZE: tl.constexpr):
-    """Positions of one chunk of an axis, ``(SIZE,)``, and their normalised weights, ``(SIZE outputs, SIZE)``."""
-    at, weight = lattice_filter(chunk, centres, span, low, high, OUTSIDE, SIZE)
-    k = tl.arange(0, SIZE)
-    same = (k[:, None] == k[None, :]).to(tl.float32)
-    weight = tl.where(point, same, weight / tl.maximum(total, 1e-9)[:, None])
-    return fold(tl.where(point, centres, at), low, high, OUTSIDE), weight
-
-
-@triton.jit
-def _totals(centres, span, low, high, begin, end, point, OUTSIDE: tl.constexpr, SIZE: tl.constexpr):
-    total = tl.zeros_like(centres)
-    if point:
-        total += 1.0
+def siren_points_kernel(
+    out, packed, taps, displacement, style, shapes, rows, heads, floats, parameters,
+    records, networks, max_height, max_width, padded, most_layers, point_span,
+    height_out, width_out, tiles_x, tiles, stride_b, stride_c, stride_y, stride_x,
+    C: tl.constexpr, CP: tl.constexpr, PAD: tl.constexpr, SIZE: tl.constexpr,
+    OUTSIDE: tl.constexpr, ALIGNED: tl.constexpr, DISPLACED: tl.constexpr, BYTES: tl.constexpr,
+    HALF: tl.constexpr, PRECISION: tl.constexpr,
+):  # fmt: skip
+    """SIZE x SIZE output pixels, each at its own position: aligned maps that do not shrink, or others at all taps."""
+    sample, tile = (tl.program_id(0) // tiles).to(tl.int64), tl.program_id(0) % tiles
+    _, network, height, width = shape_of(shapes, rows, sample, records, networks, max_height, max_width)
+    head = heads + network * FIELDS
+    if tl.load(head + FAMILY) != SIREN:
+        return
+    if ALIGNED:  # noqa: SIM102  (a constant, and what a program finds out)
+        if shrinks(packed, sample, point_span):
+            return
+    parameters += sample * padded
+    layers = tl.load(head + LAYERS)
+    i, j, inside, x, y = output_pixels(
+        tile, tiles_x, sample, displacement, height_out, width_out, SIZE, SIZE, DISPLACED
+    )  # fmt: skip
+    low_x, high_x, _ = window_of(packed, sample, 0)
+    low_y, high_y, _ = window_of(packed, sample, 1)
+    if ALIGNED:
+        at_x, at_y = source_of(packed, sample, x, y)
+        at_x, at_y = fold(at_x, low_x, high_x, OUTSIDE), fold(at_y, low_y, high_y, OUTSIDE)
+        total = _evaluate(at_x, at_y, height, width, parameters, layers, most_layers, C, CP, PAD, HALF, PRECISION)
     else:
-        for chunk in range(begin, end):
-            _, weight = lattice_filter(chunk, centres, span, low, high, OUTSIDE, SIZE)
-            total += tl.sum(weight, axis=1)
+        count_x, count_y = tl.load(taps + 4 * sample), tl.load(taps + 4 * sample + 1)
+        reach_x, reach_y = tl.load(taps + 4 * sample + 2), tl.load(taps + 4 * sample + 3)
+        total = tl.zeros((SIZE * SIZE, CP), tl.float32)
+        taps_x = count_x.to(tl.int32)
+        # One loop, out of which nothing is moved: it would fill registers.
+        for k in tl.range(0, count_y.to(tl.int32) * taps_x, disable_licm=True):
+            offset_y, weight_y = tap(k // taps_x, count_y, reach_y)
+            offset_x, weight_x = tap(k % taps_x, count_x, reach_x)
+            at_x, at_y = source_of(packed, sample, x + offset_x, y + offset_y)
+            at_x, at_y = fold(at_x, low_x, high_x, OUTSIDE), fold(at_y, low_y, high_y, OUTSIDE)
+            total += (weight_x * weight_y) * _evaluate(
+                at_x, at_y, height, width, parameters, layers, most_layers, C, CP, PAD, HALF, PRECISION
+            )
+    store_points(
+        out + sample * stride_b, 0.5 + 0.5 * total, packed, sample, style, i, j, x, y, inside,
+        stride_c, stride_y, stride_x, C, CP, OUTSIDE, ALIGNED, BYTES,
+    )  # fmt: skip
+
+
+@triton.jit
+def _positions(number, first, axis, OUTSIDE: tl.constexpr, SIZE: tl.constexpr):
+    """Where a chunk of an axis is evaluated, ``(SIZE,)``: native pixels from ``first`` on, or the outputs' centres."""
+    centres, _, low, high, _, point = axis
+    at = (tl.arange(0, SIZE) + (first + number * SIZE)).to(tl.float32) + 0.5
+    if point:
+        at = tl.sum(_same(number, axis, SIZE) * centres[:, None], axis=0)
+    return fold(at, low, high, OUTSIDE)
+
+
+@triton.jit
+def _weights(number, first, axis, OUTSIDE: tl.constexpr, SIZE: tl.constexpr):
+    """What a chunk's evaluations weigh in each output of the axis, ``(n, SIZE)``."""
+    weight = _same(number, axis, SIZE)
+    if axis[5] == 0:
+        weight = lattice_filter(first + number * SIZE, axis, OUTSIDE, SIZE)[1]
+    return weight
+
+
+@triton.jit
+def _same(number, axis, SIZE: tl.constexpr):
+    """1 where an output is one of a chunk of outputs: ``(n, SIZE)``."""
+    output = tl.arange(0, axis[0].shape[0])
+    return (output[:, None] == (number * SIZE + tl.arange(0, SIZE))[None, :]).to(tl.float32)
+
+
+@triton.jit
+def _totals(chunks, first, axis, OUTSIDE: tl.constexpr, SIZE: tl.constexpr):
+    """Sums of the weights in each output."""
+    total = tl.zeros_like(axis[0])
+    for number in range(0, chunks):
+        total += tl.sum(_weights(number, first, axis, OUTSIDE, SIZE), axis=1)
     return total
 
 
 @triton.jit
-def siren_aligned_kernel(
+def siren_shrinking_kernel(
     out, packed, style, shapes, rows, heads, floats, parameters,
-    records, networks, max_height, max_width, padded, most_layers,
+    records, networks, max_height, max_width, padded, most_layers, point_span,
     height_out, width_out, tiles_x, tiles, stride_b, stride_c, stride_y, stride_x,
-    C: tl.constexpr, CP: tl.constexpr, PAD: tl.constexpr, SIZE: tl.constexpr,
-    OUTSIDE: tl.constexpr, ANTIALIAS: tl.constexpr, BYTES: tl.constexpr, HALF: tl.constexpr, PRECISION: tl.constexpr,
+    C: tl.constexpr, CP: tl.constexpr, PAD: tl.constexpr, SIZE: tl.constexpr, TILE: tl.constexpr,
+    OUTSIDE: tl.constexpr, BYTES: tl.constexpr, HALF: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
-    """16 x 16 output pixels of an aligned map; where it shrinks, native pixels in chunks of 16 x 16 and a filter."""
+    """TILE x TILE output pixels of an aligned map that shrinks: native pixels, SIZE x SIZE at a time, and a filter."""
     sample, tile = (tl.program_id(0) // tiles).to(tl.int64), tl.program_id(0) % tiles
     _, network, height, width = shape_of(shapes, rows, sample, records, networks, max_height, max_width)
     head = heads + network * FIELDS
-    if tl.load(head + FAMILY) != SIREN:
+    if (tl.load(head + FAMILY) != SIREN) | (shrinks(packed, sample, point_span) == 0):
         return
     parameters += sample * padded
-    layers, half_turns = tl.load(head + LAYERS), tl.load(floats + tl.load(head + FLOATS)) * _INVERSE_PI
-    scale_y, shift_y, low_y, high_y, soft_y = axis_of(packed, sample, 1)
-    scale_x, shift_x, low_x, high_x, soft_x = axis_of(packed, sample, 0)
-    span_y, span_x = tl.abs(scale_y), tl.abs(scale_x)
-    point_y, point_x = span_y <= 1.000001, span_x <= 1.000001
-    if not ANTIALIAS:
-        point_y, point_x = span_y >= 0.0, span_x >= 0.0
-    i, j = (tile // tiles_x) * SIZE + tl.arange(0, SIZE), (tile % tiles_x) * SIZE + tl.arange(0, SIZE)
-    centre_y = scale_y * (tl.minimum(i, height_out - 1).to(tl.float32) + 0.5) + shift_y
-    centre_x = scale_x * (tl.minimum(j, width_out - 1).to(tl.float32) + 0.5) + shift_x
-    begin_y, end_y = chunks_of(centre_y, span_y, low_y, high_y, point_y, OUTSIDE, SIZE)
-    begin_x, end_x = chunks_of(centre_x, span_x, low_x, high_x, point_x, OUTSIDE, SIZE)
-    total_y = _totals(centre_y, span_y, low_y, high_y, begin_y, end_y, point_y, OUTSIDE, SIZE)
-    total_x = _totals(centre_x, span_x, low_x, high_x, begin_x, end_x, point_x, OUTSIDE, SIZE)
-
-    channel, unit = tl.arange(0, CP), tl.arange(0, PAD)
-    acc = tl.zeros((SIZE, CP, SIZE), tl.float32)
-    for chunk_y in range(begin_y, end_y):
-        y, down = _axis_chunk(chunk_y, centre_y, span_y, low_y, high_y, total_y, point_y, OUTSIDE, SIZE)
-        for chunk_x in range(begin_x, end_x):
-            x, across = _axis_chunk(chunk_x, centre_x, span_x, low_x, high_x, total_x, point_x, OUTSIDE, SIZE)
-            at_y = tl.reshape(tl.broadcast_to(y[:, None], (SIZE, SIZE)), (SIZE * SIZE,))
-            at_x = tl.reshape(tl.broadcast_to(x[None, :], (SIZE, SIZE)), (SIZE * SIZE,))
-            z = _evaluate(
-                at_x, at_y, height, width, parameters, layers, most_layers, half_turns, PAD, HALF, PRECISION
-            )  # fmt: skip
-            for c in tl.static_range(C):
-                plane = tl.reshape(tl.sum(tl.where(unit[None, :] == c, z, 0.0), axis=1), (SIZE, SIZE))
-                if (end_y - begin_y > 1) | (end_x - begin_x > 1) | (point_y == 0) | (point_x == 0):
-                    plane = tl.dot(down, plane, input_precision=PRECISION)
-                    plane = tl.dot(plane, tl.trans(across), input_precision=PRECISION)
-                acc += plane[:, None, :] * (channel == c).to(tl.float32)[None, :, None]
-    seen_y, seen_x = total_y / tl.maximum(total_y, 1e-9), total_x / tl.maximum(total_x, 1e-9)
-    v = 0.5 * seen_y[:, None, None] * seen_x[None, None, :] + 0.5 * acc
-    if OUTSIDE == _CONSTANT:
-        share_y = cover_of(centre_y, scale_y, low_y, high_y, soft_y, point_y)
-        share_x = cover_of(centre_x, scale_x, low_x, high_x, soft_x, point_x)
-        fill = tl.load(style + 2 * C + channel, mask=channel < C, other=0.0)[None, :, None]
-        v = fill + (v - fill) * share_y[:, None, None] * share_x[None, None, :]
-    scale = tl.load(style + channel, mask=channel < C, other=0.0)[None, :, None]
-    shift = tl.load(style + C + channel, mask=channel < C, other=0.0)[None, :, None]
-    at = i[:, None, None] * stride_y + channel[None, :, None] * stride_c + j[None, None, :] * stride_x
-    inside = (i < height_out)[:, None, None] & (channel < C)[None, :, None] & (j < width_out)[None, None, :]
-    v = finished(v, scale, shift, BYTES)
-    tl.store(out + sample * stride_b + at, v.to(out.dtype.element_ty), mask=inside)
-
-
-@triton.jit
-def siren_general_kernel(
-    out, packed, taps, displacement, style, shapes, rows, heads, floats, parameters,
-    records, networks, max_height, max_width, padded, most_layers,
-    height_out, width_out, tiles_x, tiles, stride_b, stride_c, stride_y, stride_x,
-    C: tl.constexpr, PAD: tl.constexpr, SIZE: tl.constexpr,
-    OUTSIDE: tl.constexpr, DISPLACED: tl.constexpr, BYTES: tl.constexpr, HALF: tl.constexpr, PRECISION: tl.constexpr,
-):  # fmt: skip
-    """16 x 16 output pixels, each at its own position, evaluated at every tap."""
-    sample, tile = (tl.program_id(0) // tiles).to(tl.int64), tl.program_id(0) % tiles
-    _, network, height, width = shape_of(shapes, rows, sample, records, networks, max_height, max_width)
-    head = heads + network * FIELDS
-    if tl.load(head + FAMILY) != SIREN:
-        return
-    parameters += sample * padded
-    layers, half_turns = tl.load(head + LAYERS), tl.load(floats + tl.load(head + FLOATS)) * _INVERSE_PI
-    p = tl.arange(0, SIZE * SIZE)
-    i, j = (tile // tiles_x) * SIZE + p // SIZE, (tile % tiles_x) * SIZE + p % SIZE
-    inside = (i < height_out) & (j < width_out)
-    x, y = j.to(tl.float32) + 0.5, i.to(tl.float32) + 0.5
-    if DISPLACED:
-        moved = displacement + ((sample * height_out + i) * width_out + j) * 2
-        x += tl.load(moved, mask=inside, other=0.0)
-        y += tl.load(moved + 1, mask=inside, other=0.0)
-    _, _, low_x, high_x, soft_x = axis_of(packed, sample, 0)
-    _, _, low_y, high_y, soft_y = axis_of(packed, sample, 1)
-    count_x, count_y = tl.load(taps + 4 * sample), tl.load(taps + 4 * sample + 1)
-    reach_x, reach_y = tl.load(taps + 4 * sample + 2), tl.load(taps + 4 * sample + 3)
-    total = tl.zeros((SIZE * SIZE, PAD), tl.float32)
-    for k in range(0, count_y.to(tl.int32)):
-        offset_y, weight_y = tap(k, count_y, reach_y)
-        for m in range(0, count_x.to(tl.int32)):
-            offset_x, weight_x = tap(m, count_x, reach_x)
-            at_x, at_y = source_of(packed, sample, x + offset_x, y + offset_y)
-            at_x, at_y = fold(at_x, low_x, high_x, OUTSIDE), fold(at_y, low_y, high_y, OUTSIDE)
-            total += (weight_x * weight_y) * _evaluate(
-                at_x, at_y, height, width, parameters, layers, most_layers, half_turns, PAD, HALF, PRECISION
-            )
-    v, unit = 0.5 + 0.5 * total, tl.arange(0, PAD)
-    if OUTSIDE == _CONSTANT:
-        at_x, at_y = source_of(packed, sample, x, y)
-        share = window_share(at_x, low_x, high_x, soft_x) * window_share(at_y, low_y, high_y, soft_y)
-        fill = tl.load(style + 2 * C + unit, mask=unit < C, other=0.0)[None, :]
-        v = fill + (share[:, None] * v - fill) * share[:, None]
-    scale = tl.load(style + unit, mask=unit < C, other=0.0)[None, :]
-    shift = tl.load(style + C + unit, mask=unit < C, other=0.0)[None, :]
-    at = (i * stride_y + j * stride_x)[:, None] + unit[None, :] * stride_c
-    v = finished(v, scale, shift, BYTES)
-    tl.store(out + sample * stride_b + at, v.to(out.dtype.element_ty), mask=inside[:, None] & (unit < C)[None, :])
+    layers = tl.load(head + LAYERS)
+    i, j = (tile // tiles_x) * TILE + tl.arange(0, TILE), (tile % tiles_x) * TILE + tl.arange(0, TILE)
+    vertical = axis_of(packed, sample, 1, i, height_out, point_span)
+    horizontal = axis_of(packed, sample, 0, j, width_out, point_span)
+    first_y, last_y = pixels_of(vertical, OUTSIDE)
+    first_x, last_x = pixels_of(horizontal, OUTSIDE)
+    chunks_y = tl.where(vertical[5], TILE // SIZE, (last_y - first_y + SIZE) // SIZE)
+    chunks_x = tl.where(horizontal[5], TILE // SIZE, (last_x - first_x + SIZE) // SIZE)
+    sums = tl.zeros((TILE * CP, TILE), tl.float32)
+    # One loop, out of which nothing is moved: it would fill registers.
+    for chunk in tl.range(0, tl.maximum(chunks_y, 0) * tl.maximum(chunks_x, 0), disable_licm=True):
+        y = _positions(chunk // chunks_x, first_y, vertical, OUTSIDE, SIZE)
+        x = _positions(chunk % chunks_x, first_x, horizontal, OUTSIDE, SIZE)
+        at_y = tl.reshape(tl.broadcast_to(y[:, None], (SIZE, SIZE)), (SIZE * SIZE,))
+        at_x = tl.reshape(tl.broadcast_to(x[None, :], (SIZE, SIZE)), (SIZE * SIZE,))
+        seen = _evaluate(at_x, at_y, height, width, parameters, layers, most_layers, C, CP, PAD, HALF, PRECISION)
+        planes = tl.permute(tl.reshape(seen, (SIZE, SIZE, CP)), (0, 2, 1))
+        down = _weights(chunk // chunks_x, first_y, vertical, OUTSIDE, SIZE)
+        across = _weights(chunk % chunks_x, first_x, horizontal, OUTSIDE, SIZE)
+        sums += both_axes(down, planes, across, PRECISION)
+    total_y = _totals(chunks_y, first_y, vertical, OUTSIDE, SIZE)
+    total_x = _totals(chunks_x, first_x, horizontal, OUTSIDE, SIZE)
+    store_tile(
+        out + sample * stride_b, sums, floats + tl.load(head + MIX), 0.5, 0.5, style,
+        vertical, horizontal, total_y, total_x, i, j,
+        (height_out, width_out, stride_c, stride_y, stride_x), C, CP, OUTSIDE, BYTES,
+    )  # fmt: skip

@@ -16,6 +16,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from inrformat.decode.triton.waves import sine_and_cosine
 from inrformat.encode.siren.engine import Shape
 from inrformat.networks.siren import layer_slices
 
@@ -24,6 +25,7 @@ __all__ = ["errors_and_gradients", "fused_kernel", "supports", "tiling"]
 _SPLITS = 4
 _LARGEST_PAD = 64
 _NARROW = 32
+_INVERSE_PI = tl.constexpr(0.3183098861837907)
 
 
 def supports(shape: Shape) -> bool:
@@ -45,22 +47,6 @@ def tiling(pad: int) -> tuple[int, int]:
 def _pass(x, w, bias, precision: tl.constexpr):
     """(T, in) x (out, in)^T + bias (out,)."""
     return tl.dot(x, tl.trans(w), input_precision=precision) + bias[None, :]
-
-
-@triton.jit
-def _sine(z, omega):
-    """sin(omega z) and omega cos(omega z) by the polynomials of the CPU kernels: the library's slow path spills."""
-    t = z * (omega * 0.3183098861837907)
-    k = tl.floor(t + 0.5)
-    r = t - k
-    half = 0.5 * k
-    sign = 1.0 - 4.0 * tl.abs(half - tl.floor(half + 0.25))
-    u = r * r
-    s = -0.598291218 + u * 0.0776575729
-    s = 3.14159274 + u * (-5.1677103 + u * (2.55007744 + u * s))
-    c = 0.234937295 - u * 0.0243963022
-    c = 1.0 + u * (-4.93480206 + u * (4.05870914 + u * (-1.33521199 + u * c)))
-    return sign * r * s, sign * omega * c
 
 
 @triton.jit
@@ -93,8 +79,9 @@ def fused_kernel(
         for layer in range(LAYERS - 1):
             tl.store(scratch_ptr + 2 * layer * TILE * PAD + block, h)
             w = tl.load(weight_ptr + layer * PAD * PAD + square)
-            h, slope = _sine(_pass(h, w, tl.load(bias_ptr + layer * PAD + unit), PRECISION), omega)
-            tl.store(scratch_ptr + (2 * layer + 1) * TILE * PAD + block, slope)
+            z = _pass(h, w, tl.load(bias_ptr + layer * PAD + unit), PRECISION)
+            h, cosine = sine_and_cosine(z * (omega * _INVERSE_PI))
+            tl.store(scratch_ptr + (2 * layer + 1) * TILE * PAD + block, omega * cosine)
         w = tl.load(weight_ptr + (LAYERS - 1) * PAD * PAD + square)
         out = _pass(h, w, tl.load(bias_ptr + (LAYERS - 1) * PAD + unit), PRECISION)
         truth = tl.load(

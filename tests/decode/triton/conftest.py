@@ -110,13 +110,14 @@ def framed():
 @pytest.fixture(scope="session")
 def weights(mixed):
     """The plan of the mixed records, and a scratch that holds the weights of ROWS."""
-    from inrformat.decode.triton import cells_general
+    from inrformat.decode.triton import cells_general, siren
     from inrformat.decode.triton.launch import read
     from inrformat.decode.triton.plan import plan_of
 
     if mixed.device.type == "cpu":
         # The interpreter's cost is by operation, whatever its size.
         cells_general.TILE_HEIGHT = cells_general.TILE_WIDTH = 32
+        siren.tiling = lambda pad, aligned, half: {"SIZE": 32, "num_warps": 8}
     plan = plan_of(mixed)
     scratch = plan.scratch(len(ROWS))
     intact = in_frames(scratch)
