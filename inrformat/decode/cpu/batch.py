@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inrformat.decode.cpu.axes import axis_taps, compiled
-from inrformat.decode.cpu.cells import aligned_margin, evaluate_aligned, evaluate_anywhere
+from inrformat.decode.cpu.cells import aligned_margin, evaluate_aligned
+from inrformat.decode.cpu.cells_anywhere import evaluate_anywhere
 from inrformat.decode.cpu.finish import Finish, finish_rows
 from inrformat.decode.cpu.leaves import read_cells
 from inrformat.decode.cpu.sampling import Maps, outer_cover, shares

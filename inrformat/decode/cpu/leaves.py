@@ -126,7 +126,7 @@ def _collect(
                     first, last = net.lists[known + channel], net.lists[known + channel + 1]
                     for i in range(0, last - first, LANES):
                         n = append_nonzero(
-                            values, at + i, last - first - i, net.units, first + i, step, units, weights, n
+                            values, at + i, net.units, first + i, last - first - i, step, units, weights, n
                         )
                     at += last - first
                     starts[leaf * channels + channel + 1] = n

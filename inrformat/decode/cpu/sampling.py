@@ -9,8 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inrformat.decode.cpu.axes import axis_cover, compiled, fold
+from inrformat.decode.geometry import Outside
 
-__all__ = ["Maps", "outer_cover", "shares", "source", "tap"]
+__all__ = ["Maps", "outer_cover", "positions_in_view", "shares", "tap"]
+
+_REFLECT, _SYMMETRIC = int(Outside.REFLECT), int(Outside.SYMMETRIC)
 
 
 class Maps(NamedTuple):
@@ -45,28 +48,55 @@ def tap(k: int, count: int) -> tuple[float, float]:
 
 
 @compiled
-def source(maps: Maps, b: int, x: float, y: float) -> tuple[float, float]:
-    """Source position of an output position of sample b."""
-    m = maps.matrices[b]
-    w = m[6] * x + m[7] * y + m[8]
-    return (m[0] * x + m[1] * y + m[2]) / w, (m[3] * x + m[4] * y + m[5]) / w
+def positions(maps: Maps, b: int, shift: tuple[float, float], height: int, width: int) -> tuple[Any, Any]:
+    """Source positions of all output pixels of sample b, moved by ``shift`` output pixels.
 
+    The loops work on plain numbers and rows: looking into ``maps`` for every pixel would take longer than the rest.
 
-@compiled
-def output_position(maps: Maps, b: int, row: int, column: int) -> tuple[float, float]:
-    """Centre of an output pixel, displaced."""
-    x, y = column + 0.5, row + 0.5
-    if len(maps.displacement) > 0:
-        x += maps.displacement[b, row, column, 0]
-        y += maps.displacement[b, row, column, 1]
+    Returns:
+        x and y, float64 ``(height * width,)``.
+    """
+    x, y = np.empty(height * width), np.empty(height * width)
+    m0, m1, m2, m3, m4, m5, m6, m7, m8 = maps.matrices[b]
+    displaced = len(maps.displacement) > 0
+    for row in range(height):
+        across, down = x[row * width : (row + 1) * width], y[row * width : (row + 1) * width]
+        for column in range(width):
+            across[column], down[column] = column + 0.5 + shift[0], row + 0.5 + shift[1]
+        if displaced:
+            move = maps.displacement[b, row]
+            for column in range(width):
+                across[column] += move[column, 0]
+                down[column] += move[column, 1]
+        for column in range(width):
+            at_x, at_y = across[column], down[column]
+            w = m6 * at_x + m7 * at_y + m8
+            across[column], down[column] = (m0 * at_x + m1 * at_y + m2) / w, (m3 * at_x + m4 * at_y + m5) / w
     return x, y
 
 
 @compiled
-def folded(maps: Maps, b: int, x: float, y: float) -> tuple[float, float]:
-    """A source position brought into the window."""
-    window = maps.windows[b]
-    return fold(x, window[0], window[2], maps.outside), fold(y, window[1], window[3], maps.outside)
+def fold_all(places: Any, low: float, high: float, outside: int) -> None:
+    """``fold`` every one of ``places``, in place."""
+    if outside in (_REFLECT, _SYMMETRIC):
+        for i in range(len(places)):
+            places[i] = fold(places[i], low, high, outside)
+        return
+    low, high = fold(-math.inf, low, high, outside), fold(math.inf, low, high, outside)
+    for i in range(len(places)):
+        # Not a number goes to ``low``.
+        place = places[i] if places[i] > low else low
+        places[i] = min(place, high)
+
+
+@compiled
+def positions_in_view(maps: Maps, b: int, shift: tuple[float, float], height: int, width: int) -> tuple[Any, Any]:
+    """``positions`` brought into the window."""
+    x, y = positions(maps, b, shift, height, width)
+    left, top, right, bottom = maps.windows[b]
+    fold_all(x, left, right, maps.outside)
+    fold_all(y, top, bottom, maps.outside)
+    return x, y
 
 
 @compiled
@@ -78,14 +108,13 @@ def _share(position: float, low: float, high: float, softness: float) -> float:
 @compiled
 def shares(maps: Maps, b: int, height: int, width: int) -> Any:
     """Share of the window in every output pixel of a map that is not aligned, float32 ``(height, width)``."""
-    cover = np.empty((height, width), np.float32)
-    window, soft = maps.windows[b], maps.softness[b]
-    for row in range(height):
-        for column in range(width):
-            x, y = output_position(maps, b, row, column)
-            x, y = source(maps, b, x, y)
-            cover[row, column] = _share(x, window[0], window[2], soft[0]) * _share(y, window[1], window[3], soft[1])
-    return cover
+    x, y = positions(maps, b, (0.0, 0.0), height, width)
+    left, top, right, bottom = maps.windows[b]
+    soft_x, soft_y = maps.softness[b]
+    cover = np.empty(height * width, np.float32)
+    for i in range(height * width):
+        cover[i] = _share(x[i], left, right, soft_x) * _share(y[i], top, bottom, soft_y)
+    return cover.reshape(height, width)
 
 
 @compiled

@@ -11,7 +11,7 @@ from inrformat.coding.rans import LOWER_BOUND
 from inrformat.coding.rans_numba import decode_segment
 from inrformat.decode.cpu.axes import compiled
 from inrformat.decode.cpu.mlp import TILE_PIXELS, evaluate_tile
-from inrformat.decode.cpu.sampling import Maps, folded, output_position, source, tap
+from inrformat.decode.cpu.sampling import Maps, positions_in_view, tap
 from inrformat.decode.cpu.symbols import LENGTH, OK, STATE, SYMBOLS, first_states
 from inrformat.networks.siren import SCALES_PER_OCTAVE, Siren
 from inrformat.networks.siren_layout import PaddedLayout
@@ -127,14 +127,14 @@ def evaluate_siren_anywhere(net: Any, parameters: Any, native: tuple[int, int], 
         for ty in range(ny):
             offset_y, weight_y = tap(ty, ny)
             weight = weight_x * weight_y
+            shift = offset_x * maps.reach[b, 0], offset_y * maps.reach[b, 1]
+            x, y = positions_in_view(maps, b, shift, height, width)
             for first in range(0, height * width, _T):
                 count = min(_T, height * width - first)
                 activations[2 * _T : 4 * _T] = 0
                 for p in range(count):
-                    x, y = output_position(maps, b, (first + p) // width, (first + p) % width)
-                    x, y = source(maps, b, x + offset_x * maps.reach[b, 0], y + offset_y * maps.reach[b, 1])
-                    x, y = folded(maps, b, x, y)
-                    activations[p], activations[_T + p] = 2 * x / native[1] - 1, 2 * y / native[0] - 1
+                    activations[p] = 2 * x[first + p] / native[1] - 1
+                    activations[_T + p] = 2 * y[first + p] / native[0] - 1
                 outputs = evaluate_tile(parameters, net.widths, net.omega, activations, sums)
                 for k in range(net.channels):
                     for p in range(count):

@@ -1,7 +1,7 @@
-"""Vector operations on eight neighbours of an array, for the short rows and lists of a cell.
+"""Vector operations on eight neighbours of an array, for the short rows and lists of a cell and its few pixels.
 
-One operation on ``<8 x ...>`` (which LLVM splits where the processor has narrower registers) needs no loop, no
-remainder and no test for overlap.
+One operation on ``<8 x float>`` (which LLVM splits where the processor has narrower registers) needs no loop, no
+remainder and no test for overlap. Arrays are contiguous and not checked against their bounds.
 """
 
 from __future__ import annotations
@@ -13,78 +13,89 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-__all__ = ["LANES", "ROWS", "add_products", "add_scaled", "append_nonzero"]
+__all__ = ["LANES", "ROWS", "add_product", "add_products", "add_scaled", "append_nonzero", "cosines"]
 
 LANES = 8
 ROWS = 4
 _FLAGS = ("contract",)
 
 
-def _spread(builder: Any, value: Any) -> Any:
-    """A vector of eight times the same float32."""
-    vector, number = ir.VectorType(ir.FloatType(), LANES), ir.IntType(32)
-    first = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.Constant(number, 0))
-    zeros = ir.Constant(ir.VectorType(number, LANES), [0] * LANES)
-    return builder.shuffle_vector(first, ir.Constant(vector, ir.Undefined), zeros)
+def _place(context: Any, builder: Any, signature: Any, arguments: Any, array: int) -> Any:
+    """Address of the eight neighbours that argument ``array`` and the index behind it mean."""
+    data = context.make_array(signature.args[array])(context, builder, arguments[array]).data
+    vector = ir.VectorType(data.type.pointee, LANES)
+    return builder.bitcast(builder.gep(data, [arguments[array + 1]]), vector.as_pointer())
+
+
+def _spread(builder: Any, number: Any) -> Any:
+    """A number in every lane."""
+    none = ir.Constant(ir.VectorType(number.type, LANES), ir.Undefined)
+    first = builder.insert_element(none, number, ir.Constant(ir.IntType(32), 0))
+    return builder.shuffle_vector(first, none, ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES))
 
 
 def _add_scaled(_context: Any, row: Any, i: Any, wave: Any, j: Any, weight: Any) -> Any:
-    """``row[i : i + 8] += weight * wave[j : j + 8]``, all float32, contiguous, not checked against their bounds."""
+    """``row[i : i + 8] += weight * wave[j : j + 8]``, all float32."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        vector = ir.VectorType(ir.FloatType(), LANES)
-
-        def place(array: int, index: int) -> Any:
-            data = context.make_array(signature.args[array])(context, builder, arguments[array]).data
-            return builder.bitcast(builder.gep(data, [arguments[index]]), vector.as_pointer())
-
-        target, source = place(0, 1), place(2, 3)
+        target, source = (_place(context, builder, signature, arguments, k) for k in (0, 2))
         before, part = (builder.load(p, align=4) for p in (target, source))
-        part = builder.fmul(part, _spread(builder, arguments[4]), flags=_FLAGS)
-        total = builder.fadd(before, part, flags=_FLAGS)
-        builder.store(total, target, align=4)
+        product = builder.fmul(part, _spread(builder, arguments[4]), flags=_FLAGS)
+        builder.store(builder.fadd(before, product, flags=_FLAGS), target, align=4)
         return context.get_dummy_value()
 
     return types.void(row, types.intp, wave, types.intp, types.float32), generate
 
 
-add_scaled: Any = intrinsic(_add_scaled)
+def _add_product(_context: Any, row: Any, i: Any, wave: Any, j: Any, factor: Any, k: Any, weight: Any) -> Any:
+    """``row[i : i + 8] += weight * wave[j : j + 8] * factor[k : k + 8]``, otherwise as ``_add_scaled``."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        target, *sources = (_place(context, builder, signature, arguments, k) for k in (0, 2, 4))
+        before, one, other = (builder.load(p, align=4) for p in (target, *sources))
+        scaled = builder.fmul(one, _spread(builder, arguments[6]), flags=_FLAGS)
+        product = builder.fmul(scaled, other, flags=_FLAGS)
+        builder.store(builder.fadd(before, product, flags=_FLAGS), target, align=4)
+        return context.get_dummy_value()
+
+    return types.void(row, types.intp, wave, types.intp, factor, types.intp, types.float32), generate
 
 
 def _add_products(
     _context: Any, out: Any, at: Any, out_pitch: Any, factors: Any, f: Any, factor_pitch: Any, used: Any, count: Any,
     waves: Any, j: Any, pitch: Any,
 ) -> Any:  # fmt: skip
-    """Add to a block of outputs, ``ROWS x LANES`` from ``at`` on, the sum over g < ``count`` of the products of
-    ``factors[f + y factor_pitch + used[g]]`` in row y and ``waves[j + g pitch + x]`` in column x.
+    """Add a matrix product to a block of outputs, ``ROWS x LANES`` from ``out[at]`` on, rows ``out_pitch`` apart.
 
-    All arrays are contiguous and not checked against their bounds. The sums stay in registers.
+    Row y and column x get the sum over g < ``count`` of ``factors[f + y * factor_pitch + used[g]]`` times
+    ``waves[j + g * pitch + x]``, which stays in registers meanwhile.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        vector, whole = ir.VectorType(ir.FloatType(), LANES), ir.IntType(64)
-        out, factors, used, waves = (
-            context.make_array(signature.args[a])(context, builder, arguments[a]).data for a in (0, 3, 6, 8)
-        )
-        at, out_pitch, f, factor_pitch, count, j, pitch = (arguments[a] for a in (1, 2, 4, 5, 7, 9, 10))
-
-        def load(array: Any, index: Any) -> Any:
-            return builder.load(builder.bitcast(builder.gep(array, [index]), vector.as_pointer()), align=4)
+        _, at, out_pitch, _, f, factor_pitch, _, count, _, j, pitch = arguments
 
         def behind(first: Any, row: int, apart: Any) -> Any:
-            return builder.add(first, builder.mul(ir.Constant(whole, row), apart))
+            return builder.add(first, builder.mul(ir.Constant(apart.type, row), apart))
 
-        places = [behind(at, row, out_pitch) for row in range(ROWS)]
-        sums = [cgutils.alloca_once_value(builder, load(out, place)) for place in places]  # type: ignore[no-untyped-call]
+        def eight(array: int, index: Any) -> Any:
+            places = [*arguments[: array + 1], index]
+            return _place(context, builder, signature, places, array)
+
+        def number(array: int, index: Any) -> Any:
+            data = context.make_array(signature.args[array])(context, builder, arguments[array]).data
+            return builder.load(builder.gep(data, [index]))
+
+        targets = [eight(0, behind(at, row, out_pitch)) for row in range(ROWS)]
+        befores = [builder.load(target, align=4) for target in targets]
+        sums = [cgutils.alloca_once_value(builder, before) for before in befores]  # type: ignore[no-untyped-call]
         with cgutils.for_range(builder, count) as loop:
-            wave = load(waves, builder.add(j, builder.mul(loop.index, pitch)))
-            unit = builder.add(f, builder.load(builder.gep(used, [loop.index])))
+            wave = builder.load(eight(8, behind(j, 1, builder.mul(loop.index, pitch))), align=4)
+            unit = builder.add(f, number(6, loop.index))
             for row, total in enumerate(sums):
-                factor = builder.load(builder.gep(factors, [behind(unit, row, factor_pitch)]))
-                product = builder.fmul(wave, _spread(builder, factor), flags=_FLAGS)
+                factor = _spread(builder, number(3, behind(unit, row, factor_pitch)))
+                product = builder.fmul(wave, factor, flags=_FLAGS)
                 builder.store(builder.fadd(builder.load(total), product, flags=_FLAGS), total)
-        for place, total in zip(places, sums, strict=True):
-            target = builder.bitcast(builder.gep(out, [place]), vector.as_pointer())
+        for target, total in zip(targets, sums, strict=True):
             builder.store(builder.load(total), target, align=4)
         return context.get_dummy_value()
 
@@ -92,11 +103,8 @@ def _add_products(
     return types.void(*arguments), generate
 
 
-add_products: Any = intrinsic(_add_products)
-
-
 def _append_nonzero(
-    _context: Any, values: Any, i: Any, count: Any, numbers: Any, j: Any, step: Any, out: Any, weights: Any, n: Any
+    _context: Any, values: Any, i: Any, numbers: Any, j: Any, count: Any, step: Any, out: Any, weights: Any, n: Any
 ) -> Any:
     """Append to two lists what is not zero among ``values[i : i + min(count, 8)]``: number and ``step`` times value.
 
@@ -109,33 +117,54 @@ def _append_nonzero(
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        whole, word, single = ir.IntType(64), ir.IntType(32), ir.FloatType()
-        integers, floats = ir.VectorType(word, LANES), ir.VectorType(single, LANES)
-
-        def data(array: int) -> Any:
-            return context.make_array(signature.args[array])(context, builder, arguments[array]).data
-
-        def eight(array: int, index: int) -> Any:
-            place = builder.gep(data(array), [arguments[index]])
-            return builder.load(builder.bitcast(place, integers.as_pointer()), align=4)
-
-        value, number = eight(0, 1), eight(3, 4)
-        weight = builder.fmul(builder.sitofp(value, floats), _spread(builder, arguments[5]))
-        nonzero = builder.icmp_signed("!=", value, ir.Constant(integers, [0] * LANES))
-        out, weights, n = data(6), data(7), arguments[8]
+        *_, count, step, out, weights, n = arguments
+        value, number = (
+            builder.load(_place(context, builder, signature, arguments, array), align=4) for array in (0, 2)
+        )
+        weight = builder.fmul(builder.sitofp(value, ir.VectorType(ir.FloatType(), LANES)), _spread(builder, step))
+        nonzero = builder.icmp_signed("!=", value, ir.Constant(value.type, [0] * LANES))
+        out, weights = (context.make_array(signature.args[a])(context, builder, arguments[a]).data for a in (6, 7))
         for lane in range(LANES):
             # Every lane is stored, the next one over it if it was zero: which are is random, no branch knows.
-            at = ir.Constant(word, lane)
+            at = ir.Constant(ir.IntType(32), lane)
             builder.store(builder.extract_element(number, at), builder.gep(out, [n]))
             builder.store(builder.extract_element(weight, at), builder.gep(weights, [n]))
-            within = builder.icmp_signed(">", arguments[2], ir.Constant(whole, lane))
-            counts = builder.and_(builder.extract_element(nonzero, at), within)
-            n = builder.add(n, builder.zext(counts, whole))
+            within = builder.icmp_signed(">", count, ir.Constant(count.type, lane))
+            n = builder.add(n, builder.zext(builder.and_(builder.extract_element(nonzero, at), within), n.type))
         return n
 
-    return types.intp(
-        values, types.intp, types.intp, numbers, types.intp, types.float32, out, weights, types.intp
-    ), generate
+    arguments = values, types.intp, numbers, types.intp, types.intp, types.float32, out, weights, types.intp
+    return types.intp(*arguments), generate
 
 
+def _cosines(_context: Any, values: Any, i: Any, cosine: Any, j: Any, stride: Any, count: Any, norm: Any) -> Any:
+    """``values[i + k * stride : ... + 8] = norm * cos(k phi)`` for k = 1 .. count - 1; ``cosine`` holds ``cos(phi)``.
+
+    The recurrence amplifies rounding by k**2: ``cosine``, ``norm`` and all between are float64, the values float32.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        *_, stride, count, norm = arguments
+        first = builder.load(_place(context, builder, signature, arguments, 2), align=8)
+        twice, zeroth = builder.fadd(first, first), _spread(builder, norm)
+        before, now = (cgutils.alloca_once(builder, first.type) for _ in range(2))  # type: ignore[no-untyped-call]
+        builder.store(zeroth, before)
+        builder.store(builder.fmul(zeroth, first), now)
+        with cgutils.for_range(builder, count, start=ir.Constant(count.type, 1)) as loop:
+            wave = builder.load(now)
+            at = builder.add(arguments[1], builder.mul(loop.index, stride))
+            place = _place(context, builder, signature, [arguments[0], at], 0)
+            builder.store(builder.fptrunc(wave, place.type.pointee), place, align=4)
+            following = builder.fsub(builder.fmul(twice, wave, flags=_FLAGS), builder.load(before), flags=_FLAGS)
+            builder.store(wave, before)
+            builder.store(following, now)
+        return context.get_dummy_value()
+
+    return types.void(values, types.intp, cosine, types.intp, types.intp, types.intp, types.float64), generate
+
+
+add_scaled: Any = intrinsic(_add_scaled)
+add_product: Any = intrinsic(_add_product)
+add_products: Any = intrinsic(_add_products)
 append_nonzero: Any = intrinsic(_append_nonzero)
+cosines: Any = intrinsic(_cosines)

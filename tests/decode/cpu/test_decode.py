@@ -27,7 +27,9 @@ def test_pixels_are_those_of_the_reference(request, family, name):
     geometry = geometries(records, ROWS)[name]
     expected = reference.decode(records, ROWS, geometry).clamp(0, 1)
     decoded = dispatch.decode(records, ROWS, geometry, FLOAT, backend="cpu")
-    assert (decoded - expected).abs().max() < 0.2 / 255
+    # Only the sums of `cells` under maps that are not aligned are as exact as float32 can hold them.
+    near = 0.001 if family == "cells" and not geometry.aligned else 0.2
+    assert (decoded - expected).abs().max() < near / 255
     levels = dispatch.decode(records, ROWS, geometry, backend="cpu").int() - (expected * 255 + 0.5).floor().int()
     assert levels.abs().max() <= 1
 
