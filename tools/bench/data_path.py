@@ -2,7 +2,10 @@
 
     tools/bench/data_path.py FOLDER FILE.inrd --size 224 --processes 1 2
     tools/bench/data_path.py FOLDER FILE.inrd --size 32 --batches 10000
+    tools/bench/data_path.py PHOTOGRAPHS WORK/256.inrd --squares 256 --bpp 1 --processes 1 2
 
+The last makes its sources first: squares cut from photographs, as JPEGs of quality 90 for one side and, from the
+same pixels, a file of so many bits a pixel for the other; both are kept beside FILE for the next run.
 Both take the pipeline of ``tools/train.py``. With N processes the DataLoader has N workers (none for 1: it then works
 in this process) and each process one thread; InrdLoader has one process with N decoding threads. Runs alternate; the
 median of each is reported. ``--batches`` runs that many batches of InrdLoader and reports memory and open handles.
@@ -16,17 +19,41 @@ import json
 import os
 import platform
 import statistics
+import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from train import make_loader
 
 RESULTS = Path(__file__).parent / "results"
+
+
+def make_squares(photographs: Path, file: Path, *, side: int, bpp: float) -> Path:
+    """The folder of JPEGs; ``file`` is converted from the same squares without loss."""
+    jpegs, pngs = file.with_name(f"{file.stem}_jpeg"), file.with_name(f"{file.stem}_png")
+    if file.exists() and jpegs.exists():
+        return jpegs
+    count = 0
+    for path in sorted(p for p in photographs.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png")):
+        image = Image.open(path).convert("RGB")
+        short = min(image.size)
+        left, top = (image.width - short) // 2, (image.height - short) // 2
+        square = image.resize((side, side), Image.Resampling.LANCZOS, (left, top, left + short, top + short))
+        name = path.relative_to(photographs)
+        for folder, suffix, options in ((jpegs, ".jpg", {"quality": 90}), (pngs, ".png", {"compress_level": 1})):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            square.save((folder / name).with_suffix(suffix), **options)
+        count += 1
+    target = f"{round(count * side * side * bpp / 8)}"
+    command = [sys.executable, "-m", "inrformat", "convert", str(pngs), str(file), "--target-size", target]
+    subprocess.run(command, check=True)
+    return jpegs
 
 
 def epoch_seconds(loader: Any) -> tuple[float, int]:
@@ -93,9 +120,16 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=0)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--name", default="data_path", help="of the result file")
+    parser.add_argument("--squares", type=int, metavar="PX", help="cut FOLDER's photographs to squares, convert these")
+    parser.add_argument("--bpp", type=float, default=1.0, help="bits per pixel of FILE, with --squares")
     options = parser.parse_args()
+    source = options.folder
+    if options.squares:
+        options.folder = make_squares(source, options.file, side=options.squares, bpp=options.bpp)
     result: dict[str, Any] = {"machine": platform.machine(), "cpus": os.cpu_count(), "torch": torch.__version__}
-    result |= {"size": options.size, "batch_size": options.batch_size, "source": options.folder.parent.name}
+    result |= {"size": options.size, "batch_size": options.batch_size, "source": f"{source.parent.name}/{source.name}"}
+    if options.squares:
+        result |= {"squares_px": options.squares, "bpp": options.bpp}
     result["compared"] = [compared(options, n) for n in options.processes]
     if options.batches:
         result["many_batches"] = many_batches(options)
