@@ -35,6 +35,19 @@ def test_compiled_and_numpy_coders_agree_bit_for_bit(seed: int, lanes: int, coun
     decoder.finish()
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from(rans.LANE_CHOICES), st.integers(0, 600), st.integers(0, 3))
+def test_damaged_words_decode_to_the_same_symbols_as_the_numpy_coder_finds(
+    seed: int, lanes: int, kept: int, table: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    ids = np.where(rng.random(400) < 0.1, rng.integers(0, 4, 400), table).astype(np.int32)
+    states = rng.integers(rans.LOWER_BOUND, 1 << 32, lanes, dtype=np.uint32)
+    record = states.astype("<u4").tobytes() + rng.integers(0, 1 << 16, kept).astype("<u2").tobytes()
+    expected = rans.RansDecoder([record], _tables(), lanes=lanes).decode(ids)[0]
+    np.testing.assert_array_equal(RecordDecoder(record, _tables(), lanes=lanes).decode(ids), expected)
+
+
 def test_damaged_record_is_reported_not_read_past_its_end() -> None:
     tables = _tables()
     values, ids = np.arange(300, dtype=np.int32), np.full(300, 3, np.int32)

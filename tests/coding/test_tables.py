@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, strategies as st
 from hypothesis.extra import numpy as hnp
 
-from inrformat.coding.tables import SymbolTable, TableSet, normalize_counts
+from inrformat.coding.tables import SLOT_DETAILS, SymbolTable, TableSet, normalize_counts
 from inrformat.errors import InvalidFileError, UsageError
 
 symbols = hnp.arrays(np.int64, st.integers(0, 300), elements=st.integers(-(1 << 15), (1 << 15) - 1))
@@ -81,3 +81,13 @@ def test_a_table_set_gives_every_slot_to_the_token_that_owns_it():
     )
     assert tables.token_at[0].tolist() == [0] * 4000 + [1] * 96
     assert tables.token_at[1].tolist() == [0] + [1] * 4095
+
+
+def test_a_slot_tells_value_and_share_and_sends_on_where_eight_bits_are_too_few():
+    few, many = SymbolTable(-3, 0, np.array([4000, 95, 1], np.uint16)), SymbolTable(300, 2, np.array([4096, 0]))
+    short, details = TableSet.of([few, many]).slots
+    slot = int(short[0, 4050])
+    assert (slot >> 20, slot >> 8 & 0xFFF, np.int8(slot & 0xFF)) == (50, 94, -2)
+    assert np.int8(short[0, 4095] & 0xFF) == SLOT_DETAILS
+    assert int(details[0, 4095]) >> 16 == 16
+    assert (np.int8(short[1, 7] & 0xFF), details[1, 7]) == (SLOT_DETAILS, 2 << 16 | 300)
