@@ -32,51 +32,46 @@ class Finish(NamedTuple):
 
 
 @compiled
-def _mix(form: Finish, channels: Any, d: int, row: Any) -> None:
-    """Colour d of a row of pixels from its network channels, float32 ``(C, W)``."""
-    if len(channels) == 3:  # the usual case in one pass instead of four
-        f0, f1, f2 = form.colour[0, d], form.colour[1, d], form.colour[2, d]
-        c0, c1, c2 = channels[0], channels[1], channels[2]
-        for x in range(len(row)):
-            row[x] = form.offset + f0 * c0[x] + f1 * c1[x] + f2 * c2[x]
-        return
-    row[:] = form.offset
-    for c in range(len(channels)):
-        factor, source = form.colour[c, d], channels[c]
-        for x in range(len(row)):
-            row[x] += factor * source[x]
-
-
-@compiled
 def finish_rows(channels: Any, cover: Any, form: Finish, pixels: Any) -> None:
     """Write one image.
+
+    All in one function, whose arrays are plain names: handing a row of them to another one would count references,
+    which takes longer than the row.
 
     Args:
         channels: float32 ``(H, C, W)``. cover: float32 ``(H, W)``, share of the window; ``(0, 0)`` where all is inside.
         pixels: flat, float32, of the image alone.
     """
     height, count, width = channels.shape
-    colours = np.empty((count, width), np.float32)
-    filled = len(cover) > 0
-    across = form.strides[2]
+    row = np.empty(width, np.float32)
+    filled, squared, offset = len(cover) > 0, form.squared, form.offset
+    colour, fills, scales, shifts = form.colour, form.fill, form.scale, form.shift
+    plane, down, across = form.strides
     for y in range(height):
         for d in range(count):
-            row = colours[d]
-            _mix(form, channels[y], d, row)
+            if count == 3:  # the usual case in one pass instead of four
+                f0, f1, f2 = colour[0, d], colour[1, d], colour[2, d]
+                c0, c1, c2 = channels[y, 0], channels[y, 1], channels[y, 2]
+                for x in range(width):
+                    row[x] = offset + f0 * c0[x] + f1 * c1[x] + f2 * c2[x]
+            else:
+                row[:] = offset
+                for c in range(count):
+                    factor, source = colour[c, d], channels[y, c]
+                    for x in range(width):
+                        row[x] += factor * source[x]
             if filled:
-                fill = form.fill[d]
+                fill = fills[d]
                 for x in range(width):
                     share = cover[y, x]
-                    seen = share * row[x] if form.squared else row[x]
+                    seen = share * row[x] if squared else row[x]
                     row[x] = fill + (seen - fill) * share
-            scale, shift = form.scale[d], form.shift[d]
-            for x in range(width):
-                row[x] = scale * min(max(row[x], np.float32(0)), np.float32(1)) + shift
-            first = d * form.strides[0] + y * form.strides[1]
+            scale, shift = scales[d], shifts[d]
+            first = d * plane + y * down
             if across == 1:
                 target = pixels[first : first + width]
                 for x in range(width):
-                    target[x] = row[x]
+                    target[x] = scale * min(max(row[x], np.float32(0)), np.float32(1)) + shift
             else:
                 for x in range(width):
-                    pixels[first + x * across] = row[x]
+                    pixels[first + x * across] = scale * min(max(row[x], np.float32(0)), np.float32(1)) + shift
