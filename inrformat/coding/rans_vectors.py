@@ -21,7 +21,7 @@ from inrformat.coding.tables import PRECISION_BITS, SLOT_BIAS, SLOT_DETAILS, SLO
 __all__ = ["LANES", "RANKS", "decode_eight"]
 
 LANES = 8
-RANKS = np.array([[bin(taken & ((1 << i) - 1)).count("1") for i in range(LANES)] for taken in range(256)], np.uint32)
+RANKS = np.array([[bin(taken & ((1 << i) - 1)).count("1") for i in range(LANES)] for taken in range(256)], np.uint8)
 """For each set of lanes that take a word, a bit each: how many lanes before lane i do."""
 
 _I8, _I16, _I32, _I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
@@ -35,11 +35,23 @@ def _all(value: int) -> Any:
 def _gather(builder: Any, base: Any, places: Any) -> Any:
     """``base[places]`` as uint32 of eight, loaded one by one: AVX2's own gather is a fifth faster, but only there."""
     gathered = ir.Constant(_EIGHT, ir.Undefined)
+    pairs = builder.bitcast(places, ir.VectorType(_I64, LANES // 2))
     for lane in range(LANES):
-        number = ir.Constant(_I32, lane)
-        value = builder.load(builder.gep(base, [builder.zext(builder.extract_element(places, number), _I64)]))
-        gathered = builder.insert_element(gathered, builder.zext(value, _I32), number)
+        pair = builder.extract_element(pairs, ir.Constant(_I32, lane // 2))
+        place = builder.lshr(pair, ir.Constant(_I64, 32)) if lane % 2 else builder.and_(pair, ir.Constant(_I64, 0xFFFFFFFF))
+        value = builder.load(builder.gep(base, [place]))
+        gathered = builder.insert_element(gathered, value, ir.Constant(_I32, lane))
     return gathered
+
+
+def _chosen(builder: Any, numbers: Any, places: Any) -> Any:
+    """``numbers[places]`` of eight numbers: LLVM makes one permutation of it where the processor has one."""
+    chosen = ir.Constant(_EIGHT, ir.Undefined)
+    for lane in range(LANES):
+        at = ir.Constant(_I32, lane)
+        number = builder.extract_element(numbers, builder.extract_element(places, at))
+        chosen = builder.insert_element(chosen, number, at)
+    return chosen
 
 
 def _decode_eight(
@@ -79,8 +91,10 @@ def _decode_eight(
         state = builder.add(state, builder.lshr(slot, _all(SLOT_BIAS)))
         low = builder.icmp_unsigned("<", state, _all(LOWER_BOUND))
         taken = builder.zext(builder.bitcast(low, _I8), _I64)
-        rank = builder.load(eight(rank_data, builder.mul(taken, ir.Constant(_I64, LANES))), align=4)
-        word = _gather(builder, builder.gep(word_data, [following]), rank)
+        ranks = builder.gep(rank_data, [builder.mul(taken, ir.Constant(_I64, LANES))])
+        rank = builder.load(builder.bitcast(ranks, ir.VectorType(_I8, LANES).as_pointer()), align=1)
+        ahead = builder.bitcast(builder.gep(word_data, [following]), ir.VectorType(_I16, LANES).as_pointer())
+        word = _chosen(builder, builder.zext(builder.load(ahead, align=2), _EIGHT), builder.zext(rank, _EIGHT))
         refilled = builder.or_(builder.shl(state, _all(WORD_BITS)), word)
         builder.store(builder.select(low, refilled, state), eight(state_data, own), align=4)
         following = builder.add(following, builder.ctpop(taken))
