@@ -38,7 +38,9 @@ def _gather(builder: Any, base: Any, places: Any) -> Any:
     pairs = builder.bitcast(places, ir.VectorType(_I64, LANES // 2))
     for lane in range(LANES):
         pair = builder.extract_element(pairs, ir.Constant(_I32, lane // 2))
-        place = builder.lshr(pair, ir.Constant(_I64, 32)) if lane % 2 else builder.and_(pair, ir.Constant(_I64, 0xFFFFFFFF))
+        place = (
+            builder.lshr(pair, ir.Constant(_I64, 32)) if lane % 2 else builder.and_(pair, ir.Constant(_I64, 0xFFFFFFFF))
+        )
         value = builder.load(builder.gep(base, [place]))
         gathered = builder.insert_element(gathered, value, ir.Constant(_I32, lane))
     return gathered

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from inrformat.decode.cpu.batch import Batch, decode_cells, decode_sirens
 from inrformat.decode.cpu.finish import Finish
+from inrformat.decode.cpu.memory import lend
 from inrformat.decode.cpu.sampling import Maps
 from inrformat.decode.cpu.siren import siren_network
 from inrformat.decode.cpu.symbols import FAULTS
@@ -32,28 +33,27 @@ from inrformat.networks.siren import Siren
 __all__ = ["decode"]
 
 _TASKS_PER_THREAD = 4
-_prepared: WeakKeyDictionary[Codebook, list[Any]] = WeakKeyDictionary()
+_prepared: WeakKeyDictionary[Codebook, list[tuple[Any, ...]]] = WeakKeyDictionary()
 
 
 def decode(records: DeviceRecords, rows: Tensor, geometry: Geometry, pixels: PixelFormat) -> Tensor:
     """See ``dispatch.decode``; as many images at once as torch is allowed threads."""
     chosen = rows.cpu().numpy()
     shapes = records.shapes.numpy()[chosen]
-    # Compiled code knows float32 alone; it comes to 0.5 .. 255.5 where bytes are wanted. numpy asks for huge pages,
-    # torch does not: a fresh batch then takes a few page faults instead of ten thousand.
+    # Compiled code knows float32 alone; it comes to 0.5 .. 255.5 where bytes are wanted.
     channels, (height, width) = records.channels, geometry.size
-    flat = np.empty(len(chosen) * channels * height * width, np.float32)
+    flat = lend(len(chosen) * channels * height * width)
     if pixels.channels_last:
         out = torch.from_numpy(flat).reshape(len(chosen), height, width, channels).permute(0, 3, 1, 2)
     else:
         out = torch.from_numpy(flat).reshape(len(chosen), channels, height, width)
     status = np.zeros(len(chosen), np.int64)
-    batch, maps, networks = _batch(records, chosen, shapes), _maps(geometry), _networks(records.codebook)
+    batch, maps, networks = tuple(_batch(records, chosen, shapes)), tuple(_maps(geometry)), _networks(records.codebook)
     with_threads = []
     for number in np.unique(shapes[:, 0]).tolist():
         network = records.networks[number]
         work = decode_cells if isinstance(network, Cells) else decode_sirens
-        finish = _finish(network, geometry, pixels)
+        finish = tuple(_finish(network, geometry, pixels))
         arguments = (networks[number], records.codebook.tables.slots, batch, maps, finish, geometry.size)
         members = np.flatnonzero(shapes[:, 0] == number)
         parts = np.array_split(members, min(len(members), _TASKS_PER_THREAD * torch.get_num_threads()))
@@ -79,10 +79,10 @@ def _pool(_process: int, threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="inrformat-decode")
 
 
-def _networks(codebook: Codebook) -> list[Any]:
+def _networks(codebook: Codebook) -> list[tuple[Any, ...]]:
     """Arrays of the codebook's networks, made at its first use."""
     if codebook not in _prepared:
-        _prepared[codebook] = [_network(network) for network in codebook.networks]
+        _prepared[codebook] = [tuple(_network(network)) for network in codebook.networks]
     return _prepared[codebook]
 
 
