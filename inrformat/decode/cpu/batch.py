@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inrformat.decode.cpu.axes import axis_taps, compiled
-from inrformat.decode.cpu.cells import aligned_margin, evaluate_aligned
+from inrformat.decode.cpu.cells import add_strip, aligned_margin, cell_grids, strip_rows
 from inrformat.decode.cpu.cells_anywhere import evaluate_anywhere
 from inrformat.decode.cpu.finish import Finish, finish_rows
 from inrformat.decode.cpu.leaves import read_cells
@@ -60,7 +60,7 @@ def decode_cells(
     height, width = size
     image = net.channels * height * width
     margin = aligned_margin(net.channels, width)
-    channels = np.empty(image + margin, np.float32)[:image].reshape(height, net.channels, width)
+    channels = np.zeros(image + margin, np.float32)[:image].reshape(height, net.channels, width)
     for b in members:
         words = batch.words[batch.first[b] : batch.last[b]]
         seen = -1.0, 1e9, -1.0, 1e9
@@ -71,11 +71,19 @@ def decode_cells(
         status[b], sparse = read_cells(net, slots, words, batch.heights[b], batch.widths[b], batch.lanes[b], seen)
         if status[b] != 0:
             continue
+        cover, target = _cover(maps, b, height, width), pixels[b * image : (b + 1) * image]
         if maps.aligned:
-            evaluate_aligned(net, sparse, down, across, channels)
+            grids = cell_grids(sparse[0], down, across)
+            row = 0
+            # By strips, because a whole image would leave the nearer caches between these steps.
+            for strip, complete in enumerate(strip_rows(grids, height)):
+                add_strip(sparse, grids, strip, channels)
+                finish_rows(channels, (row, complete), cover, form, target)
+                channels[row:complete] = 0
+                row = max(row, complete)
         else:
             evaluate_anywhere(net, sparse, maps, b, channels)
-        finish_rows(channels, _cover(maps, b, height, width), form, pixels[b * image : (b + 1) * image])
+            finish_rows(channels, (0, height), cover, form, target)
 
 
 @compiled
@@ -98,4 +106,5 @@ def decode_sirens(
             evaluate_siren_aligned(net, parameters, native, down, across, channels)
         else:
             evaluate_siren_anywhere(net, parameters, native, maps, b, channels)
-        finish_rows(channels, _cover(maps, b, height, width), form, pixels[b * image : (b + 1) * image])
+        target = pixels[b * image : (b + 1) * image]
+        finish_rows(channels, (0, height), _cover(maps, b, height, width), form, target)

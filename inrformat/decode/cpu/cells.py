@@ -11,39 +11,39 @@ from typing import Any
 import numpy as np
 
 from inrformat.decode.cpu.axes import cell_blocks, cell_waves, compiled
-from inrformat.decode.cpu.vectors import LANES, ROWS, add_products, add_scaled
+from inrformat.decode.cpu.vectors import LANES, ROWS, add_products, add_scaled, put_scaled
 
-__all__ = ["aligned_margin", "evaluate_aligned"]
+__all__ = ["add_strip", "aligned_margin", "cell_grids", "strip_rows"]
 
 
 @compiled
-def evaluate_aligned(net: Any, sparse: Any, taps_y: Any, taps_x: Any, out: Any) -> None:
-    """Fill ``out``, float32 ``(H, C, W)``, with the network's channels.
+def cell_grids(cover: Any, taps_y: Any, taps_x: Any) -> tuple[Any, Any]:
+    """What ``add_strip`` needs of an aligned map: ``cell_blocks`` of cells of 32, 16 and 8 px, down and across.
 
     Args:
-        taps_y, taps_x: as ``axis_taps`` returns them. out: with ``aligned_margin`` elements behind it that may be read
-            and written.
+        cover: int32, the leaf at each place of the 8 px grid. taps_y, taps_x: as ``axis_taps`` returns them.
     """
-    cover, starts, units, weights, ends = sparse
-    out[:] = 0
-    waves_y = cell_waves(taps_y[1], (cover.shape[0] + 3) // 4)
-    waves_x = cell_waves(taps_x[1], (cover.shape[1] + 3) // 4)
-    for level in range(3):
-        first, last = ends[1 + level] if level else 0, ends[2 + level]
-        if last <= first:
-            continue
-        side = 32 >> level
-        span = side // 8
-        cells_y, cells_x = (cover.shape[0] + span - 1) // span, (cover.shape[1] + span - 1) // span
-        blocks_y = cell_blocks(taps_y, waves_y, side, cells_y, ROWS, False)
-        blocks_x = cell_blocks(taps_x, waves_x, side, cells_x, LANES, True)
-        scratch = np.empty(side * (out.shape[2] + LANES), np.float32)
-        for r in range(cells_y):
-            for c in range(cells_x):
-                leaf = cover[r * span, c * span]
-                if first <= leaf < last:
-                    lists = starts[leaf * net.channels : (leaf + 1) * net.channels + 1]
-                    _add_cell(side, lists, units, weights, blocks_y, r, blocks_x, c, scratch, out)
+    rows, columns = cover.shape
+    down, across = cell_waves(taps_y[1], (rows + 3) // 4), cell_waves(taps_x[1], (columns + 3) // 4)
+    return (
+        cell_blocks(taps_y, down, 32, (rows + 3) // 4, ROWS, False),
+        cell_blocks(taps_y, down, 16, (rows + 1) // 2, ROWS, False),
+        cell_blocks(taps_y, down, 8, rows, ROWS, False),
+    ), (
+        cell_blocks(taps_x, across, 32, (columns + 3) // 4, LANES, True),
+        cell_blocks(taps_x, across, 16, (columns + 1) // 2, LANES, True),
+        cell_blocks(taps_x, across, 8, columns, LANES, True),
+    )
+
+
+@compiled
+def strip_rows(grids: Any, height: int) -> Any:
+    """For each strip of 32 px, the first output row that a later strip reaches, int64: what is before it is complete."""
+    first = grids[0][0][0]
+    complete = np.full(len(first), height, np.int64)
+    for r in range(len(first) - 1, 0, -1):
+        complete[r - 1] = min(complete[r], first[r])
+    return complete
 
 
 @compiled
@@ -53,41 +53,61 @@ def aligned_margin(channels: int, width: int) -> int:
 
 
 @compiled
-def _add_cell(
-    side: int, lists: Any, units: Any, weights: Any, blocks_y: Any, r: int, blocks_x: Any, c: int, scratch: Any,
-    out: Any,
-) -> None:  # fmt: skip
-    """Add the cell in row r and column c of its grid to the outputs that it reaches.
-
-    First along x, into one row of ``scratch`` for every vertical unit that has a weight, then along y.
+def add_strip(sparse: Any, grids: Any, strip: int, out: Any) -> None:
+    """Add the cells of a strip of 32 px to the outputs that they reach.
 
     Args:
-        lists: int32 ``(C + 1,)``, where the list of each channel starts in ``units`` and ``weights``.
-        blocks_y, blocks_x: as ``cell_blocks`` returns them.
+        sparse: as ``read_cells`` returns it. grids: ``cell_grids``. out: float32 ``(H, C, W)``, with ``aligned_margin``
+            elements behind it that may be read and written.
     """
+    for level in range(3):
+        _add_cells(sparse, level, grids[0][level], grids[1][level], strip, out)
+
+
+@compiled
+def _add_cells(sparse: Any, level: int, blocks_y: Any, blocks_x: Any, strip: int, out: Any) -> None:
+    """Add those of one level: each first along x, into one row of ``scratch`` for every vertical unit that has a weight,
+    then along y.
+
+    All in one function, whose arrays are plain names: handing them to another one for every cell would count references.
+    """
+    cover, starts, units, weights, ends = sparse
+    first_leaf, last_leaf = ends[1 + level] if level else 0, ends[2 + level]
     first_y, last_y, base_y, waves_y = blocks_y
     first_x, last_x, base_x, waves_x = blocks_x
-    reach = last_x[c] - first_x[c]
-    if reach <= 0 or last_y[r] <= first_y[r]:
-        return
-    shift = 3 if side == 8 else 4 if side == 16 else 5  # divisions would take longer than the rest
-    wide = (reach + LANES - 1) // LANES * LANES
-    _, channels, width = out.shape
-    used, row_of = np.empty(side, np.int64), np.empty(side, np.int64)
-    for k in range(channels):
-        count = 0
-        row_of[:] = -1
-        for i in range(lists[k], lists[k + 1]):
-            b, a = units[i] >> shift, units[i] & side - 1
-            if row_of[b] < 0:
-                row_of[b], used[count] = count * wide, b
-                scratch[count * wide : (count + 1) * wide] = 0
-                count += 1
-            for x in range(0, wide, LANES):
-                add_scaled(scratch, row_of[b] + x, waves_x, base_x[c] + a * wide + x, weights[i])
-        for x in range(0, wide, LANES):
-            for y in range(first_y[r], last_y[r], ROWS):
-                add_products(
-                    out, (y * channels + k) * width + first_x[c] + x, channels * width,
-                    waves_y, base_y[r] + (y - first_y[r]) * side, side, used, count, scratch, x, wide,
-                )  # fmt: skip
+    side, shift, span = 32 >> level, np.uint64(5 - level), 4 >> level
+    low = np.uint64(side - 1)
+    height, channels, width = out.shape
+    scratch = np.empty(side * (width + LANES), np.float32)
+    used, row_of = np.empty(side, np.int64), np.full(side, -1, np.int64)
+    for r in range(strip << level, min((strip + 1) << level, len(first_y))):
+        for c in range(len(first_x)):
+            leaf, reach = cover[r * span, c * span], last_x[c] - first_x[c]
+            if leaf < first_leaf or leaf >= last_leaf or reach <= 0:
+                continue
+            wide = (reach + LANES - 1) // LANES * LANES
+            for k in range(channels):
+                count = 0
+                begin, end = starts[leaf * channels + k], starts[leaf * channels + k + 1]
+                for i in range(np.uint64(begin), np.uint64(end)):
+                    unit = np.uint64(units[i])
+                    b, wave = unit >> shift, base_x[c] + np.int64(unit & low) * wide
+                    row = row_of[b]
+                    if row < 0:
+                        row_of[b], used[count] = count * wide, b
+                        for x in range(0, wide, LANES):
+                            put_scaled(scratch, count * wide + x, waves_x, wave + x, weights[i])
+                        count += 1
+                    else:
+                        for x in range(0, wide, LANES):
+                            add_scaled(scratch, row + x, waves_x, wave + x, weights[i])
+                for g in range(count):
+                    row_of[used[g]] = -1
+                if count == 0:
+                    continue
+                for y in range(first_y[r], last_y[r], ROWS):
+                    at, factors = (y * channels + k) * width + first_x[c], base_y[r] + (y - first_y[r]) * side
+                    for x in range(0, wide, LANES):
+                        add_products(
+                            out, at + x, channels * width, waves_y, factors, side, used, count, scratch, x, wide
+                        )

@@ -32,22 +32,23 @@ class Finish(NamedTuple):
 
 
 @compiled
-def finish_rows(channels: Any, cover: Any, form: Finish, pixels: Any) -> None:
-    """Write one image.
+def finish_rows(channels: Any, rows: tuple[int, int], cover: Any, form: Finish, pixels: Any) -> None:
+    """Write some rows of one image.
 
     All in one function, whose arrays are plain names: handing a row of them to another one would count references,
     which takes longer than the row.
 
     Args:
-        channels: float32 ``(H, C, W)``. cover: float32 ``(H, W)``, share of the window; ``(0, 0)`` where all is inside.
+        channels: float32 ``(H, C, W)``. rows: the first, and the one behind the last.
+        cover: float32 ``(H, W)``, share of the window; ``(0, 0)`` where all is inside.
         pixels: flat, float32, of the image alone.
     """
-    height, count, width = channels.shape
+    _, count, width = channels.shape
     row = np.empty(width, np.float32)
     filled, squared, offset = len(cover) > 0, form.squared, form.offset
     colour, fills, scales, shifts = form.colour, form.fill, form.scale, form.shift
     plane, down, across = form.strides
-    for y in range(height):
+    for y in range(rows[0], rows[1]):
         for d in range(count):
             if count == 3:  # the usual case in one pass instead of four
                 f0, f1, f2 = colour[0, d], colour[1, d], colour[2, d]

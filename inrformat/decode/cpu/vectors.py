@@ -13,7 +13,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-__all__ = ["LANES", "ROWS", "add_product", "add_products", "add_scaled", "append_nonzero", "cosines"]
+__all__ = ["LANES", "ROWS", "add_product", "add_products", "add_scaled", "append_nonzero", "cosines", "put_scaled"]
 
 LANES = 8
 ROWS = 4
@@ -42,6 +42,18 @@ def _add_scaled(_context: Any, row: Any, i: Any, wave: Any, j: Any, weight: Any)
         before, part = (builder.load(p, align=4) for p in (target, source))
         product = builder.fmul(part, _spread(builder, arguments[4]), flags=_FLAGS)
         builder.store(builder.fadd(before, product, flags=_FLAGS), target, align=4)
+        return context.get_dummy_value()
+
+    return types.void(row, types.intp, wave, types.intp, types.float32), generate
+
+
+def _put_scaled(_context: Any, row: Any, i: Any, wave: Any, j: Any, weight: Any) -> Any:
+    """``row[i : i + 8] = weight * wave[j : j + 8]``, all float32."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        target, source = (_place(context, builder, signature, arguments, k) for k in (0, 2))
+        product = builder.fmul(builder.load(source, align=4), _spread(builder, arguments[4]), flags=_FLAGS)
+        builder.store(product, target, align=4)
         return context.get_dummy_value()
 
     return types.void(row, types.intp, wave, types.intp, types.float32), generate
@@ -164,6 +176,7 @@ def _cosines(_context: Any, values: Any, i: Any, cosine: Any, j: Any, stride: An
 
 
 add_scaled: Any = intrinsic(_add_scaled)
+put_scaled: Any = intrinsic(_put_scaled)
 add_product: Any = intrinsic(_add_product)
 add_products: Any = intrinsic(_add_products)
 append_nonzero: Any = intrinsic(_append_nonzero)
