@@ -18,7 +18,7 @@ from numba.extending import intrinsic
 from inrformat.coding.rans import LOWER_BOUND, WORD_BITS
 from inrformat.coding.tables import PRECISION_BITS, SLOT_BIAS, SLOT_DETAILS, SLOT_FREQ, SLOT_VALUE_BITS, TOTAL
 
-__all__ = ["LANES", "RANKS", "decode_eight"]
+__all__ = ["LANES", "RANKS", "chosen", "decode_eight"]
 
 LANES = 8
 RANKS = np.array([[bin(taken & ((1 << i) - 1)).count("1") for i in range(LANES)] for taken in range(256)], np.uint8)
@@ -46,14 +46,14 @@ def _gather(builder: Any, base: Any, places: Any) -> Any:
     return gathered
 
 
-def _chosen(builder: Any, numbers: Any, places: Any) -> Any:
+def chosen(builder: Any, numbers: Any, places: Any) -> Any:
     """``numbers[places]`` of eight numbers: LLVM makes one permutation of it where the processor has one."""
-    chosen = ir.Constant(_EIGHT, ir.Undefined)
+    result = ir.Constant(_EIGHT, ir.Undefined)
     for lane in range(LANES):
         at = ir.Constant(_I32, lane)
         number = builder.extract_element(numbers, builder.extract_element(places, at))
-        chosen = builder.insert_element(chosen, number, at)
-    return chosen
+        result = builder.insert_element(result, number, at)
+    return result
 
 
 def _decode_eight(
@@ -96,7 +96,7 @@ def _decode_eight(
         ranks = builder.gep(rank_data, [builder.mul(taken, ir.Constant(_I64, LANES))])
         rank = builder.load(builder.bitcast(ranks, ir.VectorType(_I8, LANES).as_pointer()), align=1)
         ahead = builder.bitcast(builder.gep(word_data, [following]), ir.VectorType(_I16, LANES).as_pointer())
-        word = _chosen(builder, builder.zext(builder.load(ahead, align=2), _EIGHT), builder.zext(rank, _EIGHT))
+        word = chosen(builder, builder.zext(builder.load(ahead, align=2), _EIGHT), builder.zext(rank, _EIGHT))
         refilled = builder.or_(builder.shl(state, _all(WORD_BITS)), word)
         builder.store(builder.select(low, refilled, state), eight(state_data, own), align=4)
         following = builder.add(following, builder.ctpop(taken))

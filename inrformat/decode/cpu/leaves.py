@@ -8,10 +8,12 @@ import numpy as np
 
 from inrformat.decode.cpu.axes import compiled
 from inrformat.decode.cpu.symbols import OK, read_symbols
-from inrformat.decode.cpu.vectors import LANES, append_nonzero
+from inrformat.decode.cpu.vectors import LANES, ORDERS, append_nonzero
 from inrformat.networks.cells import STEP_SCALES_PER_OCTAVE
 
 __all__ = ["read_cells"]
+
+_ORDERS = ORDERS.ravel()
 
 
 @compiled
@@ -126,7 +128,7 @@ def _collect(
                     first, last = net.lists[known + channel], net.lists[known + channel + 1]
                     for i in range(0, last - first, LANES):
                         n = append_nonzero(
-                            values, at + i, net.units, first + i, last - first - i, step, units, weights, n
+                            values, at + i, net.units, first + i, last - first - i, step, units, weights, n, _ORDERS
                         )
                     at += last - first
                     starts[leaf * channels + channel + 1] = n

@@ -8,23 +8,38 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-__all__ = ["LANES", "ROWS", "add_product", "add_products", "add_scaled", "append_nonzero", "cosines", "put_scaled"]
+from inrformat.coding.rans_vectors import chosen
+
+__all__ = [
+    "LANES",
+    "ORDERS",
+    "ROWS",
+    "add_product",
+    "add_products",
+    "add_scaled",
+    "append_nonzero",
+    "cosines",
+    "put_scaled",
+]
 
 LANES = 8
 ROWS = 4
+ORDERS = np.array([sorted(range(LANES), key=lambda i: not kept >> i & 1) for kept in range(256)], np.uint8)
+"""For each set of lanes, a bit each: all lanes, those of the set first."""
 _FLAGS = ("contract",)
 
 
-def _place(context: Any, builder: Any, signature: Any, arguments: Any, array: int) -> Any:
-    """Address of the eight neighbours that argument ``array`` and the index behind it mean."""
+def _place(context: Any, builder: Any, signature: Any, arguments: Any, array: int, index: Any = None) -> Any:
+    """Address of the eight neighbours in argument ``array`` from ``index`` on, or from the argument behind it on."""
     data = context.make_array(signature.args[array])(context, builder, arguments[array]).data
     vector = ir.VectorType(data.type.pointee, LANES)
-    return builder.bitcast(builder.gep(data, [arguments[array + 1]]), vector.as_pointer())
+    return builder.bitcast(builder.gep(data, [arguments[array + 1] if index is None else index]), vector.as_pointer())
 
 
 def _spread(builder: Any, number: Any) -> Any:
@@ -90,8 +105,7 @@ def _add_products(
             return builder.add(first, builder.mul(ir.Constant(apart.type, row), apart))
 
         def eight(array: int, index: Any) -> Any:
-            places = [*arguments[: array + 1], index]
-            return _place(context, builder, signature, places, array)
+            return _place(context, builder, signature, arguments, array, index)
 
         def number(array: int, index: Any) -> Any:
             data = context.make_array(signature.args[array])(context, builder, arguments[array]).data
@@ -116,36 +130,40 @@ def _add_products(
 
 
 def _append_nonzero(
-    _context: Any, values: Any, i: Any, numbers: Any, j: Any, count: Any, step: Any, out: Any, weights: Any, n: Any
-) -> Any:
+    _context: Any, values: Any, i: Any, numbers: Any, j: Any, count: Any, step: Any, out: Any, weights: Any, n: Any,
+    orders: Any,
+) -> Any:  # fmt: skip
     """Append to two lists what is not zero among ``values[i : i + min(count, 8)]``: number and ``step`` times value.
 
     Args:
         values, numbers: int32, read as eight from i and from j on. out: int32, weights: float32; from n on, eight
-            entries of each may be overwritten.
+            entries of each may be overwritten. orders: ``ORDERS``, flat.
 
     Returns:
         How long the lists are then.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        *_, count, step, out, weights, n = arguments
+        *_, count, step, _, _, n, orders = arguments
         value, number = (
             builder.load(_place(context, builder, signature, arguments, array), align=4) for array in (0, 2)
         )
-        weight = builder.fmul(builder.sitofp(value, ir.VectorType(ir.FloatType(), LANES)), _spread(builder, step))
-        nonzero = builder.icmp_signed("!=", value, ir.Constant(value.type, [0] * LANES))
-        out, weights = (context.make_array(signature.args[a])(context, builder, arguments[a]).data for a in (6, 7))
-        for lane in range(LANES):
-            # Every lane is stored, the next one over it if it was zero: which are is random, no branch knows.
-            at = ir.Constant(ir.IntType(32), lane)
-            builder.store(builder.extract_element(number, at), builder.gep(out, [n]))
-            builder.store(builder.extract_element(weight, at), builder.gep(weights, [n]))
-            within = builder.icmp_signed(">", count, ir.Constant(count.type, lane))
-            n = builder.add(n, builder.zext(builder.and_(builder.extract_element(nonzero, at), within), n.type))
-        return n
+        lanes = ir.Constant(value.type, list(range(LANES)))
+        within = builder.icmp_signed("<", lanes, _spread(builder, builder.trunc(count, ir.IntType(32))))
+        kept = builder.and_(within, builder.icmp_signed("!=", value, ir.Constant(value.type, [0] * LANES)))
+        kept = builder.zext(builder.bitcast(kept, ir.IntType(LANES)), n.type)
+        # Which are zero is random, no branch knows: a table puts the others first.
+        data = context.make_array(signature.args[9])(context, builder, orders).data
+        order = builder.gep(data, [builder.mul(kept, ir.Constant(kept.type, LANES))])
+        order = builder.load(builder.bitcast(order, ir.VectorType(ir.IntType(8), LANES).as_pointer()), align=1)
+        order = builder.zext(order, value.type)
+        weight = builder.sitofp(chosen(builder, value, order), ir.VectorType(ir.FloatType(), LANES))
+        out, weights = (_place(context, builder, signature, arguments, array, n) for array in (6, 7))
+        builder.store(chosen(builder, number, order), out, align=4)
+        builder.store(builder.fmul(weight, _spread(builder, step)), weights, align=4)
+        return builder.add(n, builder.ctpop(kept))
 
-    arguments = values, types.intp, numbers, types.intp, types.intp, types.float32, out, weights, types.intp
+    arguments = values, types.intp, numbers, types.intp, types.intp, types.float32, out, weights, types.intp, orders
     return types.intp(*arguments), generate
 
 
@@ -165,7 +183,7 @@ def _cosines(_context: Any, values: Any, i: Any, cosine: Any, j: Any, stride: An
         with cgutils.for_range(builder, count, start=ir.Constant(count.type, 1)) as loop:
             wave = builder.load(now)
             at = builder.add(arguments[1], builder.mul(loop.index, stride))
-            place = _place(context, builder, signature, [arguments[0], at], 0)
+            place = _place(context, builder, signature, arguments, 0, at)
             builder.store(builder.fptrunc(wave, place.type.pointee), place, align=4)
             following = builder.fsub(builder.fmul(twice, wave, flags=_FLAGS), builder.load(before), flags=_FLAGS)
             builder.store(wave, before)
