@@ -74,13 +74,15 @@ def decode_cells(
         cover, target = _cover(maps, b, height, width), pixels[b * image : (b + 1) * image]
         if maps.aligned:
             grids = cell_grids(sparse[0], down, across)
-            row = 0
-            # By strips, because a whole image would leave the nearer caches between these steps.
-            for strip, complete in enumerate(strip_rows(grids, height)):
-                add_strip(sparse, grids, strip, channels)
+            row = 0  # where the rows held in ``channels`` begin: more than a strip would leave the nearer caches
+            for strip, (complete, reached) in enumerate(strip_rows(grids, height)):
+                add_strip(sparse, grids, strip, row, channels)
                 finish_rows(channels, (row, complete), cover, form, target)
-                channels[row:complete] = 0
-                row = max(row, complete)
+                if complete > row:
+                    kept = max(reached - complete, 0)
+                    channels[:kept] = channels[complete - row : complete - row + kept]
+                    channels[kept : max(reached, complete) - row] = 0
+                    row = complete
         else:
             evaluate_anywhere(net, sparse, maps, b, channels)
             finish_rows(channels, (0, height), cover, form, target)

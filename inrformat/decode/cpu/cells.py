@@ -38,12 +38,20 @@ def cell_grids(cover: Any, taps_y: Any, taps_x: Any) -> tuple[Any, Any]:
 
 @compiled
 def strip_rows(grids: Any, height: int) -> Any:
-    """For each strip of 32 px, the first output row that a later strip reaches, int64: what is before it is complete."""
-    first = grids[0][0][0]
-    complete = np.full(len(first), height, np.int64)
-    for r in range(len(first) - 1, 0, -1):
-        complete[r - 1] = min(complete[r], first[r])
-    return complete
+    """For each strip of 32 px: the row before which outputs are complete with it, and the one behind those reached.
+
+    Returns:
+        int64 ``(strips, 2)``, both never decreasing.
+    """
+    first, last = grids[0][0][0], grids[0][0][1]
+    strips = len(first)
+    rows = np.empty((strips, 2), np.int64)
+    rows[strips - 1, 0] = height
+    for r in range(strips - 1, 0, -1):
+        rows[r - 1, 0] = min(rows[r, 0], first[r])
+    for r in range(strips):
+        rows[r, 1] = max(last[r], rows[r - 1, 1] if r else 0)
+    return rows
 
 
 @compiled
@@ -53,19 +61,19 @@ def aligned_margin(channels: int, width: int) -> int:
 
 
 @compiled
-def add_strip(sparse: Any, grids: Any, strip: int, out: Any) -> None:
+def add_strip(sparse: Any, grids: Any, strip: int, row: int, out: Any) -> None:
     """Add the cells of a strip of 32 px to the outputs that they reach.
 
     Args:
-        sparse: as ``read_cells`` returns it. grids: ``cell_grids``. out: float32 ``(H, C, W)``, with ``aligned_margin``
-            elements behind it that may be read and written.
+        sparse: as ``read_cells`` returns it. grids: ``cell_grids``. out: float32 ``(H, C, W)``, outputs from ``row``
+            on, with ``aligned_margin`` elements behind them that may be read and written.
     """
     for level in range(3):
-        _add_cells(sparse, level, grids[0][level], grids[1][level], strip, out)
+        _add_cells(sparse, level, grids[0][level], grids[1][level], strip, row, out)
 
 
 @compiled
-def _add_cells(sparse: Any, level: int, blocks_y: Any, blocks_x: Any, strip: int, out: Any) -> None:
+def _add_cells(sparse: Any, level: int, blocks_y: Any, blocks_x: Any, strip: int, row: int, out: Any) -> None:
     """Add those of one level: each first along x, into one row of ``scratch`` for every vertical unit that has a weight,
     then along y.
 
@@ -92,21 +100,21 @@ def _add_cells(sparse: Any, level: int, blocks_y: Any, blocks_x: Any, strip: int
                 for i in range(np.uint64(begin), np.uint64(end)):
                     unit = np.uint64(units[i])
                     b, wave = unit >> shift, base_x[c] + np.int64(unit & low) * wide
-                    row = row_of[b]
-                    if row < 0:
+                    place = row_of[b]
+                    if place < 0:
                         row_of[b], used[count] = count * wide, b
                         for x in range(0, wide, LANES):
                             put_scaled(scratch, count * wide + x, waves_x, wave + x, weights[i])
                         count += 1
                     else:
                         for x in range(0, wide, LANES):
-                            add_scaled(scratch, row + x, waves_x, wave + x, weights[i])
+                            add_scaled(scratch, place + x, waves_x, wave + x, weights[i])
                 for g in range(count):
                     row_of[used[g]] = -1
                 if count == 0:
                     continue
                 for y in range(first_y[r], last_y[r], ROWS):
-                    at, factors = (y * channels + k) * width + first_x[c], base_y[r] + (y - first_y[r]) * side
+                    at, factors = ((y - row) * channels + k) * width + first_x[c], base_y[r] + (y - first_y[r]) * side
                     for x in range(0, wide, LANES):
                         add_products(
                             out, at + x, channels * width, waves_y, factors, side, used, count, scratch, x, wide

@@ -49,6 +49,7 @@ def decode(records: DeviceRecords, rows: Tensor, geometry: Geometry, pixels: Pix
         out = torch.from_numpy(flat).reshape(len(chosen), channels, height, width)
     status = np.zeros(len(chosen), np.int64)
     batch, maps, networks = tuple(_batch(records, chosen, shapes)), tuple(_maps(geometry)), _networks(records.codebook)
+    tasks = 1 if torch.get_num_threads() == 1 else _TASKS_PER_THREAD * torch.get_num_threads()
     with_threads = []
     for number in np.unique(shapes[:, 0]).tolist():
         network = records.networks[number]
@@ -56,7 +57,7 @@ def decode(records: DeviceRecords, rows: Tensor, geometry: Geometry, pixels: Pix
         finish = tuple(_finish(network, geometry, pixels))
         arguments = (networks[number], records.codebook.tables.slots, batch, maps, finish, geometry.size)
         members = np.flatnonzero(shapes[:, 0] == number)
-        parts = np.array_split(members, min(len(members), _TASKS_PER_THREAD * torch.get_num_threads()))
+        parts = np.array_split(members, min(len(members), tasks))
         with_threads += [(work, (*arguments, part, flat, status)) for part in parts]
     _run(with_threads)
     _raise_faults(status, chosen)

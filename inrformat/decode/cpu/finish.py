@@ -39,7 +39,7 @@ def finish_rows(channels: Any, rows: tuple[int, int], cover: Any, form: Finish, 
     which takes longer than the row.
 
     Args:
-        channels: float32 ``(H, C, W)``. rows: the first, and the one behind the last.
+        channels: float32 ``(H, C, W)``, from the first of these rows on. rows: the first, and the one behind the last.
         cover: float32 ``(H, W)``, share of the window; ``(0, 0)`` where all is inside.
         pixels: flat, float32, of the image alone.
     """
@@ -52,13 +52,13 @@ def finish_rows(channels: Any, rows: tuple[int, int], cover: Any, form: Finish, 
         for d in range(count):
             if count == 3:  # the usual case in one pass instead of four
                 f0, f1, f2 = colour[0, d], colour[1, d], colour[2, d]
-                c0, c1, c2 = channels[y, 0], channels[y, 1], channels[y, 2]
+                c0, c1, c2 = channels[y - rows[0], 0], channels[y - rows[0], 1], channels[y - rows[0], 2]
                 for x in range(width):
                     row[x] = offset + f0 * c0[x] + f1 * c1[x] + f2 * c2[x]
             else:
                 row[:] = offset
                 for c in range(count):
-                    factor, source = colour[c, d], channels[y, c]
+                    factor, source = colour[c, d], channels[y - rows[0], c]
                     for x in range(width):
                         row[x] += factor * source[x]
             if filled:
