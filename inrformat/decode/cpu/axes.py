@@ -13,14 +13,16 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from inrformat.decode.cpu.vectors import LANES, cosines
 from inrformat.decode.geometry import Outside
 from inrformat.networks.cells_render import BORDER
 
-__all__ = ["axis_cover", "axis_taps", "cell_blocks", "cell_of", "cell_waves", "fold"]
+__all__ = ["axis_cover", "axis_taps", "cell_blocks", "cell_of", "cell_waves", "fold", "minus_sine"]
 
 _EXTEND, _CONSTANT, _EDGE = int(Outside.EXTEND), int(Outside.CONSTANT), int(Outside.EDGE)
 _REFLECT, _SYMMETRIC = int(Outside.REFLECT), int(Outside.SYMMETRIC)
-_PI = math.pi
+_SINE = tuple((-1) ** (k + 1) * math.pi ** (2 * k + 1) / math.factorial(2 * k + 1) for k in range(8))
+"""Of x, x**3, ... in the series of -sin(pi x)."""
 
 compiled: Any = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz", "arcp"})
 
@@ -112,26 +114,30 @@ def cell_of(position: float, side: int, cells: int) -> int:
 
 
 @compiled
+def minus_sine(x: float) -> float:
+    """-sin(pi x) for |x| <= 1/2, to 1e-11; the library's cosine does not vectorize."""
+    square, series = x * x, 0.0
+    for k in range(len(_SINE) - 1, -1, -1):
+        series = _SINE[k] + square * series
+    return x * series
+
+
+@compiled
 def cell_waves(positions: Any, cells: int) -> Any:
-    """cos(pi k u) for all k < 32, u being the place in its 32 px cell, of ``cells``: float32 ``(32, n)``.
+    """cos(pi k u) for all k < 32, u being the place in its 32 px cell, of ``cells``: float32 ``(32, n or a few more)``.
 
     A smaller cell has waves of its own frequencies among these, but for a sign: every axis needs no other cosines.
     """
     count = len(positions)
-    waves = np.empty((32, count), np.float32)
-    twice, before, here = np.empty(count), np.ones(count), np.empty(count)
+    room = (count + LANES - 1) // LANES * LANES
+    phase, waves = np.zeros(room), np.ones(32 * room, np.float32)
     for i in range(count):
-        here[i] = math.cos(_PI * (positions[i] / 32 - cell_of(positions[i], 32, cells)))
-        twice[i] = 2 * here[i]
-    waves[0] = 1
-    for k in range(1, 32):
-        row = waves[k]
-        for i in range(count):
-            row[i] = here[i]
-            following = twice[i] * here[i] - before[i]
-            before[i] = here[i]
-            here[i] = following
-    return waves
+        phase[i] = positions[i] * (1 / 32) - cell_of(positions[i], 32, cells) - 0.5
+    for i in range(room):
+        phase[i] = minus_sine(phase[i])  # the cosine of pi u
+    for i in range(0, room, LANES):
+        cosines(waves, i, phase, i, room, 32, 1.0)
+    return waves.reshape(32, room)
 
 
 @compiled
@@ -143,8 +149,8 @@ def cell_blocks(taps: Any, waves: Any, side: int, cells: int, multiple: int, uni
 
     Returns:
         first, last: int32 ``(cells,)``, outputs that each cell reaches, none where last is 0. base: int64 ``(cells,)``,
-        where its block starts in the flat float32 ``blocks``: units x outputs if ``unit_major``, else outputs x units;
-        outputs are padded to a ``multiple`` with zeros.
+        where these begin among the outputs of all cells, each cell's padded to a ``multiple`` with zeros. blocks: flat
+        float32, units x these outputs if ``unit_major``, else outputs x units.
     """
     starts, positions, weights = taps
     count = len(positions)
@@ -155,29 +161,25 @@ def cell_blocks(taps: Any, waves: Any, side: int, cells: int, multiple: int, uni
             c = cell_of(positions[t], side, cells)
             cell_at[t] = c
             first[c], last[c] = min(first[c], j), max(last[c], j + 1)
-    base, padded = np.zeros(cells, np.int64), np.zeros(cells, np.int64)
-    total = 0
+    base, total = np.zeros(cells, np.int64), 0
     for c in range(cells):
         base[c] = total
-        if last[c] > first[c]:
-            padded[c] = (last[c] - first[c] + multiple - 1) // multiple * multiple
-            total += padded[c] * side
+        total += (max(last[c] - first[c], 0) + multiple - 1) // multiple * multiple
     ratio, mean, wave = 32 // side, np.float32(math.sqrt(1 / side)), np.float32(math.sqrt(2 / side))
-    blocks, place, stride = np.zeros(total, np.float32), np.empty(count, np.int64), np.empty(count, np.int64)
+    # Unsigned, because a signed index costs a test for counting from the end.
+    blocks, place = np.zeros(total * side, np.float32), np.empty(count, np.uint64)
     factor = np.empty((2, count), np.float32)  # of even and of odd waves
     for j in range(len(starts) - 1):
         for t in range(starts[j], starts[j + 1]):
             c = cell_at[t]
-            place[t] = base[c] + (j - first[c]) * (1 if unit_major else side)
-            stride[t] = padded[c] if unit_major else 1
+            place[t] = (base[c] + j - first[c]) * (1 if unit_major else side)
             factor[0, t] = wave * weights[t]
             # Odd waves of every other cell inside one of 32 px start with the opposite sign.
             opposite = (c - ratio * cell_of(positions[t], 32, (cells * side + 31) // 32)) & 1
             factor[1, t] = -factor[0, t] if opposite else factor[0, t]
             blocks[place[t]] += mean * weights[t]
     for k in range(1, side):
-        row, scaled = waves[ratio * k], factor[k & 1]
+        row, scaled, unit = waves[ratio * k], factor[k & 1], np.uint64(k * total if unit_major else k)
         for t in range(count):
-            place[t] += stride[t]
-            blocks[place[t]] += scaled[t] * row[t]
+            blocks[place[t] + unit] += scaled[t] * row[t]
     return first, last, base, blocks

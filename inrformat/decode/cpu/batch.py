@@ -48,6 +48,24 @@ def _cover(maps: Maps, b: int, height: int, width: int) -> Any:
 
 
 @compiled
+def _decode_strips(sparse: Any, grids: Any, channels: Any, cover: Any, form: Finish, pixels: Any) -> None:
+    """Evaluate and finish one image by strips of 32 px: all of it at once would leave the nearer caches in between.
+
+    Args:
+        channels: float32 ``(H, C, W)``, all zero before and after.
+    """
+    row = 0  # the output row that ``channels`` begins with
+    for strip, (complete, reached) in enumerate(strip_rows(grids, len(channels))):
+        add_strip(sparse, grids, strip, row, channels)
+        finish_rows(channels, (row, complete), cover, form, pixels)
+        if complete > row:
+            kept = max(reached - complete, 0)
+            channels[:kept] = channels[complete - row : complete - row + kept]
+            channels[kept : max(reached, complete) - row] = 0
+            row = complete
+
+
+@compiled
 def decode_cells(
     net: Any, slots: Any, batch: Any, maps: Any, form: Any, size: tuple[int, int], members: Any, pixels: Any,
     status: Any,
@@ -73,16 +91,7 @@ def decode_cells(
             continue
         cover, target = _cover(maps, b, height, width), pixels[b * image : (b + 1) * image]
         if maps.aligned:
-            grids = cell_grids(sparse[0], down, across)
-            row = 0  # where the rows held in ``channels`` begin: more than a strip would leave the nearer caches
-            for strip, (complete, reached) in enumerate(strip_rows(grids, height)):
-                add_strip(sparse, grids, strip, row, channels)
-                finish_rows(channels, (row, complete), cover, form, target)
-                if complete > row:
-                    kept = max(reached - complete, 0)
-                    channels[:kept] = channels[complete - row : complete - row + kept]
-                    channels[kept : max(reached, complete) - row] = 0
-                    row = complete
+            _decode_strips(sparse, cell_grids(sparse[0], down, across), channels, cover, form, target)
         else:
             evaluate_anywhere(net, sparse, maps, b, channels)
             finish_rows(channels, (0, height), cover, form, target)

@@ -74,10 +74,10 @@ def add_strip(sparse: Any, grids: Any, strip: int, row: int, out: Any) -> None:
 
 @compiled
 def _add_cells(sparse: Any, level: int, blocks_y: Any, blocks_x: Any, strip: int, row: int, out: Any) -> None:
-    """Add those of one level: each first along x, into one row of ``scratch`` for every vertical unit that has a weight,
+    """Add those of one level: each first along x, to a row of ``scratch`` for every vertical unit that has a weight,
     then along y.
 
-    All in one function, whose arrays are plain names: handing them to another one for every cell would count references.
+    All in one function, whose arrays are plain names: handing them to another one for every cell counts references.
     """
     cover, starts, units, weights, ends = sparse
     first_leaf, last_leaf = ends[1 + level] if level else 0, ends[2 + level]
@@ -85,7 +85,8 @@ def _add_cells(sparse: Any, level: int, blocks_y: Any, blocks_x: Any, strip: int
     first_x, last_x, base_x, waves_x = blocks_x
     side, shift, span = 32 >> level, np.uint64(5 - level), 4 >> level
     low = np.uint64(side - 1)
-    height, channels, width = out.shape
+    _, channels, width = out.shape
+    pitch = len(waves_x) // side
     scratch = np.empty(side * (width + LANES), np.float32)
     used, row_of = np.empty(side, np.int64), np.full(side, -1, np.int64)
     for r in range(strip << level, min((strip + 1) << level, len(first_y))):
@@ -99,7 +100,7 @@ def _add_cells(sparse: Any, level: int, blocks_y: Any, blocks_x: Any, strip: int
                 begin, end = starts[leaf * channels + k], starts[leaf * channels + k + 1]
                 for i in range(np.uint64(begin), np.uint64(end)):
                     unit = np.uint64(units[i])
-                    b, wave = unit >> shift, base_x[c] + np.int64(unit & low) * wide
+                    b, wave = unit >> shift, base_x[c] + np.int64(unit & low) * pitch
                     place = row_of[b]
                     if place < 0:
                         row_of[b], used[count] = count * wide, b
@@ -111,10 +112,8 @@ def _add_cells(sparse: Any, level: int, blocks_y: Any, blocks_x: Any, strip: int
                             add_scaled(scratch, place + x, waves_x, wave + x, weights[i])
                 for g in range(count):
                     row_of[used[g]] = -1
-                if count == 0:
-                    continue
                 for y in range(first_y[r], last_y[r], ROWS):
-                    at, factors = ((y - row) * channels + k) * width + first_x[c], base_y[r] + (y - first_y[r]) * side
+                    at, factors = ((y - row) * channels + k) * width + first_x[c], (base_y[r] + y - first_y[r]) * side
                     for x in range(0, wide, LANES):
                         add_products(
                             out, at + x, channels * width, waves_y, factors, side, used, count, scratch, x, wide

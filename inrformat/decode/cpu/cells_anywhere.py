@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from inrformat.decode.cpu.axes import cell_of, compiled
+from inrformat.decode.cpu.axes import cell_of, compiled, minus_sine
 from inrformat.decode.cpu.sampling import Maps, positions_in_view, tap
 from inrformat.decode.cpu.vectors import LANES, add_product, cosines
 
@@ -19,8 +19,6 @@ __all__ = ["evaluate_anywhere"]
 
 _CHUNK = 256
 """Pixels of one cell that are evaluated together; more would leave the nearest cache."""
-_SINE = tuple((-1) ** (k + 1) * math.pi ** (2 * k + 1) / math.factorial(2 * k + 1) for k in range(8))
-"""Of x, x**3, ... in the series of -sin(pi x)."""
 
 
 @compiled
@@ -134,16 +132,7 @@ def _waves(at: Any, corner: int, chosen: Any, side: int, count: int, phase: Any,
     for n in range(len(chosen)):
         phase[n] = (at[chosen[n]] - corner) * (1.0 / side) - 0.5
     for n in range(room):
-        phase[n] = _minus_sine(phase[n])  # the cosine of pi times the position in the cell
+        phase[n] = minus_sine(phase[n])  # the cosine of pi times the position in the cell
     values[:room] = math.sqrt(1 / side)
     for n in range(0, room, LANES):
         cosines(values, n, phase, n, room, count, math.sqrt(2 / side))
-
-
-@compiled
-def _minus_sine(x: float) -> float:
-    """-sin(pi x) for |x| <= 1/2, to 1e-11; the library's cosine does not vectorize."""
-    square, series = x * x, 0.0
-    for k in range(len(_SINE) - 1, -1, -1):
-        series = _SINE[k] + square * series
-    return x * series

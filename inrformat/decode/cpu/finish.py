@@ -32,6 +32,14 @@ class Finish(NamedTuple):
 
 
 @compiled
+def _fill(row: Any, cover: Any, fill: float, squared: bool) -> None:
+    """Colours of a row where the window has the share ``cover`` of a pixel and ``fill`` has the rest."""
+    for x in range(len(row)):
+        seen = cover[x] * row[x] if squared else row[x]
+        row[x] = fill + (seen - fill) * cover[x]
+
+
+@compiled
 def finish_rows(channels: Any, rows: tuple[int, int], cover: Any, form: Finish, pixels: Any) -> None:
     """Write some rows of one image.
 
@@ -45,8 +53,8 @@ def finish_rows(channels: Any, rows: tuple[int, int], cover: Any, form: Finish, 
     """
     _, count, width = channels.shape
     row = np.empty(width, np.float32)
-    filled, squared, offset = len(cover) > 0, form.squared, form.offset
-    colour, fills, scales, shifts = form.colour, form.fill, form.scale, form.shift
+    filled, offset = len(cover) > 0, form.offset
+    colour, scales, shifts = form.colour, form.scale, form.shift
     plane, down, across = form.strides
     for y in range(rows[0], rows[1]):
         for d in range(count):
@@ -62,11 +70,7 @@ def finish_rows(channels: Any, rows: tuple[int, int], cover: Any, form: Finish, 
                     for x in range(width):
                         row[x] += factor * source[x]
             if filled:
-                fill = fills[d]
-                for x in range(width):
-                    share = cover[y, x]
-                    seen = share * row[x] if squared else row[x]
-                    row[x] = fill + (seen - fill) * share
+                _fill(row, cover[y], form.fill[d], form.squared)
             scale, shift = scales[d], shifts[d]
             first = d * plane + y * down
             if across == 1:
