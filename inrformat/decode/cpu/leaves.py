@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from inrformat.decode.cpu.axes import compiled
-from inrformat.decode.cpu.symbols import OK, read_symbols
+from inrformat.decode.cpu.symbols import OK, level_of, read_symbols
 from inrformat.decode.cpu.vectors import LANES, append_nonzero
 from inrformat.networks.cells import STEP_SCALES_PER_OCTAVE
 
@@ -27,11 +27,11 @@ def read_cells(
     Returns:
         Status, 0 where all is well, and the sparse network ``(cover, starts, units, weights, ends)``: int32 ``(rows,
         columns)`` of the 8 px grid, the leaf there; for each leaf and channel where its list starts, int32 ``(leaves *
-        C + 1,)``; unit b * side + a and weight in 1/255 units of the list; leaves of 32, 16 and 8 px end at ``ends[2 +
+        C + 1,)``; unit b * side + a and weight in 1/255 units of the list; leaves of 32, 16 and 8 px end at ``ends[1 +
         level]``. Not to be used where the status is not 0.
     """
-    status, scale, (above, middle, small, coded, weights) = read_symbols(net, slots, words, height, width, lanes)
-    leaves = _leaves(net, above[-1], 0) + _leaves(net, middle, 1) + _leaves(net, small, 2)
+    status, scale, (grids, details, weights) = read_symbols(net, slots, words, height, width, lanes)
+    leaves = _leaves(net, grids)
     most = leaves * net.channels + len(weights) + LANES
     sparse = (
         np.zeros(((height + 7) // 8, (width + 7) // 8), np.int32), np.zeros(leaves * net.channels + 1, np.int32),
@@ -40,23 +40,23 @@ def read_cells(
     if status != OK:
         return status, sparse
     step = np.float32(net.step * 2.0 ** (scale / STEP_SCALES_PER_OCTAVE))
-    at = above[0].size * net.channels
-    means = (coded[:at].astype(np.float32) * step).reshape(*above[0].shape, net.channels)
-    for i in range(len(above) - 1):
-        means, at = _children(means, above[i], 0, coded, at, step, above[i + 1].shape)
-    start = _collect(net, above[-1], 0, weights, 0, step, means, seen, sparse)
-    means, at = _children(means, above[-1], net.cells[0], coded, at, step, middle.shape)
-    start = _collect(net, middle, 1, weights, start, step, means, seen, sparse)
-    means, at = _children(means, middle, net.cells[1], coded, at, step, small.shape)
-    _collect(net, small, 2, weights, start, step, means, seen, sparse)
+    start, at = np.int64(0), grids[0].size * net.channels  # a plain 0 would be compiled for on its own
+    means = (details[:at].astype(np.float32) * step).reshape(*grids[0].shape, net.channels)
+    for i in range(len(grids)):
+        level = level_of(grids, i)
+        if level > 0:
+            start = _collect(net, grids[i], level, weights, start, step, means, seen, sparse)
+        if level < 3:
+            means, at = _children(means, grids[i], net.cells[level], details, at, step, grids[i + 1].shape)
     return OK, sparse
 
 
 @compiled
-def _leaves(net: Any, classes: Any, level: int) -> int:
+def _leaves(net: Any, grids: Any) -> int:
     count = 0
-    for k in classes.flat:
-        count += 0 <= k < net.cells[level]
+    for i in range(len(grids)):
+        for k in grids[i].flat:
+            count += 0 <= k < net.cells[level_of(grids, i)]
     return count
 
 
@@ -102,7 +102,7 @@ def _collect(
 ) -> int:
     """Append the cells of one level to ``sparse``; returns where the next level's weights start in ``values``."""
     cover, starts, units, weights, fill = sparse
-    side, channels = 32 >> level, net.channels
+    side, channels = 64 >> level, net.channels
     span = side // 8
     rows, columns = classes.shape
     leaf, n = fill[0], fill[1]
@@ -131,5 +131,5 @@ def _collect(
                     at += last - first
                     starts[leaf * channels + channel + 1] = n
             leaf += 1
-    fill[0], fill[1], fill[2 + level] = leaf, n, leaf  # the last also where the image has no cell of this size
+    fill[0], fill[1], fill[1 + level] = leaf, n, leaf  # the last also where the image has no cell of this size
     return at
