@@ -22,10 +22,11 @@ _EXTEND, _CONSTANT, _EDGE = int(Outside.EXTEND), int(Outside.CONSTANT), int(Outs
 _REFLECT, _SYMMETRIC = int(Outside.REFLECT), int(Outside.SYMMETRIC)
 _PI = math.pi
 
+inlined: Any = njit(inline="always", nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz", "arcp"})
 compiled: Any = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz", "arcp"})
 
 
-@compiled
+@inlined
 def fold(position: float, low: float, high: float, outside: int) -> float:
     """See ``geometry.fold``; anything that is not a number goes to ``low``."""
     if outside in (_EDGE, _REFLECT):
@@ -105,7 +106,7 @@ def axis_cover(
     return cover
 
 
-@compiled
+@inlined
 def cell_of(position: float, side: int, cells: int) -> int:
     """Which of ``cells`` of ``side`` px covers a position that is not negative."""
     return min(int((position + BORDER) * (1.0 / side)), cells - 1)

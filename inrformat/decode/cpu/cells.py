@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from inrformat.decode.cpu.axes import cell_blocks, cell_waves, compiled
+from inrformat.decode.cpu.axes import cell_blocks, cell_waves, compiled, inlined
 from inrformat.decode.cpu.vectors import LANES, ROWS, add_products, add_scaled
 
 __all__ = ["aligned_margin", "evaluate_aligned"]
@@ -46,7 +46,7 @@ def evaluate_aligned(net: Any, sparse: Any, taps_y: Any, taps_x: Any, out: Any) 
                     _add_cell(side, lists, units, weights, blocks_y, r, blocks_x, c, scratch, out)
 
 
-@compiled
+@inlined
 def aligned_margin(channels: int, width: int) -> int:
     """How far whole vectors reach beyond an image of ``width`` px."""
     return (ROWS - 1) * channels * width + LANES
