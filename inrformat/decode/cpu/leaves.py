@@ -42,8 +42,9 @@ def read_cells(
     step = np.float32(net.step * 2.0 ** (scale / STEP_SCALES_PER_OCTAVE))
     start, at = np.int64(0), grids[1, 2] * net.channels  # a plain 0 would be compiled for on its own
     means = np.empty((grids[0, 0], grids[0, 1], net.channels), np.float32)
+    flat = means.reshape(-1)
     for k in range(at):
-        means.flat[k] = step * details[k]
+        flat[k] = step * details[k]
     for i in range(len(grids) - 1):
         level = level_of(i, grids)
         if level > 0:
@@ -71,7 +72,7 @@ def _children(means: Any, grids: Any, classes: Any, cells: int, details: Any, at
         classes: of all nodes; a node splits if its class is at least ``cells``. details: all of segment 5.
     """
     above, across, channels = means.shape
-    rows, columns, _ = grids[1]
+    rows, columns, first = grids[1, 0], grids[1, 1], grids[0, 2]
     out = np.empty((rows, columns, channels), np.float32)
     eighth, half = np.float32(1 / 8), np.float32(1 / 2)
     for r in range(above):
@@ -83,7 +84,7 @@ def _children(means: Any, grids: Any, classes: Any, cells: int, details: Any, at
                 h = (means[r, left, k] - means[r, right, k]) * eighth
                 v = (means[up, c, k] - means[down, c, k]) * eighth
                 x = np.float32(0)
-                if classes[grids[0, 2] + r * across + c] >= cells:
+                if classes[first + r * across + c] >= cells:
                     h += step * np.float32(details[at])
                     v += step * np.float32(details[at + 1])
                     x = step * np.float32(details[at + 2])

@@ -145,8 +145,7 @@ def _weight_tables(net: Any, grids: Any, classes: Any) -> Any:
                     first = (net.first_cell[level] + k) * net.channels
                     first, last = net.lists[first], net.lists[first + net.channels]
                     if not counting:
-                        for w in range(first, last):
-                            ids[at + w - first] = net.tables[w]
+                        ids[at : at + last - first] = net.tables[first:last]
                     at += last - first
         if counting:
             ids = np.empty(at, np.int32)
