@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from inrformat.decode.cpu.vectors import LANES, cosines
+from inrformat.decode.cpu.vectors import LANES, ROWS, cosines
 from inrformat.decode.geometry import Outside
 from inrformat.networks.cells_render import BORDER
 
@@ -24,10 +24,11 @@ _REFLECT, _SYMMETRIC = int(Outside.REFLECT), int(Outside.SYMMETRIC)
 _SINE = tuple((-1) ** (k + 1) * math.pi ** (2 * k + 1) / math.factorial(2 * k + 1) for k in range(8))
 """Of x, x**3, ... in the series of -sin(pi x)."""
 
+inlined: Any = njit(inline="always", nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz", "arcp"})
 compiled: Any = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz", "arcp"})
 
 
-@compiled
+@inlined
 def fold(position: float, low: float, high: float, outside: int) -> float:
     """See ``geometry.fold``; anything that is not a number goes to ``low``."""
     if outside in (_EDGE, _REFLECT):
@@ -107,7 +108,7 @@ def axis_cover(
     return cover
 
 
-@compiled
+@inlined
 def cell_of(position: float, side: int, cells: int) -> int:
     """Which of ``cells`` of ``side`` px covers a position that is not negative."""
     return min(int((position + BORDER) * (1.0 / side)), cells - 1)
@@ -141,7 +142,7 @@ def cell_waves(positions: Any, cells: int) -> Any:
 
 
 @compiled
-def cell_blocks(taps: Any, waves: Any, side: int, cells: int, multiple: int, unit_major: bool) -> tuple[Any, ...]:
+def cell_blocks(taps: Any, waves: Any, side: int, cells: int, unit_major: bool) -> tuple[Any, ...]:
     """Hidden units of all cells of one side, filtered onto the outputs.
 
     Args:
@@ -149,8 +150,8 @@ def cell_blocks(taps: Any, waves: Any, side: int, cells: int, multiple: int, uni
 
     Returns:
         first, last: int32 ``(cells,)``, outputs that each cell reaches, none where last is 0. base: int64 ``(cells,)``,
-        where these begin among the outputs of all cells, each cell's padded to a ``multiple`` with zeros. blocks: flat
-        float32, units x these outputs if ``unit_major``, else outputs x units.
+        where these begin among the outputs of all cells, each cell's padded with zeros. blocks: flat float32, units x
+        these outputs, whole vectors of a cell, if ``unit_major``; else outputs x units, whole ``ROWS``.
     """
     starts, positions, weights = taps
     count = len(positions)
@@ -161,7 +162,7 @@ def cell_blocks(taps: Any, waves: Any, side: int, cells: int, multiple: int, uni
             c = cell_of(positions[t], side, cells)
             cell_at[t] = c
             first[c], last[c] = min(first[c], j), max(last[c], j + 1)
-    base, total = np.zeros(cells, np.int64), 0
+    base, total, multiple = np.zeros(cells, np.int64), 0, LANES if unit_major else ROWS
     for c in range(cells):
         base[c] = total
         total += (max(last[c] - first[c], 0) + multiple - 1) // multiple * multiple

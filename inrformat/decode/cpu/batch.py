@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from inrformat.decode.cpu.axes import axis_taps, compiled
+from inrformat.decode.cpu.axes import axis_taps, compiled, inlined
 from inrformat.decode.cpu.cells import add_strip, aligned_margin, cell_grids, strip_rows
 from inrformat.decode.cpu.cells_anywhere import evaluate_anywhere
 from inrformat.decode.cpu.finish import Finish, finish_rows
@@ -30,7 +30,7 @@ class Batch(NamedTuple):
     lanes: NDArray[np.int64]
 
 
-@compiled
+@inlined
 def _taps(maps: Maps, b: int, height: int, width: int) -> tuple[Any, Any]:
     """Taps of the rows and of the columns of an aligned map."""
     m, window = maps.matrices[b], maps.windows[b]
@@ -40,7 +40,7 @@ def _taps(maps: Maps, b: int, height: int, width: int) -> tuple[Any, Any]:
     )
 
 
-@compiled
+@inlined
 def _cover(maps: Maps, b: int, height: int, width: int) -> Any:
     if not maps.constant:
         return np.empty((0, 0), np.float32)

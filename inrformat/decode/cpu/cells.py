@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from inrformat.decode.cpu.axes import cell_blocks, cell_waves, compiled
+from inrformat.decode.cpu.axes import cell_blocks, cell_waves, compiled, inlined
 from inrformat.decode.cpu.vectors import LANES, ROWS, add_products, add_scaled, put_scaled
 
 __all__ = ["add_strip", "aligned_margin", "cell_grids", "strip_rows"]
@@ -23,17 +23,14 @@ def cell_grids(cover: Any, taps_y: Any, taps_x: Any) -> tuple[Any, Any]:
     Args:
         cover: int32, the leaf at each place of the 8 px grid. taps_y, taps_x: as ``axis_taps`` returns them.
     """
-    rows, columns = cover.shape
-    down, across = cell_waves(taps_y[1], (rows + 3) // 4), cell_waves(taps_x[1], (columns + 3) // 4)
-    return (
-        cell_blocks(taps_y, down, 32, (rows + 3) // 4, ROWS, False),
-        cell_blocks(taps_y, down, 16, (rows + 1) // 2, ROWS, False),
-        cell_blocks(taps_y, down, 8, rows, ROWS, False),
-    ), (
-        cell_blocks(taps_x, across, 32, (columns + 3) // 4, LANES, True),
-        cell_blocks(taps_x, across, 16, (columns + 1) // 2, LANES, True),
-        cell_blocks(taps_x, across, 8, columns, LANES, True),
-    )
+    blocks = []
+    for axis in range(2):  # loops, because a number or truth written out would be compiled for on its own
+        taps, places = (taps_y, taps_x)[axis], cover.shape[axis]
+        waves = cell_waves(taps[1], (places + 3) // 4)
+        for level in range(3):
+            span = 4 >> level
+            blocks.append(cell_blocks(taps, waves, 8 * span, (places + span - 1) // span, axis == 1))
+    return (blocks[0], blocks[1], blocks[2]), (blocks[3], blocks[4], blocks[5])
 
 
 @compiled
@@ -54,7 +51,7 @@ def strip_rows(grids: Any, height: int) -> Any:
     return rows
 
 
-@compiled
+@inlined
 def aligned_margin(channels: int, width: int) -> int:
     """How far whole vectors reach beyond an image of ``width`` px."""
     return (ROWS - 1) * channels * width + LANES

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from inrformat.decode.cpu.axes import compiled
-from inrformat.decode.cpu.symbols import OK, read_symbols
+from inrformat.decode.cpu.axes import compiled, inlined
+from inrformat.decode.cpu.symbols import OK, level_of, read_symbols
 from inrformat.decode.cpu.vectors import LANES, ORDERS, append_nonzero
 from inrformat.networks.cells import STEP_SCALES_PER_OCTAVE
 
@@ -29,11 +29,11 @@ def read_cells(
     Returns:
         Status, 0 where all is well, and the sparse network ``(cover, starts, units, weights, ends)``: int32 ``(rows,
         columns)`` of the 8 px grid, the leaf there; for each leaf and channel where its list starts, int32 ``(leaves *
-        C + 1,)``; unit b * side + a and weight in 1/255 units of the list; leaves of 32, 16 and 8 px end at ``ends[2 +
+        C + 1,)``; unit b * side + a and weight in 1/255 units of the list; leaves of 32, 16 and 8 px end at ``ends[1 +
         level]``. Not to be used where the status is not 0.
     """
-    status, scale, (above, middle, small, coded, weights) = read_symbols(net, slots, words, height, width, lanes)
-    leaves = _leaves(net, above[-1], 0) + _leaves(net, middle, 1) + _leaves(net, small, 2)
+    status, scale, (grids, classes, details, weights) = read_symbols(net, slots, words, height, width, lanes)
+    leaves = _leaves(net, grids, classes) if status == OK else 0
     most = leaves * net.channels + len(weights) + LANES
     sparse = (
         np.zeros(((height + 7) // 8, (width + 7) // 8), np.int32), np.zeros(leaves * net.channels + 1, np.int32),
@@ -42,38 +42,39 @@ def read_cells(
     if status != OK:
         return status, sparse
     step = np.float32(net.step * 2.0 ** (scale / STEP_SCALES_PER_OCTAVE))
-    at = above[0].size * net.channels
-    means = (coded[:at].astype(np.float32) * step).reshape(*above[0].shape, net.channels)
-    for i in range(len(above) - 1):
-        means, at = _children(means, above[i], 0, coded, at, step, above[i + 1].shape)
-    start = _collect(net, above[-1], 0, weights, 0, step, means, seen, sparse)
-    means, at = _children(means, above[-1], net.cells[0], coded, at, step, middle.shape)
-    start = _collect(net, middle, 1, weights, start, step, means, seen, sparse)
-    means, at = _children(means, middle, net.cells[1], coded, at, step, small.shape)
-    _collect(net, small, 2, weights, start, step, means, seen, sparse)
+    start, at = np.int64(0), grids[1, 2] * net.channels  # a plain 0 would be compiled for on its own
+    means = np.empty((grids[0, 0], grids[0, 1], net.channels), np.float32)
+    flat = means.reshape(-1)
+    for k in range(at):
+        flat[k] = step * details[k]
+    for i in range(len(grids) - 1):
+        level = level_of(i, grids)
+        if level > 0:
+            start = _collect(net, grids[i], classes, level, weights, start, step, means, seen, sparse)
+        if level < 3:
+            means, at = _children(means, grids[i : i + 2], classes, net.cells[level], details, at, step)
     return OK, sparse
 
 
-@compiled
-def _leaves(net: Any, classes: Any, level: int) -> int:
+@inlined
+def _leaves(net: Any, grids: Any, classes: Any) -> int:
     count = 0
-    for k in classes.flat:
-        count += 0 <= k < net.cells[level]
+    for i in range(len(grids) - 1):
+        for node in range(grids[i, 2], grids[i + 1, 2]):
+            count += 0 <= classes[node] < net.cells[level_of(i, grids)]
     return count
 
 
 @compiled
-def _children(
-    means: Any, classes: Any, cells: int, details: Any, at: int, step: Any, shape: tuple[int, int]
-) -> tuple[Any, int]:
+def _children(means: Any, grids: Any, classes: Any, cells: int, details: Any, at: int, step: Any) -> tuple[Any, int]:
     """Means of the nodes one grid below (spec section 6.2.4) and where the next grid's details start.
 
     Args:
-        means, classes: of the parents, ``(rows, columns, C)`` and ``(rows, columns)``; a node splits if its class is at
-            least ``cells``. details: all of segment 5 behind the roots.
+        means: of the parents, ``(rows, columns, C)``. grids: theirs and that below, as ``read_symbols`` returns them.
+        classes: of all nodes; a node splits if its class is at least ``cells``. details: all of segment 5.
     """
     above, across, channels = means.shape
-    rows, columns = shape
+    rows, columns, first = grids[1, 0], grids[1, 1], grids[0, 2]
     out = np.empty((rows, columns, channels), np.float32)
     eighth, half = np.float32(1 / 8), np.float32(1 / 2)
     for r in range(above):
@@ -85,7 +86,7 @@ def _children(
                 h = (means[r, left, k] - means[r, right, k]) * eighth
                 v = (means[up, c, k] - means[down, c, k]) * eighth
                 x = np.float32(0)
-                if classes[r, c] >= cells:
+                if classes[first + r * across + c] >= cells:
                     h += step * np.float32(details[at])
                     v += step * np.float32(details[at + 1])
                     x = step * np.float32(details[at + 2])
@@ -100,18 +101,18 @@ def _children(
 
 @compiled
 def _collect(
-    net: Any, classes: Any, level: int, values: Any, at: int, step: float, means: Any, seen: Any, sparse: Any
+    net: Any, grid: Any, classes: Any, level: int, values: Any, at: int, step: float, means: Any, seen: Any, sparse: Any
 ) -> int:
-    """Append the cells of one level to ``sparse``; returns where the next level's weights start in ``values``."""
+    """Append the cells of one grid to ``sparse``; returns where the next grid's weights start in ``values``."""
     cover, starts, units, weights, fill = sparse
-    side, channels = 32 >> level, net.channels
+    side, channels = 64 >> level, net.channels
     span = side // 8
-    rows, columns = classes.shape
+    rows, columns, nodes = grid
     leaf, n = fill[0], fill[1]
     for r in range(rows):
         beyond = (r + 1) * side <= seen[0] or r * side > seen[1]
         for c in range(columns):
-            k = classes[r, c]
+            k = classes[nodes + r * columns + c]
             if k < 0 or k >= net.cells[level]:
                 continue
             for y in range(r * span, min((r + 1) * span, cover.shape[0])):
@@ -133,5 +134,5 @@ def _collect(
                     at += last - first
                     starts[leaf * channels + channel + 1] = n
             leaf += 1
-    fill[0], fill[1], fill[2 + level] = leaf, n, leaf  # the last also where the image has no cell of this size
+    fill[0], fill[1], fill[1 + level] = leaf, n, leaf  # the last also where the image has no cell of this size
     return at

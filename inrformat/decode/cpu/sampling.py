@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from inrformat.decode.cpu.axes import axis_cover, compiled, fold
+from inrformat.decode.cpu.axes import axis_cover, compiled, fold, inlined
 from inrformat.decode.geometry import Outside
 
 __all__ = ["Maps", "outer_cover", "positions_in_view", "shares", "tap"]
@@ -37,7 +37,7 @@ class Maps(NamedTuple):
     antialias: bool
 
 
-@compiled
+@inlined
 def tap(k: int, count: int) -> tuple[float, float]:
     """Offset, in half widths, and normalised weight of tap k of ``count``."""
     at = (2 * k + 1) / count - 1

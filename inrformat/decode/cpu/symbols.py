@@ -8,11 +8,12 @@ import numpy as np
 
 from inrformat.coding.rans import LOWER_BOUND
 from inrformat.coding.rans_numba import decode_segment
-from inrformat.decode.cpu.axes import compiled
+from inrformat.decode.cpu.axes import compiled, inlined
 from inrformat.decode.cpu.vectors import LANES
+from inrformat.networks.cells_layout import TOP_SIDE_MAX
 from inrformat.networks.cells_record import SCALE_LIMIT
 
-__all__ = ["FAULTS", "LENGTH", "OK", "STATE", "SYMBOLS", "first_states", "read_symbols"]
+__all__ = ["FAULTS", "LENGTH", "OK", "STATE", "SYMBOLS", "first_states", "level_of", "read_symbols"]
 
 OK, LENGTH, SYMBOLS, STATE, _SCALE, _CLASS = range(6)
 FAULTS = {
@@ -24,10 +25,8 @@ FAULTS = {
 }
 """Rule and text of each status above 0."""
 
-_TOP_LIMIT = 256
 
-
-@compiled
+@inlined
 def first_states(words: Any, lanes: int) -> tuple[Any, Any]:
     """The lanes' states at a record's head, uint32, and the words behind them."""
     states = np.empty(lanes, np.uint32)
@@ -36,157 +35,153 @@ def first_states(words: Any, lanes: int) -> tuple[Any, Any]:
     return states, words[2 * lanes :]
 
 
-@compiled
-def _segment(ids: Any, slots: Any, states: Any, words: Any, following: int) -> tuple[Any, int]:
+@inlined
+def _segment(ids: Any, slots: Any, states: Any, words: Any, following: Any) -> tuple[Any, Any]:
     values = np.empty(len(ids) + LANES, np.int32)[: len(ids)]  # `leaves` reads whole vectors, from any place on
     return values, decode_segment(ids, slots, states, words, following, values)
 
 
-@compiled
+@inlined
 def _exist(classes: Any, known: int) -> bool:
-    """Whether all ``classes`` are in 0 .. known - 1."""
-    return classes.size == 0 or bool(classes.min() >= 0 and classes.max() < known)
+    """Whether all ``classes (n,)`` are in 0 .. known - 1."""
+    fine = True
+    for k in classes:
+        fine &= 0 <= k < known
+    return fine
+
+
+@compiled
+def _grids(height: int, width: int) -> Any:
+    """Rows, columns and first node of every grid, greatest side first, and the end: int64 ``(grids + 1, 3)``.
+
+    The last three grids are those of 32, 16 and 8 px.
+    """
+    side, count = 32, 3
+    while side < max(height, width) and side < TOP_SIDE_MAX:
+        side, count = 2 * side, count + 1
+    grids = np.zeros((count + 1, 3), np.int64)
+    for i in range(count):
+        grids[i, 0], grids[i, 1] = (height + side - 1) // side, (width + side - 1) // side
+        grids[i + 1, 2] = grids[i, 2] + grids[i, 0] * grids[i, 1]
+        side //= 2
+    return grids
+
+
+@inlined
+def level_of(i: int, grids: Any) -> int:
+    """Number among ``CellNetwork``'s levels of grid ``i``."""
+    return max(i + 5 - len(grids), 0)
+
+
+@inlined
+def _read_large_classes(
+    net: Any, grids: Any, classes: Any, slots: Any, states: Any, words: Any, following: Any
+) -> tuple[bool, Any]:
+    """Classes of all nodes of 32 px and more."""
+    above, end = grids[-4, 2], grids[-3, 2]
+    ids = np.empty(end, np.int32)
+    ids[:above], ids[above:] = net.class_tables[0], net.class_tables[1]
+    values, following = _segment(ids, slots, states, words, following)
+    classes[:end] = values
+    fine = _exist(values[:above], net.cells[0] + net.splits[0])
+    return fine and _exist(values[above:], net.cells[1] + net.splits[1]), following
 
 
 @compiled
 def _read_classes(
-    net: Any, level: int, shape: tuple[int, int], parents: Any, slots: Any, states: Any, words: Any, following: int
-) -> tuple[bool, Any, int]:
-    """Classes of the nodes of 16 px (level 1) or 8 px (2) inside split ``parents``; -1 elsewhere."""
-    rows, columns = shape
-    cells = net.cells[level - 1]
+    net: Any, i: int, grids: Any, classes: Any, slots: Any, states: Any, words: Any, following: Any
+) -> tuple[bool, Any]:
+    """Classes of the nodes of grid i, of 16 or 8 px, inside nodes that split; -1 elsewhere."""
+    rows, columns, first = grids[i]
+    level = level_of(i, grids)
+    parents, across, cells = grids[i - 1, 2], grids[i - 1, 1], net.cells[level - 1]
+    here = np.empty(rows * columns, np.int64)
     count = 0
     for r in range(rows):
         for c in range(columns):
-            count += parents[r // 2, c // 2] >= cells
-    ids = np.full(count, net.class_tables[level], np.int32)
+            here[count] = first + r * columns + c
+            classes[here[count]] = -1
+            count += classes[parents + r // 2 * across + c // 2] >= cells
+    ids = np.empty(count, np.int32)
+    ids[:] = net.class_tables[level]
     values, following = _segment(ids, slots, states, words, following)
-    classes = np.full((rows, columns), -1, np.int32)
-    at = 0
-    for r in range(rows):
-        for c in range(columns):
-            if parents[r // 2, c // 2] >= cells:
-                classes[r, c] = values[at]
-                at += 1
-    splits = net.splits[level] if level == 1 else 0
-    return _exist(values, net.cells[level] + splits), classes, following
+    for k in range(count):
+        classes[here[k]] = values[k]
+    return _exist(values, net.cells[level] + net.splits[level]), following
 
 
-@compiled
-def _mean_tables(net: Any, above: Any, middle: Any) -> Any:
+@inlined
+def _mean_tables(net: Any, grids: Any, classes: Any) -> Any:
     """Tables of segment 5: means of the top nodes, details of split nodes of every grid above 8 px."""
-    roots, details = above[0].size, 3 * net.channels
-    count = roots * net.channels + details * above[0].size
-    for i in range(1, len(above)):
-        count += details * above[i].size
-    ids = np.empty(count + details * middle.size, np.int32)
+    roots, details = grids[1, 2], net.split_tables.shape[1]
+    ids = np.empty(roots * net.channels + grids[-2, 2] * details, np.int32)
     at = 0
     for _ in range(roots):
-        for k in net.root_tables:
-            ids[at] = k
+        for channel in range(net.channels):
+            ids[at] = net.root_tables[channel]
             at += 1
-    for i in range(len(above) - 1):
-        at = _append_details(net, above[i], 0, net.first_split[0], ids, at)
-    at = _append_details(net, above[-1], net.cells[0], net.first_split[1], ids, at)
-    at = _append_details(net, middle, net.cells[1], net.first_split[2], ids, at)
+    for i in range(len(grids) - 2):
+        level = level_of(i, grids)
+        for node in range(grids[i, 2], grids[i + 1, 2]):
+            split = classes[node] - net.cells[level]
+            if split >= 0:
+                for k in range(details):
+                    ids[at] = net.split_tables[net.first_split[level] + split, k]
+                    at += 1
     return ids[:at]
 
 
-@compiled
-def _append_details(net: Any, classes: Any, cells: int, first: int, ids: Any, at: int) -> int:
-    """Append the tables of one grid's split nodes, which have a class of at least ``cells``."""
-    for k in classes.flat:
-        if k >= cells:
-            for i in range(3 * net.channels):
-                ids[at + i] = net.split_tables[first + k - cells, i]
-            at += 3 * net.channels
-    return at
-
-
-@compiled
-def _weight_tables(net: Any, above: Any, middle: Any, small: Any) -> Any:
+@inlined
+def _weight_tables(net: Any, grids: Any, classes: Any) -> Any:
     """Tables of segment 6."""
-    count = _append_weights(net, above, 0, net.tables[:0], 0)
-    count += _append_weights(net, middle, 1, net.tables[:0], 0)
-    count += _append_weights(net, small, 2, net.tables[:0], 0)
-    ids = np.empty(count, np.int32)
-    at = _append_weights(net, above, 0, ids, 0)
-    at = _append_weights(net, middle, 1, ids, at)
-    _append_weights(net, small, 2, ids, at)
+    ids = np.empty(0, np.int32)
+    for counting in (True, False):
+        at = 0
+        for i in range(len(grids) - 4, len(grids) - 1):
+            level = level_of(i, grids)
+            for node in range(grids[i, 2], grids[i + 1, 2]):
+                k = classes[node]
+                if 0 <= k < net.cells[level]:
+                    first = (net.first_cell[level] + k) * net.channels
+                    first, last = net.lists[first], net.lists[first + net.channels]
+                    if not counting:
+                        ids[at : at + last - first] = net.tables[first:last]
+                    at += last - first
+        if counting:
+            ids = np.empty(at, np.int32)
     return ids
 
 
-@compiled
-def _append_weights(net: Any, classes: Any, level: int, ids: Any, at: int) -> int:
-    """Append the tables of one level's cells, or only count them if ``ids`` is empty."""
-    counting = len(ids) == 0
-    for k in classes.flat:
-        if 0 <= k < net.cells[level]:
-            first = net.lists[(net.first_cell[level] + k) * net.channels]
-            last = net.lists[(net.first_cell[level] + k + 1) * net.channels]
-            if not counting:
-                ids[at : at + last - first] = net.tables[first:last]
-            at += last - first
-    return at
-
-
-@compiled
-def _read_large_classes(
-    net: Any, height: int, width: int, slots: Any, states: Any, words: Any, following: int
-) -> tuple[Any, int]:
-    """Classes of all nodes of 32 px and more, one grid for each side, greatest first."""
-    top = 32
-    while top < max(height, width) and top < _TOP_LIMIT:
-        top *= 2
-    total, side = 0, top
-    while side >= 32:
-        total += ((height + side - 1) // side) * ((width + side - 1) // side)
-        side //= 2
-    rows, columns = (height + 31) // 32, (width + 31) // 32
-    ids = np.full(total, net.class_tables[3], np.int32)
-    ids[total - rows * columns :] = net.class_tables[0]
-    values, following = _segment(ids, slots, states, words, following)
-    grids, at, side = [], 0, top
-    while side >= 32:
-        rows, columns = (height + side - 1) // side, (width + side - 1) // side
-        grids.append(values[at : at + rows * columns].reshape(rows, columns))
-        at += rows * columns
-        side //= 2
-    return grids, following
-
-
-@compiled
+@inlined
 def read_symbols(net: Any, slots: Any, words: Any, height: int, width: int, lanes: int) -> tuple[int, int, Any]:
     """All symbols of a record.
 
     Returns:
-        Status, step scale, and (classes of the grids of 32 px and more, of 16 px, of 8 px, segment 5, segment 6).
+        Status, step scale, and (grids, as ``_grids`` returns them; classes of all their nodes; segment 5; segment 6).
     """
-    none = np.zeros((0, 0), np.int32)
-    symbols = ([none], none, none, np.zeros(0, np.int32), np.zeros(0, np.int32))
+    grids, none = _grids(height, width), np.empty(0, np.int32)
+    classes = np.empty(grids[-1, 2], np.int32)
+    nothing = grids, none, none, none
     if len(words) < 2 * lanes:
-        return LENGTH, 0, symbols
+        return LENGTH, 0, nothing
     states, words = first_states(words, lanes)
-    scale, following = _segment(np.full(1, net.scale_table, np.int32), slots, states, words, 0)
+    ids = np.empty(1, np.int32)
+    ids[0] = net.scale_table
+    scale, following = _segment(ids, slots, states, words, np.uint64(0))
     if abs(scale[0]) > SCALE_LIMIT:
-        return _SCALE, 0, symbols
-    above, following = _read_large_classes(net, height, width, slots, states, words, following)
-    fine = _exist(above[-1], net.cells[0] + net.splits[0])
-    for i in range(len(above) - 1):
-        fine = fine and _exist(above[i], net.splits[3])
+        return _SCALE, 0, nothing
+    fine, following = _read_large_classes(net, grids, classes, slots, states, words, following)
+    for i in range(len(grids) - 3, len(grids) - 1):
+        if not fine:
+            return _CLASS, 0, nothing
+        fine, following = _read_classes(net, i, grids, classes, slots, states, words, following)
     if not fine:
-        return _CLASS, 0, symbols
-    shape = (height + 15) // 16, (width + 15) // 16
-    fine, middle, following = _read_classes(net, 1, shape, above[-1], slots, states, words, following)
-    if not fine:
-        return _CLASS, 0, symbols
-    shape = (height + 7) // 8, (width + 7) // 8
-    fine, small, following = _read_classes(net, 2, shape, middle, slots, states, words, following)
-    if not fine:
-        return _CLASS, 0, symbols
-    means, following = _segment(_mean_tables(net, above, middle), slots, states, words, following)
-    weights, following = _segment(_weight_tables(net, above[-1], middle, small), slots, states, words, following)
+        return _CLASS, 0, nothing
+    means, following = _segment(_mean_tables(net, grids, classes), slots, states, words, following)
+    weights, following = _segment(_weight_tables(net, grids, classes), slots, states, words, following)
     if following != len(words):
-        return SYMBOLS, 0, symbols
-    status = OK if (states == np.uint32(LOWER_BOUND)).all() else STATE
-    return status, scale[0], (above, middle, small, means, weights)
+        return SYMBOLS, 0, nothing
+    for state in states:
+        if state != np.uint32(LOWER_BOUND):
+            return STATE, 0, nothing
+    return OK, scale[0], (grids, classes, means, weights)
