@@ -114,7 +114,7 @@ class BatchedEngine:
 
     def _points(self, image: Image, tuning: Tuning) -> int:
         pixels = self._pixels(image)
-        return pixels * lattices(pixels, tuning.pixels_per_step)
+        return pixels * lattices(pixels, tuning)
 
     def _empty(self, shape: Shape, rows: int, points: int, parameters: int) -> _Slots:
         def zeros(*size: int) -> Tensor:
@@ -130,9 +130,7 @@ class BatchedEngine:
 
     def _load(self, slots: _Slots, row: int, *, image: Image, number: int, start: Start, tuning: Tuning) -> None:
         i = number
-        order = pixel_order(
-            *image.shape[:2], seed=tuning.seed, pixels_per_step=tuning.pixels_per_step, at_most=self._most_pixels
-        )
+        order = pixel_order(*image.shape[:2], tuning, at_most=self._most_pixels)
         both = np.concatenate([order.xy, shuffled_colours(image, order)])
         slots.image[row] = i
         slots.pixels[row, :, : both.shape[1]] = torch.from_numpy(both).to(self._device)

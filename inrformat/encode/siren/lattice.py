@@ -1,13 +1,23 @@
 """The points of an image that its fit sees: coordinates and colours in random order.
 
-Where a step sees only a part of the pixels, three steps in four look at points between them instead: half a pixel to
-the right, half a pixel below, and both, with the colours that Lanczos's filter finds there. Otherwise a long fit leaves
-it open what the network does between pixel centres, which shows at other sizes. Kodak at 256 px evaluated at 512 px by
-10x28, beside bicubic (a = -0.75) of its native pixels, before quantization: after 3,000 steps (3 photographs) 0.10 dB
-better, with pixels alone 0.05; after 10,000 (4 textured ones) 0.03 dB better, with pixels alone 0.21 worse. At pixel
-centres the points gain 0.16 dB after 3,000 steps and cost 0.10 after 10,000. Fewer steps between pixels (one in two,
-one in four) came out 0.02 and 0.09 dB below bicubic; points a quarter of a pixel away 0.06 dB above, but 0.04 farther
-from the truth and 0.10 at pixel centres.
+Where a step sees only a part of the pixels, and ``Tuning.between`` asks for it, three steps in four look at points
+between them: half a pixel to the right, half a pixel below, and both, with the colours that Lanczos's filter finds
+there. Otherwise a long fit of a deep network leaves it open what lies between pixel centres, which shows at other
+sizes. 10x28 on Kodak at 256 px (3 or 4 photographs), before quantization; at 512 px beside bicubic (a = -0.75) of its
+own native pixels:
+
+======  ===========================  ==========================  =======================
+steps   512 px beside bicubic        the same, pixels alone      gained at pixel centres
+======  ===========================  ==========================  =======================
+1,000   0.06 dB better               0.04 dB better              -0.14 dB
+2,000   0.08 dB better               0.04 dB better              +0.05 dB
+3,000   0.10 dB better               0.05 dB better              +0.16 dB
+10,000  0.03 dB better               0.21 dB worse               -0.10 dB
+======  ===========================  ==========================  =======================
+
+Of 10,000 steps one in two or one in four between pixels ended 0.02 and 0.09 dB below bicubic; points a quarter of a
+pixel away 0.06 dB above it, but farther from the truth and 0.10 dB worse at pixel centres. 5x28 at 96 and 128 px never
+falls behind bicubic, and loses 0.1 to 0.4 dB at pixel centres to the points between.
 """
 
 from __future__ import annotations
@@ -19,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inrformat.encode.record import Image
+from inrformat.encode.siren.engine import Tuning
 
 __all__ = ["MAX_PIXELS", "PixelOrder", "lattices", "pixel_order", "shuffled_colours"]
 
@@ -54,23 +65,27 @@ class PixelOrder:
         return int(self.xy.shape[1]) // self.pixels
 
 
-def lattices(pixels: int, pixels_per_step: int) -> int:
+def lattices(pixels: int, tuning: Tuning) -> int:
     """How many lattices take part; the pixels' own is the first, and alone where a step sees about all of them."""
-    return len(_SHIFTS) if round(pixels / pixels_per_step) > 1 else 1
+    return len(_SHIFTS) if tuning.between and round(pixels / tuning.pixels_per_step) > 1 else 1
+
+
+def pixel_order(height: int, width: int, tuning: Tuning, *, at_most: int | None = None) -> PixelOrder:
+    """The order for images of ``height x width``; of more than ``at_most`` pixels (None: MAX_PIXELS), a sample."""
+    limit = MAX_PIXELS if at_most is None else at_most
+    kinds = lattices(min(height * width, limit), tuning)
+    return _pixel_order(height, width, seed=tuning.seed, kinds=kinds, limit=limit, repeats=height * width > MAX_PIXELS)
 
 
 @lru_cache(maxsize=16)
-def pixel_order(
-    height: int, width: int, *, seed: int, pixels_per_step: int, at_most: int | None = None
-) -> PixelOrder:  # fmt: skip
-    """The order for images of ``height x width``; of more than ``at_most`` pixels (None: MAX_PIXELS), a sample."""
+def _pixel_order(height: int, width: int, *, seed: int, kinds: int, limit: int, repeats: bool) -> PixelOrder:
+    """``repeats``: draw the sample without keeping account of all pixels, so that some may come twice."""
     rng = np.random.default_rng(seed)
-    pixels, limit = height * width, MAX_PIXELS if at_most is None else at_most
-    order = rng.integers(pixels, size=limit) if pixels > MAX_PIXELS else rng.permutation(pixels)[:limit]
+    order = rng.integers(height * width, size=limit) if repeats else rng.permutation(height * width)[:limit]
     rows, columns = np.divmod(order, width)
     xy = [
         np.stack([(2 * (columns + right) + 1) / width - 1, (2 * (rows + down) + 1) / height - 1])
-        for right, down in _SHIFTS[: lattices(len(order), pixels_per_step)]
+        for right, down in _SHIFTS[:kinds]
     ]
     return PixelOrder(rows, columns, np.concatenate(xy, axis=1).astype(np.float32))
 

@@ -37,7 +37,7 @@ def test_engines_agree_on_images_of_unequal_sizes(mixed_images):
 
 
 def test_engines_agree_where_a_step_sees_a_part_of_the_pixels(mixed_images):
-    tuning = replace(TUNING, steps=400, pixels_per_step=200)
+    tuning = replace(TUNING, steps=400, pixels_per_step=200, between=True)
     one = CpuEngine(threads=1).fit(SHAPE, mixed_images, start_for(mixed_images), tuning)
     other = BatchedEngine(torch.device("cpu"), slots=2).fit(SHAPE, mixed_images, start_for(mixed_images), tuning)
     large = [0, 4]

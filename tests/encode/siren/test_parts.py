@@ -56,7 +56,7 @@ def test_saliency_of_a_useless_weight_is_zero(shape, networks):
 
 def test_pixels_keep_their_colours_when_shuffled():
     image = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
-    order = pixel_order(4, 6, seed=1, pixels_per_step=24)
+    order = pixel_order(4, 6, Tuning(steps=1, learning_rate=1e-3, pixels_per_step=12, seed=1))
     assert order.lattices == 1 and sorted((6 * order.rows + order.columns).tolist()) == list(range(24))
     assert np.allclose(order.xy, [(2 * order.columns + 1) / 6 - 1, (2 * order.rows + 1) / 4 - 1])
     assert np.allclose(shuffled_colours(image, order).T * 255, image[order.rows, order.columns])
@@ -69,7 +69,7 @@ def test_points_between_pixels_have_the_colours_of_the_picture_there():
     height, width = 48, 64
     y, x = np.meshgrid((2 * np.arange(height) + 1) / height - 1, (2 * np.arange(width) + 1) / width - 1, indexing="ij")
     image = np.rint(picture(x, y)).astype(np.uint8)[:, :, None]
-    order = pixel_order(height, width, seed=0, pixels_per_step=512)
+    order = pixel_order(height, width, Tuning(steps=1, learning_rate=1e-3, pixels_per_step=512, between=True))
     colours = 255 * shuffled_colours(image, order)[0]
     inside = (np.abs(order.xy) < 0.85).all(0)  # near the border Lanczos's filter sees pixels that are not there
     assert order.lattices == 4 and colours.shape == (4 * height * width,)
