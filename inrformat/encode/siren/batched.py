@@ -130,7 +130,7 @@ class BatchedEngine:
 
     def _load(self, slots: _Slots, row: int, *, image: Image, number: int, start: Start, tuning: Tuning) -> None:
         i = number
-        order = pixel_order(*image.shape[:2], tuning, at_most=self._most_pixels)
+        order = pixel_order(image.shape[0], image.shape[1], tuning, at_most=self._most_pixels)
         both = np.concatenate([order.xy, shuffled_colours(image, order)])
         slots.image[row] = i
         slots.pixels[row, :, : both.shape[1]] = torch.from_numpy(both).to(self._device)

@@ -60,7 +60,7 @@ class CpuEngine:
         shape: Shape, image: Image, start: Start, tuning: Tuning, i: int, *,
         layout: PaddedLayout, workspace: NDArray[np.float32], result: Fit,
     ) -> None:  # fmt: skip
-        order = pixel_order(*image.shape[:2], tuning)
+        order = pixel_order(image.shape[0], image.shape[1], tuning)
         blocks = max(round(order.pixels / tuning.pixels_per_step), 1)
         target = 0.0 if start.target_mse is None else float(start.target_mse[i])
         quantum = np.zeros_like(start.origin) if start.quantum is None else start.quantum[i]
