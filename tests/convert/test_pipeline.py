@@ -113,9 +113,7 @@ def test_an_image_larger_than_the_fit_s_memory_is_converted_from_a_sample_of_its
     odd_folder, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(lattice, "MAX_PIXELS", 300)
-    lattice.pixel_order.cache_clear()
     convert(scan_folder(odd_folder), tmp_path / "x", encoder(steps=150))
-    lattice.pixel_order.cache_clear()
     assert InrdReader(tmp_path / "x").index.psnr_db.min() > 12
 
 

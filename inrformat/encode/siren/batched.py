@@ -18,7 +18,7 @@ from torch import Tensor
 from inrformat.encode.record import Image
 from inrformat.encode.siren.engine import Fit, Shape, Start, Tuning
 from inrformat.encode.siren.gradient import errors_and_gradients
-from inrformat.encode.siren.lattice import MAX_PIXELS, pixel_order, shuffled_colours
+from inrformat.encode.siren.lattice import MAX_PIXELS, lattices, pixel_order, shuffled_colours
 
 __all__ = ["BatchedEngine"]
 
@@ -31,12 +31,14 @@ _PIXEL_BYTES = 4 * 5  # coordinates and colours
 class _Slots:
     """State of the images in work, one row each.
 
-    ``pixels (B, inputs + channels, M)`` holds coordinates and colours, of which row b uses the first ``counts[b]``.
+    ``pixels (B, inputs + channels, M)`` holds coordinates and colours, of which row b uses the first ``counts[b]``
+    for each of its ``lattices[b]``.
     """
 
     image: list[int]
     pixels: Tensor
     counts: Tensor
+    lattices: Tensor
     latent: Tensor
     quantum: Tensor
     mask: Tensor
@@ -79,13 +81,14 @@ class BatchedEngine:
         budget = self._budget_bytes()
         activations = 4 * 3 * sum(shape.widths)  # of one pixel
         tuning = replace(tuning, pixels_per_step=min(tuning.pixels_per_step, max(budget // (2 * activations), 1)))
-        self._most_pixels = min(MAX_PIXELS, max(budget // (4 * _PIXEL_BYTES), 1))
+        self._most_pixels = min(MAX_PIXELS, max(budget // (16 * _PIXEL_BYTES), 1))
         # Large images first: the pixel buffers of a batch are as long as its largest image.
         queue = sorted(range(count), key=lambda i: -images[i].shape[0] * images[i].shape[1])
         while queue:
-            width = min(self._capacity(shape, self._pixels(images[queue[0]]), tuning, budget=budget), len(queue))
+            largest = self._points(images[queue[0]], tuning)
+            width = min(self._capacity(shape, largest, tuning, budget=budget), len(queue))
             now, queue = queue[:width], queue[width:]
-            slots = self._empty(shape, len(now), self._pixels(images[now[0]]), parameters)
+            slots = self._empty(shape, len(now), largest, parameters)
             for row, i in enumerate(now):
                 self._load(slots, row, image=images[i], number=i, start=start, tuning=tuning)
             queue = self._run(shape, images, start, tuning, slots=slots, queue=queue, result=result)
@@ -97,7 +100,7 @@ class BatchedEngine:
         return _CPU_BYTES if self._device.type == "cpu" else int(torch.cuda.mem_get_info(self._device)[0]) // 2
 
     def _capacity(self, shape: Shape, largest: int, tuning: Tuning, *, budget: int) -> int:
-        """Images at once, of which the ``largest`` has that many pixels."""
+        """Images at once, of which the ``largest`` has that many points."""
         if self._slots is not None:
             return self._slots
         seen = min(tuning.pixels_per_step, largest)
@@ -109,24 +112,29 @@ class BatchedEngine:
         height, width = image.shape[:2]
         return min(int(height) * int(width), self._most_pixels)
 
-    def _empty(self, shape: Shape, rows: int, pixels: int, parameters: int) -> _Slots:
+    def _points(self, image: Image, tuning: Tuning) -> int:
+        pixels = self._pixels(image)
+        return pixels * lattices(pixels, tuning)
+
+    def _empty(self, shape: Shape, rows: int, points: int, parameters: int) -> _Slots:
         def zeros(*size: int) -> Tensor:
             return torch.zeros(size, device=self._device)
 
         state = [zeros(rows, parameters) for _ in range(6)]
         return _Slots(
-            image=[-1] * rows, pixels=zeros(rows, shape.widths[0] + shape.widths[-1], pixels),
-            counts=zeros(rows).long() + 1, latent=state[0], quantum=state[1], mask=state[2], target=zeros(rows),
-            m=state[3], v=state[4], step=zeros(rows), best=state[5], best_mse=zeros(rows) + math.inf,
+            image=[-1] * rows, pixels=zeros(rows, shape.widths[0] + shape.widths[-1], points),
+            counts=zeros(rows).long() + 1, lattices=zeros(rows).long() + 1, latent=state[0], quantum=state[1],
+            mask=state[2], target=zeros(rows), m=state[3], v=state[4], step=zeros(rows), best=state[5],
+            best_mse=zeros(rows) + math.inf,
         )  # fmt: skip
 
     def _load(self, slots: _Slots, row: int, *, image: Image, number: int, start: Start, tuning: Tuning) -> None:
         i = number
-        order = pixel_order(*image.shape[:2], seed=tuning.seed, at_most=self._most_pixels)
+        order = pixel_order(image.shape[0], image.shape[1], tuning, at_most=self._most_pixels)
         both = np.concatenate([order.xy, shuffled_colours(image, order)])
         slots.image[row] = i
         slots.pixels[row, :, : both.shape[1]] = torch.from_numpy(both).to(self._device)
-        slots.counts[row] = both.shape[1]
+        slots.counts[row], slots.lattices[row] = order.pixels, order.lattices
         slots.quantum[row] = 0 if start.quantum is None else torch.from_numpy(start.quantum[i]).to(self._device)
         slots.mask[row] = 1 if start.mask is None else torch.from_numpy(start.mask[i]).to(self._device)
         slots.latent[row] = torch.from_numpy(start.differences[i]).to(self._device) * slots.mask[row]
@@ -149,7 +157,7 @@ class BatchedEngine:
                 finished = self._finished(slots, tuning, result)
                 for row in finished:
                     self._progress(1.0)
-                    if queue and self._pixels(images[queue[0]]) <= slots.pixels.shape[2]:
+                    if queue and self._points(images[queue[0]], tuning) <= slots.pixels.shape[2]:
                         i = queue.pop(0)
                         self._load(slots, row, image=images[i], number=i, start=start, tuning=tuning)
                 if tuning.steps or not finished:
@@ -213,11 +221,14 @@ def _rounded(latent: Tensor, quantum: Tensor) -> Tensor:
 
 
 def _sampled(slots: _Slots, inputs: int, tuning: Tuning) -> tuple[Tensor, Tensor, Tensor]:
-    """The pixels of this step: coordinates, colours and weights, each ``(B, ., n)``."""
+    """The points of this step: coordinates, colours and weights, each ``(B, ., n)``."""
     n = min(tuning.pixels_per_step, slots.pixels.shape[2])
     run = torch.arange(n, device=slots.counts.device)
-    seen = slots.counts.clamp(max=n)[:, None]
-    place = (slots.step.long().clamp(min=0)[:, None] * n * (slots.counts[:, None] > n) + run) % slots.counts[:, None]
+    counts, kinds = slots.counts[:, None], slots.lattices[:, None]
+    seen, step = counts.clamp(max=n), slots.step.long().clamp(min=0)[:, None]
+    # Of one lattice after the other, and each far from the last: see `kernel.fit_image`.
+    first = (step // kinds * n + step % kinds * counts // kinds) * (counts > n)
+    place = step % kinds * counts + (first + run) % counts
     part = slots.pixels.gather(2, place[:, None].expand(-1, slots.pixels.shape[1], -1))
     weights = ((run < seen) / seen).float()[:, None]
     return part[:, :inputs], part[:, inputs:], weights

@@ -60,9 +60,8 @@ class CpuEngine:
         shape: Shape, image: Image, start: Start, tuning: Tuning, i: int, *,
         layout: PaddedLayout, workspace: NDArray[np.float32], result: Fit,
     ) -> None:  # fmt: skip
-        order = pixel_order(*image.shape[:2], seed=tuning.seed)
-        pixels = order.xy.shape[1]
-        blocks = max(round(pixels / tuning.pixels_per_step), 1)
+        order = pixel_order(image.shape[0], image.shape[1], tuning)
+        blocks = max(round(order.pixels / tuning.pixels_per_step), 1)
         target = 0.0 if start.target_mse is None else float(start.target_mse[i])
         quantum = np.zeros_like(start.origin) if start.quantum is None else start.quantum[i]
         mask = np.ones_like(start.origin) if start.mask is None else start.mask[i]
@@ -71,8 +70,8 @@ class CpuEngine:
             layout.pad(start.differences[i]), layout.pad(start.origin), layout.pad(quantum), layout.pad(mask),
             layout.widths, np.float32(shape.omega),
             _rows(order.xy, int(layout.widths[0])), _rows(shuffled_colours(image, order), int(layout.widths[-1])),
-            image.shape[2], pixels, blocks, tuning.steps, tuning.learning_rate, tuning.floor, target,
-            max(tuning.steps // _EVALUATIONS, 1), workspace, best,
+            image.shape[2], order.pixels, order.lattices, blocks, tuning.steps, tuning.learning_rate, tuning.floor,
+            target, max(tuning.steps // _EVALUATIONS, 1), workspace, best,
         )  # fmt: skip
         finite = mse < MSE_UNKNOWN
         result.differences[i] = layout.unpad(best)

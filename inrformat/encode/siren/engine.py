@@ -32,6 +32,7 @@ class Tuning:
     Attributes:
         steps: at most. learning_rate: at the start. floor: of the cosine decay, as a fraction of it.
         pixels_per_step: images with more pixels show a different part of them in each step.
+        between: most of those steps look at points between the pixels, see ``lattice.py``.
         seed: of the pixels' order.
     """
 
@@ -39,6 +40,7 @@ class Tuning:
     learning_rate: float
     floor: float = 0.0
     pixels_per_step: int = 1 << 14
+    between: bool = False
     seed: int = 0
 
 

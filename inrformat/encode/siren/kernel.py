@@ -191,15 +191,16 @@ def _quantized(origin: Any, latent: Any, quantum: Any, params: Any) -> None:
 @_compiled
 def fit_image(
     latent: Any, origin: Any, quantum: Any, mask: Any, widths: Any, omega: Any, xy: Any, colour: Any,
-    channels: int, pixels: int, blocks: int, steps: int, rate: float, floor: float, target_mse: float, every: int,
-    workspace: Any, best: Any,
+    channels: int, pixels: int, lattices: int, blocks: int, steps: int, rate: float, floor: float, target_mse: float,
+    every: int, workspace: Any, best: Any,
 ) -> tuple[float, int]:  # fmt: skip
     """Adam with cosine decay on one network; the gradient passes rounding straight through (``quantum`` > 0).
 
     Args:
         latent: float32 ``(P',)``, updated: the network's difference to ``origin`` ``(P',)``, before rounding.
         quantum, mask: float32 ``(P',)``: rounding step or 0; 1 where a weight may move, 0 where it is pruned.
-        pixels, blocks: the image's pixels, in random order, are used in ``blocks`` equal parts, one a step.
+        pixels, lattices, blocks: the pixels, in random order, and as many points of each further lattice (see
+            ``lattice.py``) are used in ``blocks`` equal parts, one a step, of one lattice after the other.
         rate, floor: learning rate at the start, and as a fraction of it at the end. target_mse: stop when reached.
         every: steps between evaluations on all pixels, where ``blocks`` > 1.
         best: float32 ``(P',)``, written: the latent of the best network seen, as evaluated.
@@ -217,8 +218,11 @@ def fit_image(
     decay1, decay2 = 1.0, 1.0
     for t in range(steps + 1):
         _quantized(origin, latent, quantum, params)
-        first = (t % blocks) * pixels // blocks
-        count = (t % blocks + 1) * pixels // blocks - first
+        # Successive steps see parts far apart: where they lay close, the fit would forget the rest.
+        part = (t // lattices + t % lattices * blocks // lattices) % blocks
+        first = part * pixels // blocks
+        count = (part + 1) * pixels // blocks - first
+        first += t % lattices * pixels
         if t < steps:
             sse = loss_and_gradient(params, widths, omega, xy, colour, channels, first, count, workspace, gradient)
             if not np.isfinite(sse):

@@ -1,4 +1,24 @@
-"""The pixels of an image as the fit sees them: coordinates and colours in random order."""
+"""The points of an image that its fit sees: coordinates and colours in random order.
+
+Where a step sees only a part of the pixels, and ``Tuning.between`` asks for it, three steps in four look at points
+between them: half a pixel to the right, half a pixel below, and both, with the colours that Lanczos's filter finds
+there. Otherwise a long fit of a deep network leaves it open what lies between pixel centres, which shows at other
+sizes. 10x28 on Kodak at 256 px (3 or 4 photographs), before quantization; at 512 px beside bicubic (a = -0.75) of its
+own native pixels:
+
+======  ===========================  ==========================  =======================
+steps   512 px beside bicubic        the same, pixels alone      gained at pixel centres
+======  ===========================  ==========================  =======================
+1,000   0.06 dB better               0.04 dB better              -0.14 dB
+2,000   0.08 dB better               0.04 dB better              +0.05 dB
+3,000   0.10 dB better               0.05 dB better              +0.16 dB
+10,000  0.03 dB better               0.21 dB worse               -0.10 dB
+======  ===========================  ==========================  =======================
+
+Of 10,000 steps one in two or one in four between pixels ended 0.02 and 0.09 dB below bicubic; points a quarter of a
+pixel away 0.06 dB above it, but farther from the truth and 0.10 dB worse at pixel centres. 5x28 at 96 and 128 px never
+falls behind bicubic, and loses 0.1 to 0.4 dB at pixel centres to the points between.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +29,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inrformat.encode.record import Image
+from inrformat.encode.siren.engine import Tuning
 
-__all__ = ["MAX_PIXELS", "PixelOrder", "pixel_order", "shuffled_colours"]
+__all__ = ["MAX_PIXELS", "PixelOrder", "lattices", "pixel_order", "shuffled_colours"]
 
-MAX_PIXELS = 1 << 22
+MAX_PIXELS = 1 << 20
 """Pixels of one image that take part in its fit; of a larger image, a random subset of this size does."""
+
+_SHIFTS = ((0.0, 0.0), (0.5, 0.5), (0.5, 0.0), (0.0, 0.5))
+_LOBES = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,25 +45,71 @@ class PixelOrder:
     """The same for all images of one size.
 
     Attributes:
-        order: int64 ``(N,)``, row-major pixel numbers in random order, so that any run of them samples the image.
-        xy: float32 ``(2, N)``, coordinates of their centres in [-1, 1].
+        rows, columns: int64 ``(N,)``, of the pixels in random order, so that any run of them samples the image.
+        xy: float32 ``(2, L * N)``, coordinates in [-1, 1] of the N pixel centres and then, in the same order, of the
+            points of each further lattice.
     """
 
-    order: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    columns: NDArray[np.int64]
     xy: NDArray[np.float32]
+
+    @property
+    def pixels(self) -> int:
+        """N."""
+        return len(self.rows)
+
+    @property
+    def lattices(self) -> int:
+        """L."""
+        return int(self.xy.shape[1]) // self.pixels
+
+
+def lattices(pixels: int, tuning: Tuning) -> int:
+    """How many lattices take part; the pixels' own is the first, and alone where a step sees about all of them."""
+    return len(_SHIFTS) if tuning.between and round(pixels / tuning.pixels_per_step) > 1 else 1
+
+
+def pixel_order(height: int, width: int, tuning: Tuning, *, at_most: int | None = None) -> PixelOrder:
+    """The order for images of ``height x width``; of more than ``at_most`` pixels (None: MAX_PIXELS), a sample."""
+    limit = MAX_PIXELS if at_most is None else at_most
+    kinds = lattices(min(height * width, limit), tuning)
+    return _pixel_order(height, width, seed=tuning.seed, kinds=kinds, limit=limit, repeats=height * width > MAX_PIXELS)
 
 
 @lru_cache(maxsize=16)
-def pixel_order(height: int, width: int, *, seed: int, at_most: int | None = None) -> PixelOrder:
-    """The order for images of ``height x width``; of more than ``at_most`` pixels (None: MAX_PIXELS), a sample."""
+def _pixel_order(height: int, width: int, *, seed: int, kinds: int, limit: int, repeats: bool) -> PixelOrder:
+    """``repeats``: draw the sample without keeping account of all pixels, so that some may come twice."""
     rng = np.random.default_rng(seed)
-    pixels, limit = height * width, MAX_PIXELS if at_most is None else at_most
-    order = rng.integers(pixels, size=limit) if pixels > MAX_PIXELS else rng.permutation(pixels)[:limit]
+    order = rng.integers(height * width, size=limit) if repeats else rng.permutation(height * width)[:limit]
     rows, columns = np.divmod(order, width)
-    xy = np.stack([(2 * columns + 1) / width - 1, (2 * rows + 1) / height - 1])
-    return PixelOrder(order, xy.astype(np.float32))
+    xy = [
+        np.stack([(2 * (columns + right) + 1) / width - 1, (2 * (rows + down) + 1) / height - 1])
+        for right, down in _SHIFTS[:kinds]
+    ]
+    return PixelOrder(rows, columns, np.concatenate(xy, axis=1).astype(np.float32))
 
 
 def shuffled_colours(image: Image, order: PixelOrder) -> NDArray[np.float32]:
-    """Colours in [0, 1], float32 ``(channels, N)``."""
-    return (image.reshape(-1, image.shape[-1])[order.order].T / np.float32(255)).astype(np.float32)
+    """Colours in [0, 1] (those between pixels may overshoot), float32 ``(channels, L * N)``."""
+    colours = [_between(image, order, right, down) for right, down in _SHIFTS[: order.lattices]]
+    return np.ascontiguousarray(np.concatenate(colours).T / np.float32(255))
+
+
+def _between(image: Image, order: PixelOrder, right: float, down: float) -> NDArray[np.float32]:
+    """Colours at these distances from the pixels, 0 or half a pixel, by Lanczos's filter; float32 ``(N, channels)``."""
+    total = np.zeros((order.pixels, image.shape[2]), np.float32)
+    for dy, weight_y in _taps(down):
+        rows = np.clip(order.rows + dy, 0, image.shape[0] - 1) * image.shape[1]
+        for dx, weight_x in _taps(right):
+            columns = np.clip(order.columns + dx, 0, image.shape[1] - 1)
+            total += np.float32(weight_y * weight_x) * image.reshape(-1, image.shape[2])[rows + columns]
+    return total
+
+
+def _taps(shift: float) -> list[tuple[int, float]]:
+    """Neighbours along one axis and their weights."""
+    near = np.arange(1 - _LOBES, 1 + _LOBES)
+    weights = np.sinc(near - shift) * np.sinc((near - shift) / _LOBES)
+    kept = np.abs(weights) > 1e-9  # at shift 0 only the pixel itself
+    return list(zip(near[kept].tolist(), (weights[kept] / weights.sum()).tolist(), strict=True))

@@ -56,11 +56,25 @@ def test_saliency_of_a_useless_weight_is_zero(shape, networks):
 
 def test_pixels_keep_their_colours_when_shuffled():
     image = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
-    order = pixel_order(4, 6, seed=1)
-    rows, columns = np.divmod(order.order, 6)
-    assert sorted(order.order.tolist()) == list(range(24))
-    assert np.allclose(order.xy, [(2 * columns + 1) / 6 - 1, (2 * rows + 1) / 4 - 1])
-    assert np.allclose(shuffled_colours(image, order).T * 255, image[rows, columns])
+    order = pixel_order(4, 6, Tuning(steps=1, learning_rate=1e-3, pixels_per_step=12, seed=1))
+    assert order.lattices == 1 and sorted((6 * order.rows + order.columns).tolist()) == list(range(24))
+    assert np.allclose(order.xy, [(2 * order.columns + 1) / 6 - 1, (2 * order.rows + 1) / 4 - 1])
+    assert np.allclose(shuffled_colours(image, order).T * 255, image[order.rows, order.columns])
+
+
+def test_points_between_pixels_have_the_colours_of_the_picture_there():
+    def picture(x, y):
+        return 127 + 100 * np.cos(6 * x + 1) * np.sin(4 * y)
+
+    height, width = 48, 64
+    y, x = np.meshgrid((2 * np.arange(height) + 1) / height - 1, (2 * np.arange(width) + 1) / width - 1, indexing="ij")
+    image = np.rint(picture(x, y)).astype(np.uint8)[:, :, None]
+    order = pixel_order(height, width, Tuning(steps=1, learning_rate=1e-3, pixels_per_step=512, between=True))
+    colours = 255 * shuffled_colours(image, order)[0]
+    inside = (np.abs(order.xy) < 0.85).all(0)  # near the border Lanczos's filter sees pixels that are not there
+    assert order.lattices == 4 and colours.shape == (4 * height * width,)
+    assert np.abs(colours - picture(*order.xy))[inside].max() < 2
+    assert len(np.unique(order.xy, axis=1).T) == 4 * height * width
 
 
 def test_a_learned_base_saves_steps_on_other_images(photo_tiles):
