@@ -25,6 +25,7 @@ MAX_TAPS = 64
 """Evaluations along one output axis of a map that is not aligned: it filters minifications up to 1 / 32."""
 PACKED = 16
 """Numbers a sample in ``Geometry.packed``."""
+_LARGEST = 1 << 40  # in a matrix: counts that follow from it stay whole numbers
 
 
 class Outside(IntEnum):
@@ -220,6 +221,8 @@ def check_size(size: tuple[int, int]) -> None:
 def _check_maps(maps: Tensor, sizes: Tensor, size: tuple[int, int]) -> None:
     if not bool(maps.isfinite().all()) or not bool(sizes.isfinite().all()):
         raise GeometryError("geometry: a matrix or size holds a number that is not finite")
+    if not bool((maps.abs() <= _LARGEST).all()):
+        raise GeometryError(f"geometry: a matrix holds a number beyond {_LARGEST}")
     if not bool((torch.linalg.det(maps).abs() > 1e-12).all()):
         raise GeometryError("geometry: a matrix has determinant zero: it maps the output onto a line")
     corners = maps.new_tensor([[x, y, 1] for y in (0, size[0]) for x in (0, size[1])])

@@ -159,7 +159,8 @@ def _axis(geometry: Geometry, axis: int) -> tuple[Tensor, Tensor | None, Tensor]
     first, last = float(centres.min()) - span, float(centres.max()) + span
     if geometry.outside in {Outside.EXTEND, Outside.CONSTANT}:
         first, last = max(first, float(low)), min(last, float(high))
-    lattice = torch.arange(np.ceil(first - 0.5), np.floor(last - 0.5) + 1, device=scale.device) + 0.5
+    begin, end = np.ceil(first - 0.5), np.floor(last - 0.5) + 1
+    lattice = torch.arange(begin, max(begin, end), device=scale.device) + 0.5  # none where only padding is seen
     weights = (1 - ((lattice - centres[:, None]) / span).abs()).clamp(min=0)
     # A pixel far outside the window weighs nothing, but must not divide by nothing.
     weights = weights / weights.sum(1, keepdim=True).clamp(min=1e-9)

@@ -198,7 +198,7 @@ class Siren:
         """Colours at the crossings of rows ``y (R,)`` and columns ``x (S,)``, native px: ``(B, channels, R, S)``."""
         import torch
 
-        band = max(_ACTIVATION_BYTES // (4 * max(self.widths) * len(x) * len(weights)), 1)
+        band = max(_ACTIVATION_BYTES // (4 * max(self.widths) * max(len(x), 1) * len(weights)), 1)
         return torch.cat([self._render_band(weights, rows, x, native=native) for rows in torch.split(y, band)], dim=2)
 
     def _render_band(

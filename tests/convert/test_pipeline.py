@@ -112,7 +112,7 @@ def test_tiny_and_constant_images_are_converted(odd_folder, tmp_path):
 def test_an_image_larger_than_the_fit_s_memory_is_converted_from_a_sample_of_its_pixels(
     odd_folder, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(lattice, "MAX_PIXELS", 300)
+    monkeypatch.setattr(lattice, "MAX_POINTS", 300)
     convert(scan_folder(odd_folder), tmp_path / "x", encoder(steps=150))
     assert InrdReader(tmp_path / "x").index.psnr_db.min() > 12
 

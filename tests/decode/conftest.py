@@ -60,6 +60,7 @@ def geometries(records: DeviceRecords, rows: torch.Tensor) -> dict[str, Geometry
         "flipped": start.crop(2, 1, 15, 18).resize(20, 20).horizontal_flip(uniform(0, 1) > 0.5).vertical_flip(),
         "padded": start.crop(0, 0, 20, 20).pad(5, 3, 4, 2, fill=(0.3,)).crop(1, 2, 20, 22),
         "padded, shrunk": start.crop(0, 0, 20, 20).pad(4, 4, 4, 4).resize(9, 11),
+        "padding alone, shrunk": start.pad(99, 99, 99, 99, fill=(0.3,)).crop(0, 0, 40, 40).resize(20, 20),
         **{
             f"padded, {rule.name.lower()}": start.crop(0, 0, 20, 20).pad(9, 9, 9, 9, outside=rule).resize(22, 22)
             for rule in (Outside.EDGE, Outside.REFLECT, Outside.SYMMETRIC)
@@ -76,7 +77,7 @@ def geometries(records: DeviceRecords, rows: torch.Tensor) -> dict[str, Geometry
 
 NAMES = [
     "whole, larger", "whole, smaller", "one axis smaller", "resized crop", "flipped", "padded", "padded, shrunk",
-    "padded, edge", "padded, reflect", "padded, symmetric", "rotated", "sheared and enlarged", "perspective",
-    "displaced", "smaller, at points",
+    "padding alone, shrunk", "padded, edge", "padded, reflect", "padded, symmetric", "rotated", "sheared and enlarged",
+    "perspective", "displaced", "smaller, at points",
 ]  # fmt: skip
 """Keys of ``geometries``."""

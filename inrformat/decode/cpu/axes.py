@@ -110,8 +110,8 @@ def axis_cover(
 
 @inlined
 def cell_of(position: float, side: int, cells: int) -> int:
-    """Which of ``cells`` of ``side`` px covers a position that is not negative."""
-    return min(int((position + BORDER) * (1.0 / side)), cells - 1)
+    """Which of ``cells`` of ``side`` px covers a position; one outside all of them goes to the first or the last."""
+    return max(min(int((position + BORDER) * (1.0 / side)), cells - 1), 0)
 
 
 @compiled
@@ -133,7 +133,8 @@ def cell_waves(positions: Any, cells: int) -> Any:
     room = (count + LANES - 1) // LANES * LANES
     phase, waves = np.zeros(room), np.ones(32 * room, np.float32)
     for i in range(count):
-        phase[i] = positions[i] * (1 / 32) - cell_of(positions[i], 32, cells) - 0.5
+        place = positions[i] * (1 / 32) - cell_of(positions[i], 32, cells)
+        phase[i] = min(max(place, 0.0), 1.0) - 0.5  # whatever the map: what follows is finite
     for i in range(room):
         phase[i] = minus_sine(phase[i])  # the cosine of pi u
     for i in range(0, room, LANES):

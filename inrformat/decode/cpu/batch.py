@@ -41,6 +41,15 @@ def _taps(maps: Maps, b: int, height: int, width: int) -> tuple[Any, Any]:
 
 
 @inlined
+def _extent(positions: Any) -> tuple[float, float]:
+    """Bounds of the positions, a little wider: one on a border may belong to either cell. None where there are none."""
+    low, high = 1e9, -1e9
+    for position in positions:
+        low, high = min(low, position), max(high, position)
+    return low - 1, high + 1
+
+
+@inlined
 def _cover(maps: Maps, b: int, height: int, width: int) -> Any:
     if not maps.constant:
         return np.empty((0, 0), np.float32)
@@ -84,8 +93,8 @@ def decode_cells(
         seen = -1.0, 1e9, -1.0, 1e9
         if maps.aligned:
             down, across = _taps(maps, b, height, width)
-            # A little more, because a position on a border may belong to either cell.
-            seen = down[1].min() - 1, down[1].max() + 1, across[1].min() - 1, across[1].max() + 1
+            (top, bottom), (left, right) = _extent(down[1]), _extent(across[1])
+            seen = top, bottom, left, right
         status[b], sparse = read_cells(net, slots, words, batch.heights[b], batch.widths[b], batch.lanes[b], seen)
         if status[b] != 0:
             continue

@@ -130,7 +130,8 @@ def _waves(at: Any, corner: int, chosen: Any, side: int, count: int, phase: Any,
     room = (len(chosen) + LANES - 1) // LANES * LANES
     phase[len(chosen) : room] = 0
     for n in range(len(chosen)):
-        phase[n] = (at[chosen[n]] - corner) * (1.0 / side) - 0.5
+        place = (at[chosen[n]] - corner) * (1.0 / side)
+        phase[n] = min(max(place, 0.0), 1.0) - 0.5  # whatever the map: what follows is finite
     for n in range(room):
         phase[n] = minus_sine(phase[n])  # the cosine of pi times the position in the cell
     values[:room] = math.sqrt(1 / side)

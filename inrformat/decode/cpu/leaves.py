@@ -28,7 +28,7 @@ def read_cells(
 
     Returns:
         Status, 0 where all is well, and the sparse network ``(cover, starts, units, weights, ends)``: int32 ``(rows,
-        columns)`` of the 8 px grid, the leaf there; for each leaf and channel where its list starts, int32 ``(leaves *
+        columns)`` of the 8 px grid, the leaf there; for each leaf and channel where its list starts, int64 ``(leaves *
         C + 1,)``; unit b * side + a and weight in 1/255 units of the list; leaves of 32, 16 and 8 px end at ``ends[1 +
         level]``. Not to be used where the status is not 0.
     """
@@ -36,7 +36,7 @@ def read_cells(
     leaves = _leaves(net, grids, classes) if status == OK else 0
     most = leaves * net.channels + len(weights) + LANES
     sparse = (
-        np.zeros(((height + 7) // 8, (width + 7) // 8), np.int32), np.zeros(leaves * net.channels + 1, np.int32),
+        np.zeros(((height + 7) // 8, (width + 7) // 8), np.int32), np.zeros(leaves * net.channels + 1, np.int64),
         np.empty(most, np.int32), np.empty(most, np.float32), np.zeros(5, np.int64),
     )  # fmt: skip
     if status != OK:

@@ -10,20 +10,21 @@ from numpy.typing import NDArray
 
 __all__ = ["lend"]
 
-_KEPT = 2
-"""Free buffers that are kept; all are of the size asked for last."""
+_KEPT, _LARGEST_BYTES = 2, 1 << 28
+"""Free buffers that are kept, none larger."""
 _free: list[NDArray[np.float32]] = []
 
 
 def lend(count: int) -> NDArray[np.float32]:
-    """A buffer ``(count,)`` of any content; it is free again as soon as nothing refers to the array returned."""
-    buffer = None
+    """A buffer ``(count,)`` of any content; it is free again when nothing refers to it, no tensor and no view."""
+    buffer: Any = None
     while buffer is None and _free:
         buffer = _taken(count)
     if buffer is None:
         # numpy asks for huge pages, torch does not: a few page faults instead of ten thousand.
         buffer = np.empty(count, np.float32)
-    lent = buffer[:]
+    # Not a slice: views of a slice would hold the buffer, and not the array whose end is waited for.
+    lent = np.asarray(memoryview(buffer))
     weakref.finalize(lent, _give_back, buffer).atexit = False
     return lent
 
@@ -37,5 +38,5 @@ def _taken(count: int) -> Any:
 
 
 def _give_back(buffer: NDArray[np.float32]) -> None:
-    if len(_free) < _KEPT:
+    if len(_free) < _KEPT and buffer.nbytes <= _LARGEST_BYTES:
         _free.append(buffer)

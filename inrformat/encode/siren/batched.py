@@ -18,7 +18,7 @@ from torch import Tensor
 from inrformat.encode.record import Image
 from inrformat.encode.siren.engine import Fit, Shape, Start, Tuning
 from inrformat.encode.siren.gradient import errors_and_gradients
-from inrformat.encode.siren.lattice import MAX_PIXELS, lattices, pixel_order, shuffled_colours
+from inrformat.encode.siren.lattice import MAX_POINTS, pixel_order, points, shuffled_colours
 
 __all__ = ["BatchedEngine"]
 
@@ -69,7 +69,7 @@ class BatchedEngine:
         self._slots = slots
         self._memory_bytes = memory_bytes
         self._progress = progress
-        self._most_pixels: int = MAX_PIXELS
+        self._most_points: int = MAX_POINTS
 
     def fit(self, shape: Shape, images: Sequence[Image], start: Start, tuning: Tuning) -> Fit:
         """See ``Engine.fit``."""
@@ -81,7 +81,7 @@ class BatchedEngine:
         budget = self._budget_bytes()
         activations = 4 * 3 * sum(shape.widths)  # of one pixel
         tuning = replace(tuning, pixels_per_step=min(tuning.pixels_per_step, max(budget // (2 * activations), 1)))
-        self._most_pixels = min(MAX_PIXELS, max(budget // (16 * _PIXEL_BYTES), 1))
+        self._most_points = min(MAX_POINTS, max(budget // (4 * _PIXEL_BYTES), 1))
         # Large images first: the pixel buffers of a batch are as long as its largest image.
         queue = sorted(range(count), key=lambda i: -images[i].shape[0] * images[i].shape[1])
         while queue:
@@ -108,13 +108,9 @@ class BatchedEngine:
         needed = 4 * (3 * sum(shape.widths) * seen + 10 * parameters) + _PIXEL_BYTES * largest
         return max(int(budget // needed), 1)
 
-    def _pixels(self, image: Image) -> int:
-        height, width = image.shape[:2]
-        return min(int(height) * int(width), self._most_pixels)
-
     def _points(self, image: Image, tuning: Tuning) -> int:
-        pixels = self._pixels(image)
-        return pixels * lattices(pixels, tuning)
+        pixels, lattices = points(image.shape[0], image.shape[1], tuning, at_most=self._most_points)
+        return pixels * lattices
 
     def _empty(self, shape: Shape, rows: int, points: int, parameters: int) -> _Slots:
         def zeros(*size: int) -> Tensor:
@@ -130,7 +126,7 @@ class BatchedEngine:
 
     def _load(self, slots: _Slots, row: int, *, image: Image, number: int, start: Start, tuning: Tuning) -> None:
         i = number
-        order = pixel_order(image.shape[0], image.shape[1], tuning, at_most=self._most_pixels)
+        order = pixel_order(image.shape[0], image.shape[1], tuning, at_most=self._most_points)
         both = np.concatenate([order.xy, shuffled_colours(image, order)])
         slots.image[row] = i
         slots.pixels[row, :, : both.shape[1]] = torch.from_numpy(both).to(self._device)

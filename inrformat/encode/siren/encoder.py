@@ -46,7 +46,8 @@ _OMEGA = 30.0
 _BASE_FROM_IMAGES = 12
 # A better fit rounded coarsely takes fewer bytes than a fit stopped at the target and rounded finely.
 _FIT_BEYOND_DB = 2.0
-# Where points between pixels pay (lattice.py); elsewhere they cost 0.1 to 0.4 dB at pixel centres.
+# Where points between pixels pay (lattice.py), fine-tuning included, which would else undo some of it; elsewhere they
+# cost 0.1 to 0.4 dB at pixel centres.
 _SHALLOW, _LONG = 5, 1500
 _TRIAL_IMAGES = 24
 # Pruned networks need tables of their own and take nearly three times as long to encode.

@@ -31,10 +31,10 @@ from numpy.typing import NDArray
 from inrformat.encode.record import Image
 from inrformat.encode.siren.engine import Tuning
 
-__all__ = ["MAX_PIXELS", "PixelOrder", "lattices", "pixel_order", "shuffled_colours"]
+__all__ = ["MAX_POINTS", "PixelOrder", "pixel_order", "points", "shuffled_colours"]
 
-MAX_PIXELS = 1 << 20
-"""Pixels of one image that take part in its fit; of a larger image, a random subset of this size does."""
+MAX_POINTS = 1 << 22
+"""Points of one image that take part in its fit; of a larger image, a random subset of the pixels does."""
 
 _SHIFTS = ((0.0, 0.0), (0.5, 0.5), (0.5, 0.0), (0.0, 0.5))
 _LOBES = 3
@@ -65,23 +65,28 @@ class PixelOrder:
         return int(self.xy.shape[1]) // self.pixels
 
 
-def lattices(pixels: int, tuning: Tuning) -> int:
-    """How many lattices take part; the pixels' own is the first, and alone where a step sees about all of them."""
-    return len(_SHIFTS) if tuning.between and round(pixels / tuning.pixels_per_step) > 1 else 1
+def points(height: int, width: int, tuning: Tuning, *, at_most: int) -> tuple[int, int]:
+    """How many pixels of an image take part, and in how many lattices; the pixels' own is the first.
+
+    It is alone where a step sees about all of the pixels.
+    """
+    pixels, kinds = height * width, len(_SHIFTS)
+    if tuning.between and round(min(pixels, at_most // kinds) / tuning.pixels_per_step) > 1:
+        return min(pixels, at_most // kinds), kinds
+    return min(pixels, at_most), 1
 
 
 def pixel_order(height: int, width: int, tuning: Tuning, *, at_most: int | None = None) -> PixelOrder:
-    """The order for images of ``height x width``; of more than ``at_most`` pixels (None: MAX_PIXELS), a sample."""
-    limit = MAX_PIXELS if at_most is None else at_most
-    kinds = lattices(min(height * width, limit), tuning)
-    return _pixel_order(height, width, seed=tuning.seed, kinds=kinds, limit=limit, repeats=height * width > MAX_PIXELS)
+    """The order for images of ``height x width``; of more than ``at_most`` points (None: MAX_POINTS), a sample."""
+    pixels, kinds = points(height, width, tuning, at_most=MAX_POINTS if at_most is None else at_most)
+    return _pixel_order(height, width, seed=tuning.seed, pixels=pixels, kinds=kinds)
 
 
 @lru_cache(maxsize=16)
-def _pixel_order(height: int, width: int, *, seed: int, kinds: int, limit: int, repeats: bool) -> PixelOrder:
-    """``repeats``: draw the sample without keeping account of all pixels, so that some may come twice."""
-    rng = np.random.default_rng(seed)
-    order = rng.integers(height * width, size=limit) if repeats else rng.permutation(height * width)[:limit]
+def _pixel_order(height: int, width: int, *, seed: int, pixels: int, kinds: int) -> PixelOrder:
+    rng, every = np.random.default_rng(seed), height * width
+    # Of many, drawn without keeping account, so that some may come twice.
+    order = rng.integers(every, size=pixels) if every > MAX_POINTS else rng.permutation(every)[:pixels]
     rows, columns = np.divmod(order, width)
     xy = [
         np.stack([(2 * (columns + right) + 1) / width - 1, (2 * (rows + down) + 1) / height - 1])

@@ -38,7 +38,7 @@ def learn_base(engine: Engine, shape: Shape, sample: Sequence[Image], tuning: Tu
     """
     base = initial_parameters(shape, seed=tuning.seed)
     rng = np.random.default_rng(tuning.seed)
-    inner = replace(tuning, steps=min(_STEPS_PER_ROUND, tuning.steps), floor=1.0)
+    inner = replace(tuning, steps=min(_STEPS_PER_ROUND, tuning.steps), floor=1.0, between=False)
     count = min(_IMAGES_PER_ROUND, len(sample))
     # No more than about twice the work of fitting the sample itself.
     affordable = 2 * len(sample) * tuning.steps // (count * inner.steps)

@@ -59,8 +59,9 @@ def test_every_form_holds_the_same_pixels(cells_records):
     assert torch.equal(last, dispatch.decode(cells_records, ROWS, geometry, backend="cpu"))
 
 
-def test_any_number_of_threads_gives_the_same_bytes(cells_records):
-    geometry = geometries(cells_records, ROWS)["resized crop"]
+@pytest.mark.parametrize("name", NAMES)
+def test_any_number_of_threads_gives_the_same_bytes(cells_records, name):
+    geometry = geometries(cells_records, ROWS)[name]
     threads = torch.get_num_threads()
     try:
         torch.set_num_threads(1)

@@ -52,11 +52,11 @@ def test_an_image_s_fit_does_not_depend_on_its_company(engine, mixed_images):
 
 
 def test_an_image_whose_pixels_and_activations_exceed_the_memory_is_fitted_from_a_sample(mixed_images):
-    budget = 240_000  # the largest image alone has 82 kB of points and 430 kB of activations
+    budget = 60_000  # the largest image alone has 20 kB of points and 430 kB of activations
     tight = BatchedEngine(torch.device("cpu"), memory_bytes=budget)
     fit = tight.fit(SHAPE, mixed_images, start_for(mixed_images), replace(TUNING, steps=400))
-    sampled = [tight._pixels(image) for image in mixed_images]
-    assert max(sampled) < 32 * 32 and 4 * 20 * max(sampled) <= budget
+    sampled = [tight._points(image, TUNING) for image in mixed_images]
+    assert max(sampled) < 32 * 32 and 20 * max(sampled) <= budget
     # What is measured on the sample holds for all pixels.
     everywhere = CpuEngine(threads=1).fit(
         SHAPE, mixed_images, replace(start_for(mixed_images), differences=fit.differences), replace(TUNING, steps=0)
