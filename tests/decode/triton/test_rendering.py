@@ -41,6 +41,7 @@ ALIGNED = {
     "smaller on one axis": lambda c, f: c.resize(31, 10),
     "crop": lambda c, f: c.crop(0.5, 3.25, 6.5, 25.5).resize(12, 20).horizontal_flip(f),
     "far outside": lambda c, f: c.pad(90, 2, 3, 4, fill=(0.3,)).resize(20, 20),
+    "nothing but padding": lambda c, f: c.pad(99, 99, 99, 99, fill=(0.3,)).crop(0, 0, 40, 40).resize(18, 18),
 }
 
 
