@@ -2,8 +2,8 @@
 
 Lanes are independent but for the words that they take, in the order of the lanes: a lane's word is as far ahead as
 lanes before it take one, which a table says for each of the 256 cases. LLVM splits the vectors where the processor
-has narrower registers. A symbol takes 2.2 ns, one lane after the other 5.9 ns, measured side by side on records of
-photographs.
+has narrower registers. Measured side by side on records of photographs, a symbol took 5.9 ns one lane after the other
+and 2.2 ns like this with a load for every word; a permutation of the next eight words is 1.3 times as fast again.
 """
 
 from __future__ import annotations
