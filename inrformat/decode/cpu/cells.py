@@ -27,8 +27,8 @@ def cell_grids(cover: Any, taps_y: Any, taps_x: Any) -> tuple[Any, Any]:
     for axis in range(2):  # loops, because a number or truth written out would be compiled for on its own
         taps, places = (taps_y, taps_x)[axis], cover.shape[axis]
         waves = cell_waves(taps[1], (places + 3) // 4)
-        for level in range(3):
-            span = 4 >> level
+        for level in range(1, 4):
+            span = 8 >> level
             blocks.append(cell_blocks(taps, waves, 8 * span, (places + span - 1) // span, axis == 1))
     return (blocks[0], blocks[1], blocks[2]), (blocks[3], blocks[4], blocks[5])
 
@@ -65,28 +65,27 @@ def add_strip(sparse: Any, grids: Any, strip: int, row: int, out: Any) -> None:
         sparse: as ``read_cells`` returns it. grids: ``cell_grids``. out: float32 ``(H, C, W)``, outputs from ``row``
             on, with ``aligned_margin`` elements behind them that may be read and written.
     """
-    for level in range(3):
-        _add_cells(sparse, level, grids[0][level], grids[1][level], strip, row, out)
+    for level in range(1, 4):
+        _add_cells(sparse, level, grids[0][level - 1], grids[1][level - 1], strip, row, out)
 
 
 @compiled
 def _add_cells(sparse: Any, level: int, blocks_y: Any, blocks_x: Any, strip: int, row: int, out: Any) -> None:
-    """Add those of one level: each first along x, to a row of ``scratch`` for every vertical unit that has a weight,
-    then along y.
+    """Add those of one level, as ``CellNetwork`` counts them.
 
-    All in one function, whose arrays are plain names: handing them to another one for every cell counts references.
+    Each first along x, to a row of ``scratch`` for every vertical unit that has a weight, then along y. All in one function, whose arrays are plain names: handing them to another one for every cell counts references.
     """
     cover, starts, units, weights, ends = sparse
-    first_leaf, last_leaf = ends[1 + level] if level else 0, ends[2 + level]
+    first_leaf, last_leaf = ends[level] if level > 1 else 0, ends[1 + level]
     first_y, last_y, base_y, waves_y = blocks_y
     first_x, last_x, base_x, waves_x = blocks_x
-    side, shift, span = 32 >> level, np.uint64(5 - level), 4 >> level
+    side, shift, span = 64 >> level, np.uint64(6 - level), 8 >> level
     low = np.uint64(side - 1)
     _, channels, width = out.shape
     pitch = len(waves_x) // side
     scratch = np.empty(side * (width + LANES), np.float32)
     used, row_of = np.empty(side, np.int64), np.full(side, -1, np.int64)
-    for r in range(strip << level, min((strip + 1) << level, len(first_y))):
+    for r in range(strip << (level - 1), min((strip + 1) << (level - 1), len(first_y))):
         for c in range(len(first_x)):
             leaf, reach = cover[r * span, c * span], last_x[c] - first_x[c]
             if leaf < first_leaf or leaf >= last_leaf or reach <= 0:
