@@ -73,7 +73,8 @@ def add_strip(sparse: Any, grids: Any, strip: int, row: int, out: Any) -> None:
 def _add_cells(sparse: Any, level: int, blocks_y: Any, blocks_x: Any, strip: int, row: int, out: Any) -> None:
     """Add those of one level, as ``CellNetwork`` counts them.
 
-    Each first along x, to a row of ``scratch`` for every vertical unit that has a weight, then along y. All in one function, whose arrays are plain names: handing them to another one for every cell counts references.
+    Each first along x, to a row of ``scratch`` for every vertical unit that has a weight, then along y. All
+    in one function, whose arrays are plain names: handing them to another one for every cell counts references.
     """
     cover, starts, units, weights, ends = sparse
     first_leaf, last_leaf = ends[level] if level > 1 else 0, ends[1 + level]
