@@ -13,8 +13,7 @@ from inrformat.decode.cpu.cells_anywhere import evaluate_anywhere
 from inrformat.decode.cpu.finish import Finish, finish_rows
 from inrformat.decode.cpu.leaves import read_cells
 from inrformat.decode.cpu.sampling import Maps, outer_cover, shares
-from inrformat.decode.cpu.siren import SirenNetwork, evaluate_siren_aligned, evaluate_siren_anywhere, read_siren
-from inrformat.decode.cpu.tables import CellNetwork
+from inrformat.decode.cpu.siren import evaluate_siren_aligned, evaluate_siren_anywhere, read_siren
 
 __all__ = ["Batch", "decode_cells", "decode_sirens"]
 
@@ -76,14 +75,10 @@ def _decode_strips(sparse: Any, grids: Any, channels: Any, cover: Any, form: Fin
 
 @compiled
 def decode_cells(
-    net: Any, slots: Any, batch: Any, maps: Any, form: Any, size: tuple[int, int], members: Any, pixels: Any,
-    status: Any,
+    net: Any, slots: Any, batch: Batch, maps: Maps, form: Finish, size: tuple[int, int], members: Any,
+    pixels: Any, status: Any,
 ) -> None:  # fmt: skip
-    """Decode the samples ``members`` into ``pixels``, flat and of the whole batch; ``status`` int64 ``(B,)``.
-
-    All but the arrays come as plain tuples of what their classes list: numba takes 0.5 ms a call to look at named ones.
-    """
-    net, batch, maps, form = CellNetwork(*net), Batch(*batch), Maps(*maps), Finish(*form)
+    """Decode the samples ``members`` into ``pixels``, flat and of the whole batch; ``status`` int64 ``(B,)``."""
     height, width = size
     image = net.channels * height * width
     margin = aligned_margin(net.channels, width)
@@ -108,11 +103,10 @@ def decode_cells(
 
 @compiled
 def decode_sirens(
-    net: Any, slots: Any, batch: Any, maps: Any, form: Any, size: tuple[int, int], members: Any, pixels: Any,
-    status: Any,
+    net: Any, slots: Any, batch: Batch, maps: Maps, form: Finish, size: tuple[int, int], members: Any,
+    pixels: Any, status: Any,
 ) -> None:  # fmt: skip
     """As ``decode_cells``."""
-    net, batch, maps, form = SirenNetwork(*net), Batch(*batch), Maps(*maps), Finish(*form)
     height, width = size
     channels = np.empty((height, net.channels, width), np.float32)
     image = net.channels * height * width

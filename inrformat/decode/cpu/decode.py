@@ -33,7 +33,7 @@ from inrformat.networks.siren import Siren
 __all__ = ["decode"]
 
 _TASKS_PER_THREAD = 4
-_prepared: WeakKeyDictionary[Codebook, list[tuple[Any, ...]]] = WeakKeyDictionary()
+_prepared: WeakKeyDictionary[Codebook, list[Any]] = WeakKeyDictionary()
 
 
 def decode(records: DeviceRecords, rows: Tensor, geometry: Geometry, pixels: PixelFormat) -> Tensor:
@@ -48,13 +48,13 @@ def decode(records: DeviceRecords, rows: Tensor, geometry: Geometry, pixels: Pix
     else:
         out = torch.from_numpy(flat).reshape(len(chosen), channels, height, width)
     status = np.zeros(len(chosen), np.int64)
-    batch, maps, networks = tuple(_batch(records, chosen, shapes)), tuple(_maps(geometry)), _networks(records.codebook)
+    batch, maps, networks = _batch(records, chosen, shapes), _maps(geometry), _networks(records.codebook)
     tasks = 1 if torch.get_num_threads() == 1 else _TASKS_PER_THREAD * torch.get_num_threads()
     with_threads = []
     for number in np.unique(shapes[:, 0]).tolist():
         network = records.networks[number]
         work = decode_cells if isinstance(network, Cells) else decode_sirens
-        finish = tuple(_finish(network, geometry, pixels))
+        finish = _finish(network, geometry, pixels)
         arguments = (networks[number], records.codebook.tables.slots, batch, maps, finish, geometry.size)
         members = np.flatnonzero(shapes[:, 0] == number)
         parts = np.array_split(members, min(len(members), tasks))
@@ -80,10 +80,10 @@ def _pool(_process: int, threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="inrformat-decode")
 
 
-def _networks(codebook: Codebook) -> list[tuple[Any, ...]]:
+def _networks(codebook: Codebook) -> list[Any]:
     """Arrays of the codebook's networks, made at its first use."""
     if codebook not in _prepared:
-        _prepared[codebook] = [tuple(_network(network)) for network in codebook.networks]
+        _prepared[codebook] = [_network(network) for network in codebook.networks]
     return _prepared[codebook]
 
 

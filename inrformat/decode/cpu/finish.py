@@ -43,8 +43,8 @@ def _fill(row: Any, cover: Any, fill: float, squared: bool) -> None:
 def finish_rows(channels: Any, rows: tuple[int, int], cover: Any, form: Finish, pixels: Any) -> None:
     """Write some rows of one image.
 
-    All in one function, whose arrays are plain names: handing a row of them to another one would count references,
-    which takes longer than the row.
+    What every image needs is in one function, whose arrays are plain names: handing a row of them to another one counts
+    references, which takes longer than the row.
 
     Args:
         channels: float32 ``(H, C, W)``, from the first of these rows on. rows: the first, and the one behind the last.

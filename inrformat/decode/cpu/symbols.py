@@ -54,7 +54,7 @@ def _exist(classes: Any, known: int) -> bool:
 def _grids(height: int, width: int) -> Any:
     """Rows, columns and first node of every grid, greatest side first, and the end: int64 ``(grids + 1, 3)``.
 
-    The last three grids are those of 32, 16 and 8 px.
+    The last three grids are those of 32, 16 and 8 px; see ``grid`` and ``top_side`` of ``networks/cells_layout.py``.
     """
     side, count = 32, 3
     while side < max(height, width) and side < TOP_SIDE_MAX:
