@@ -18,7 +18,7 @@ from skimage import data as photographs
 
 from inrformat.convert.pipeline import convert
 from inrformat.convert.sources import scan_folder
-from inrformat.encode.siren.encoder import SirenEncoder, SirenOptions
+from inrformat.families.siren.encoder.encoder import SirenEncoder, SirenOptions
 
 torch.set_num_threads(2)
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

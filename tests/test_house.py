@@ -35,7 +35,7 @@ def test_imports_point_downward(path):
 
 
 @pytest.mark.parametrize(
-    "module", ["inrformat", "inrformat.cli.main", "inrformat.container.reader", "inrformat.networks.codebook"]
+    "module", ["inrformat", "inrformat.cli.main", "inrformat.container.reader", "inrformat.families.codebook"]
 )
 def test_starting_and_validating_do_not_load_torch(module):
     code = f"import sys, {module}; sys.exit('torch' in sys.modules)"

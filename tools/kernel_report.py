@@ -18,8 +18,9 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from inrformat.decode.triton import cells_aligned, cells_general, read_cells, read_siren, siren
 from inrformat.decode.triton.launch import PRECISIONS
+from inrformat.families.cells.triton import aligned as cells_aligned, general as cells_general, read as read_cells
+from inrformat.families.siren.triton import read as read_siren, siren
 
 ARGUMENTS = {
     "words": "*i16", "offsets": "*i64", "lengths": "*i64", "shapes": "*i64", "rows": "*i64", "entries": "*i64",
@@ -28,8 +29,8 @@ ARGUMENTS = {
     "packed": "*fp32", "style": "*fp32", "taps": "*fp32", "displacement": "*fp32", "out": "*bf16", "point_span": "fp32",
 }  # fmt: skip
 PICTURE = {"C": 3, "CP": 4, "BYTES": False}
-ALIGNED = {**PICTURE, "OUTSIDE": 0}
-GENERAL = {**PICTURE, "OUTSIDE": 1, "DISPLACED": True}
+ALIGNED = {**PICTURE, "PADDING_MODE": 0}
+GENERAL = {**PICTURE, "PADDING_MODE": 1, "DISPLACED": True}
 CELLS = {**ALIGNED, "SIZE": cells_aligned.TILE}
 TILES = {"TILE_H": cells_general.TILE_HEIGHT, "TILE_W": cells_general.TILE_WIDTH}
 READ = {"C": 3, "CHUNK": read_cells.CHUNK, "NODE_BITS": 11}

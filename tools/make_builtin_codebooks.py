@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from inrformat.container.checksum import crc32c
 from inrformat.container.packing import compress, pack_map
 from inrformat.convert.sources import load_image, scan_folder
-from inrformat.encode.cells.encoder import step_of_quality
-from inrformat.encode.cells.train import ClassCounts, colour_basis, to_codebook, train
-from inrformat.encode.cells.transform import fit
-from inrformat.networks.builtin import BUILTIN_FOLDER
+from inrformat.families.builtin import BUILTIN_FOLDER
+from inrformat.families.cells.encoder.encoder import step_of_quality
+from inrformat.families.cells.encoder.fit import fit
+from inrformat.families.cells.encoder.train import ClassCounts, colour_basis, to_codebook, train
 
 DATA = Path(__file__).resolve().parents[1] / "../shared/data"
 QUALITIES = (40, 50, 60, 70, 80, 90)

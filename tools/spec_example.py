@@ -15,8 +15,8 @@ from inrformat.container.layout import HEADER_BYTES, SECTION
 from inrformat.container.metadata import Metadata
 from inrformat.container.reader import InrdReader
 from inrformat.container.writer import InrdWriter
-from inrformat.networks.codebook import Codebook
-from inrformat.networks.siren import Siren
+from inrformat.families.codebook import Codebook
+from inrformat.families.siren.descriptor import Siren
 
 SPEC = Path(__file__).resolve().parents[1] / "spec" / "INRD-1.0.md"
 BEGIN, END = "<!-- example:begin -->\n", "<!-- example:end -->"

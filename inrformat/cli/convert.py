@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from inrformat.cli.cells_flags import BUILTIN, add_cells_flags, cells_options, read_codebook
-from inrformat.cli.options import OUTCOMES, add_json, bar, positive_int, print_json
-from inrformat.cli.siren_flags import add_siren_flags, siren_options
+from inrformat.cli.arguments import OUTCOMES, add_json, bar, positive_int, print_json
 from inrformat.errors import OutputExistsError, UsageError
+from inrformat.families.cells.flags import BUILTIN, add_cells_flags, cells_options, read_codebook
+from inrformat.families.siren.flags import add_siren_flags, siren_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise OutputExistsError(f"{arguments.output} exists: remove it first or choose another name")
     from inrformat.convert.pipeline import convert
     from inrformat.convert.sources import scan_folder
-    from inrformat.data.residency import checked_device
+    from inrformat.decode.devices import checked_device
 
     device = checked_device(arguments.device)
     source = _annotated(scan_folder(arguments.source), arguments).limited(arguments.limit)
@@ -123,11 +123,11 @@ def _encoder(
         if getattr(arguments, flag.replace("-", "_")):
             raise UsageError(f"--{flag} does not go with --network {arguments.network}")
     if arguments.network == "cells":
-        from inrformat.convert.room import record_room
-        from inrformat.encode.cells.encoder import CellsEncoder
+        from inrformat.convert.size_budget import size_budget
+        from inrformat.families.cells.encoder.encoder import CellsEncoder
 
         target = arguments.target_size
-        room = None if target is None else record_room(source, target, size=arguments.size)
+        room = None if target is None else size_budget(source, target, size=arguments.size)
         return CellsEncoder(
             cells_options(arguments),
             codebook=read_codebook(arguments.codebook),
@@ -137,7 +137,7 @@ def _encoder(
             device=device if device.type == "cuda" else None,
             progress=progress,
         )
-    from inrformat.encode.siren.encoder import SirenEncoder
+    from inrformat.families.siren.encoder.encoder import SirenEncoder
 
     return SirenEncoder(siren_options(arguments), device=device, progress=progress)
 

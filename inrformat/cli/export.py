@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from inrformat.cli.options import bar, positive_int
+from inrformat.cli.arguments import bar, positive_int
 
 
 def add_parser(commands: Any) -> None:

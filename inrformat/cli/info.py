@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from inrformat.cli.options import OUTCOMES, add_json, print_json
+from inrformat.cli.arguments import OUTCOMES, add_json, print_json
 from inrformat.container.fields import VariableColumn
 from inrformat.container.reader import InrdReader
 from inrformat.errors import UsageError

@@ -6,11 +6,11 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from inrformat.cli.options import add_json, bar, print_json
+from inrformat.cli.arguments import add_json, bar, print_json
 from inrformat.container.reader import InrdReader
 from inrformat.container.validate import validate_file
 from inrformat.errors import InvalidFileError
-from inrformat.networks.codebook import Codebook
+from inrformat.families.codebook import Codebook
 
 
 def add_parser(commands: Any) -> None:

@@ -37,7 +37,7 @@ class InrdReader:
 
     Attributes:
         path: the file. header, metadata, index: parsed. codebook: the codebook section's map, not yet interpreted
-            (see ``inrformat.networks.codebook``).
+            (see ``inrformat.families.codebook``).
     """
 
     def __init__(self, path: str | os.PathLike[str], *, limits: Limits = DEFAULT_LIMITS) -> None:

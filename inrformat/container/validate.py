@@ -32,7 +32,8 @@ class Finding:
 
     @property
     def severity(self) -> Severity:
-        return RULES[self.rule].severity
+        """That of its rule; the rules of network families, which this layer does not know, are all errors."""
+        return RULES[self.rule].severity if self.rule in RULES else Severity.ERROR
 
     def __str__(self) -> str:
         place = "" if self.offset_bytes is None else f" at byte {self.offset_bytes}"

@@ -41,7 +41,7 @@ from inrformat.container.metadata import FieldSpec, Metadata
 from inrformat.container.packing import compress, pack_map
 from inrformat.errors import OutputExistsError, UsageError
 
-__all__ = ["InrdWriter", "payload_room"]
+__all__ = ["InrdWriter", "payload_budget_bytes"]
 
 _BUFFER_BYTES = 1 << 22
 
@@ -173,7 +173,9 @@ class InrdWriter:
             self._end += written
 
 
-def payload_room(file_bytes: int, *, index_bytes: int, cold_bytes: Sequence[int], field_bytes: Sequence[int]) -> int:
+def payload_budget_bytes(
+    file_bytes: int, *, index_bytes: int, cold_bytes: Sequence[int], field_bytes: Sequence[int]
+) -> int:
     """Largest payload for which a file surely is no larger than ``file_bytes``; below 0 where there is none.
 
     Args:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from inrformat.convert.runs import Runs, read_runs
+from inrformat.convert.run_length import RunLengthMask, read_run_length_mask
 from inrformat.errors import SourceError
 
 __all__ = ["Annotation", "Annotations", "Instance", "read_annotations", "read_class_names", "with_masks"]
@@ -36,7 +36,7 @@ class Instance:
     box: tuple[float, float, float, float]
     polygons: tuple[Points, ...] = ()
     keypoints: tuple[tuple[float, float, int], ...] = ()
-    runs: Runs | None = None
+    run_length_mask: RunLengthMask | None = None
     crowd: bool = False
 
 
@@ -203,10 +203,10 @@ def _read_coco(path: Path) -> Annotations:
 def _coco_instance(entry: Mapping[str, Any], numbers: Mapping[int, int], width: float, height: float) -> Instance:
     left, top, across, down = (float(v) for v in entry["bbox"])
     outlines = entry.get("segmentation", [])
-    runs = None
+    run_length_mask = None
     if isinstance(outlines, dict):
         try:
-            runs, outlines = read_runs(outlines, height=int(height), width=int(width)), []
+            run_length_mask, outlines = read_run_length_mask(outlines, height=int(height), width=int(width)), []
         except ValueError as error:
             raise _BadMaskError(f"annotation {entry.get('id')}: its run-length mask {error}") from error
     polygons = tuple(
@@ -217,4 +217,6 @@ def _coco_instance(entry: Mapping[str, Any], numbers: Mapping[int, int], width: 
         (x / width, y / height, int(v)) for x, y, v in zip(points[::3], points[1::3], points[2::3], strict=True)
     )
     box = (left / width, top / height, (left + across) / width, (top + down) / height)
-    return Instance(numbers[entry["category_id"]], box, polygons, keypoints, runs, bool(entry.get("iscrowd")))
+    return Instance(
+        numbers[entry["category_id"]], box, polygons, keypoints, run_length_mask, bool(entry.get("iscrowd"))
+    )

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from inrformat.container.fields import FieldType
+from inrformat.container.masks import pack_instances, pack_semantic
 from inrformat.convert.annotations import Annotation, Annotations, Instance
 from inrformat.convert.sources import ImageSource
-from inrformat.data.masks import pack_instances, pack_semantic
 from inrformat.data.targets import (
     BOX_LABELS_FIELD,
     BOXES_FIELD,
@@ -51,7 +51,7 @@ class TargetColumns:
             self._add(BOX_LABELS_FIELD, FieldType.INT64_LIST, lambda a, _h, _w: [i.label for i in a.instances])
         if any(i.crowd for i in instances):
             self._add(CROWD_FIELD, FieldType.INT64_LIST, lambda a, _h, _w: [int(i.crowd) for i in a.instances])
-        if any(i.polygons or i.runs for i in instances):
+        if any(i.polygons or i.run_length_mask for i in instances):
             self._add(INSTANCES_FIELD, FieldType.BYTES, _instances)
         if any(i.keypoints for i in instances):
             self._add(KEYPOINTS_FIELD, FieldType.FLOAT64_LIST, _keypoints)
@@ -96,8 +96,8 @@ def _instances(annotation: Annotation, height: int, width: int) -> bytes:
 
 def _filled(instance: Instance, height: int, width: int) -> NDArray[np.bool_]:
     """The pixels of an object's mask, else those inside its outlines, else inside its box."""
-    if instance.runs is not None:
-        return instance.runs.mask(height, width)
+    if instance.run_length_mask is not None:
+        return instance.run_length_mask.mask(height, width)
     left, top, right, bottom = instance.box
     outlines = instance.polygons or (((left, top), (right, top), (right, bottom), (left, bottom)),)
     inside = np.zeros((height, width), np.bool_)

@@ -19,7 +19,7 @@ from inrformat.convert.columns import TargetColumns, source_fields
 from inrformat.convert.sources import ImageSource, load_image
 from inrformat.encode.record import Encoder, Image, Outcome, SettlingEncoder
 from inrformat.errors import SourceError
-from inrformat.networks.codebook import Codebook
+from inrformat.families.codebook import Codebook
 
 __all__ = ["OUTCOME_FIELD", "ConvertSummary", "convert"]
 

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from inrformat.convert.annotations import Annotations
-from inrformat.decode.reference import output_size
+from inrformat.decode.output_size import output_size
 from inrformat.encode.record import Image as Pixels
 from inrformat.errors import SourceError
 

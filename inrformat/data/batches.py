@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from inrformat.data.mapping import mapped
-from inrformat.data.randomness import Draws
+from inrformat.data.randomness import CounterGenerator
 from inrformat.data.residency import Part, RecordStore
 from inrformat.data.shards import Shards
 from inrformat.data.transforms.plan import Frame, Plan
@@ -62,7 +62,7 @@ class BatchMaker:
 
     def _geometry(self, numbers: Tensor, heights: Tensor, widths: Tensor, *, epoch: int) -> Geometry:
         canvas = self._frame.canvas(heights, widths)
-        return self._plan.canvas(canvas, Draws(numbers, seed=self._seed, epoch=epoch)).geometry()
+        return self._plan.canvas(canvas, CounterGenerator(numbers, seed=self._seed, epoch=epoch)).geometry()
 
     def _images(self, samples: NDArray[np.int64], geometry: Geometry) -> Tensor:
         parts = self._parts(samples)

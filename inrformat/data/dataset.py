@@ -15,14 +15,15 @@ from torchvision.datasets import VisionDataset
 from inrformat.container.limits import DEFAULT_LIMITS, Limits
 from inrformat.container.reader import InrdReader
 from inrformat.data.mapping import mapped
-from inrformat.data.residency import checked_device, load_resident
+from inrformat.data.residency import load_resident
 from inrformat.data.targets import UNLABELLED, read_targets
 from inrformat.decode.canvas import Canvas
+from inrformat.decode.devices import checked_device
 from inrformat.decode.dispatch import decode_images
+from inrformat.decode.output_size import Size, output_size
 from inrformat.decode.records import DeviceRecords, join_records
-from inrformat.decode.reference import Size, output_size
 from inrformat.errors import InvalidFileError, UsageError
-from inrformat.networks.codebook import Codebook
+from inrformat.families.codebook import Codebook
 
 __all__ = ["UNLABELLED", "InrdDataset"]
 

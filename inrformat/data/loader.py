@@ -20,17 +20,18 @@ from torchvision.transforms.v2 import functional as F
 
 from inrformat.data.batches import Batch, BatchMaker
 from inrformat.data.dataset import InrdDataset
-from inrformat.data.order import Share, batch_count, spans
+from inrformat.data.order import RankShard, batch_count, spans
 from inrformat.data.prefetch import prefetched
 from inrformat.data.randomness import permutation
-from inrformat.data.residency import RecordStore, Residency, checked_device
+from inrformat.data.residency import RecordStore, Residency
 from inrformat.data.shards import Shards, Source
 from inrformat.data.targets import collate
+from inrformat.data.transforms.batch_transforms import apply_batch_transforms
 from inrformat.data.transforms.crops import resized
 from inrformat.data.transforms.plan import Plan, plan_of
-from inrformat.data.transforms.tail import apply_tail
+from inrformat.decode.devices import checked_device
+from inrformat.decode.output_size import Size
 from inrformat.decode.pixels import PixelFormat
-from inrformat.decode.reference import Size
 from inrformat.errors import GeometryError, UsageError
 
 __all__ = ["InrdLoader"]
@@ -152,10 +153,10 @@ class InrdLoader:
         if self._batch_sampler is not None:
             return len(self._batch_sampler)  # type: ignore[arg-type]
         if self._sampler is not None:
-            count, share = len(self._sampler), Share()  # type: ignore[arg-type]
+            count, shard = len(self._sampler), RankShard()  # type: ignore[arg-type]
         else:
-            count, share = len(self._samples), Share.of_process(even=self._even)
-        return batch_count(count, self.batch_size, drop_last=self._drop_last, share=share)
+            count, shard = len(self._samples), RankShard.of_process(even=self._even)
+        return batch_count(count, self.batch_size, drop_last=self._drop_last, shard=shard)
 
     # -- batches
 
@@ -192,8 +193,8 @@ class InrdLoader:
                     yield self._numbers(chosen), position
         else:
             order = self._order(epoch)
-            share = Share.of_process(even=self._even)
-            for span in spans(len(order), self.batch_size, drop_last=self._drop_last, share=share, position=position):
+            shard = RankShard.of_process(even=self._even)
+            for span in spans(len(order), self.batch_size, drop_last=self._drop_last, shard=shard, position=position):
                 yield order[span.start : span.stop], span.after
 
     def _order(self, epoch: int) -> NDArray[np.int64]:
@@ -209,9 +210,9 @@ class InrdLoader:
     def _finished(self, batch: Batch, epoch: int) -> tuple[Tensor, Any]:
         """What is left to do where the batch is used: transforms that draw from torch's own generators."""
         images, targets = batch.images, batch.targets
-        if self.plan.tail:
-            images, targets = apply_tail(
-                self.plan.tail, images, targets, samples=batch.samples, seed=self._seed, epoch=epoch
+        if self.plan.batch_transforms:
+            images, targets = apply_batch_transforms(
+                self.plan.batch_transforms, images, targets, samples=batch.samples, seed=self._seed, epoch=epoch
             )
         if self._dtype is not None:
             images = F.to_dtype(images, self._dtype, scale=True)
@@ -264,13 +265,13 @@ def _own_transforms(dataset: InrdDataset) -> tuple[Any, Any]:
 
 def _pixels(plan: Plan, dtype: torch.dtype | None) -> tuple[PixelFormat, torch.dtype | None]:
     """The form of decoded pixels, and the dtype still to be brought about behind them."""
-    if dtype is None or plan.tail:
+    if dtype is None or plan.batch_transforms:
         return plan.pixels, dtype
     return replace(plan.pixels, dtype=dtype), None
 
 
 def _unlike_sizes(plan: Plan) -> str:
-    reason = f" ({type(plan.tail[0]).__name__} is not lifted: {plan.reason})" if plan.reason else ""
+    reason = f" ({type(plan.batch_transforms[0]).__name__} is not lifted: {plan.reason})" if plan.reason else ""
     return (
         f"images of unlike size make no batch{reason}: begin the transform with RandomResizedCrop or with Resize and "
         "CenterCrop, or give size=(height, width)"

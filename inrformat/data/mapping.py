@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 from torchvision import tv_tensors
 
-from inrformat.decode.geometry import Geometry, Outside, fold
+from inrformat.decode.geometry import Geometry, PaddingMode, fold
 
 __all__ = ["mapped"]
 
@@ -78,6 +78,6 @@ def _mask(mask: Tensor, geometry: Geometry) -> Tensor:
     for axis in (0, 1):
         at, low, high = position[..., axis], window[axis], window[axis + 2]
         inside &= (at >= low) & (at <= high)
-        picked.append(fold(at, low, high, geometry.outside).floor().long().clamp(0, extent[axis] - 1))
+        picked.append(fold(at, low, high, geometry.padding_mode).floor().long().clamp(0, extent[axis] - 1))
     sampled = mask[..., picked[1], picked[0]]
-    return sampled.mul(inside.to(sampled.dtype)) if geometry.outside is Outside.CONSTANT else sampled
+    return sampled.mul(inside.to(sampled.dtype)) if geometry.padding_mode is PaddingMode.CONSTANT else sampled

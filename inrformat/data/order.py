@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import torch.distributed
 
-__all__ = ["Share", "Span", "batch_count", "spans"]
+__all__ = ["RankShard", "Span", "batch_count", "spans"]
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class RankShard:
     """This process among those that train together: ``rank`` of ``world``.
 
     Attributes:
@@ -24,7 +24,7 @@ class Share:
     even: bool = False
 
     @classmethod
-    def of_process(cls, *, even: bool) -> Share:
+    def of_process(cls, *, even: bool) -> RankShard:
         """As torch.distributed has it; alone where it is not initialised."""
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             return cls(torch.distributed.get_rank(), torch.distributed.get_world_size(), even)
@@ -40,13 +40,13 @@ class Span:
     after: int
 
 
-def spans(count: int, batch_size: int, *, drop_last: bool, share: Share, position: int = 0) -> Iterator[Span]:
+def spans(count: int, batch_size: int, *, drop_last: bool, shard: RankShard, position: int = 0) -> Iterator[Span]:
     """The batches of one rank in an epoch of ``count`` samples, of which ``position`` have been seen already.
 
     All ranks together take the order from front to back, ``batch_size`` samples each, so that what has been seen is a
     prefix of it, whatever the number of ranks and the batch size.
     """
-    rank, world = share.rank, share.world
+    rank, world = shard.rank, shard.world
     together = batch_size * world
     while count - position >= together:
         start = position + rank * batch_size
@@ -55,7 +55,7 @@ def spans(count: int, batch_size: int, *, drop_last: bool, share: Share, positio
     left = count - position
     if drop_last or left <= 0:
         return
-    if share.even:
+    if shard.even:
         each = left // world
         first, last = rank * each, (rank + 1) * each
     else:
@@ -64,8 +64,8 @@ def spans(count: int, batch_size: int, *, drop_last: bool, share: Share, positio
         yield Span(position + first, position + last, count)
 
 
-def batch_count(count: int, batch_size: int, *, drop_last: bool, share: Share) -> int:
+def batch_count(count: int, batch_size: int, *, drop_last: bool, shard: RankShard) -> int:
     """How many batches `spans` gives for a whole epoch."""
-    whole, left = divmod(count, batch_size * share.world)
-    tail = spans(left, batch_size, drop_last=drop_last, share=share)
+    whole, left = divmod(count, batch_size * shard.world)
+    tail = spans(left, batch_size, drop_last=drop_last, shard=shard)
     return whole + sum(1 for _ in tail)

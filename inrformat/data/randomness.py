@@ -13,7 +13,7 @@ from enum import IntEnum
 import torch
 from torch import Tensor
 
-__all__ = ["Draws", "Purpose", "permutation", "philox", "tail_seeds"]
+__all__ = ["CounterGenerator", "Purpose", "batch_transform_seeds", "permutation", "philox"]
 
 _LOW = 0xFFFFFFFF
 _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
@@ -29,7 +29,7 @@ class Purpose(IntEnum):
 
     GEOMETRY = 0
     ORDER = 1
-    TAIL = 2
+    BATCH_TRANSFORMS = 2
     FIELD = 3
 
 
@@ -66,7 +66,7 @@ def _words(samples: Tensor, blocks: Tensor, *, seed: int, epoch: int, purpose: P
     return torch.stack([w.expand(len(samples), len(blocks)) for w in philox(counter, key)], dim=2).flatten(1)
 
 
-class Draws:
+class CounterGenerator:
     """Numbers for a batch, drawn one after the other: every sample takes its n-th draw from its own stream.
 
     Attributes:
@@ -128,12 +128,12 @@ def permutation(count: int, *, seed: int, epoch: int, device: torch.device) -> T
     return ((words[:, 0] << 31) | (words[:, 1] >> 1)).argsort(stable=True)
 
 
-def tail_seeds(samples: Tensor, *, seed: int, epoch: int, part: int) -> list[int]:
+def batch_transform_seeds(samples: Tensor, *, seed: int, epoch: int, part: int) -> list[int]:
     """Seeds of torch's own generator for what is applied to decoded samples, each 0..2**63 - 1.
 
     Args:
         samples: int64 ``(B,)``. part: which of several runs over them.
     """
-    words = _words(samples.cpu(), torch.tensor([part]), seed=seed, epoch=epoch, purpose=Purpose.TAIL)
+    words = _words(samples.cpu(), torch.tensor([part]), seed=seed, epoch=epoch, purpose=Purpose.BATCH_TRANSFORMS)
     seeds: list[int] = ((words[:, 0] << 31) | (words[:, 1] >> 1)).tolist()
     return seeds

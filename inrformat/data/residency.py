@@ -20,10 +20,10 @@ from inrformat.container.checksum import crc32c_many
 from inrformat.container.layout import SectionKind
 from inrformat.container.reader import InrdReader
 from inrformat.decode.records import DeviceRecords
-from inrformat.errors import ChecksumError, DeviceError, UsageError
-from inrformat.networks.codebook import Codebook
+from inrformat.errors import ChecksumError, UsageError
+from inrformat.families.codebook import Codebook
 
-__all__ = ["Part", "RecordStore", "Residency", "checked_device", "load_resident"]
+__all__ = ["Part", "RecordStore", "Residency", "load_resident"]
 
 _DEFAULT_SHARE = 0.5
 """Of a device's free memory that records may take where no budget is given."""
@@ -49,23 +49,6 @@ class Part:
     places: NDArray[np.int64]
     records: DeviceRecords
     rows: Tensor
-
-
-def checked_device(name: str | torch.device) -> torch.device:
-    """``torch.device(name)``, "auto" being CUDA where there is one.
-
-    Raises:
-        DeviceError: CUDA was asked for and is not available.
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise DeviceError(f"unknown device {name!r}: use cpu, cuda or cuda:N") from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise DeviceError("device cuda was asked for, but torch finds no CUDA device: use cpu or auto")
-    return device
 
 
 def load_resident(

@@ -17,8 +17,8 @@ from torch import Tensor
 from torchvision import tv_tensors
 
 from inrformat.container.fields import FieldType, VariableColumn
+from inrformat.container.masks import unpack_instances, unpack_semantic
 from inrformat.container.reader import InrdReader
-from inrformat.data.masks import unpack_instances, unpack_semantic
 from inrformat.errors import InvalidFileError, UsageError
 
 __all__ = [

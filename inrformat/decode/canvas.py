@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from inrformat.decode.geometry import Geometry, Outside
+from inrformat.decode.geometry import Geometry, PaddingMode
 from inrformat.errors import GeometryError
 
 __all__ = ["Canvas", "Number"]
@@ -42,9 +42,9 @@ class Canvas:
     shortest: int
     matrices: Tensor
     windows: Tensor
-    softness: Tensor
+    feather: Tensor
     aligned: bool = True
-    outside: Outside = Outside.EXTEND
+    padding_mode: PaddingMode = PaddingMode.EXTEND
     fill: tuple[float, ...] = (0.0,)
     displacement: Tensor | None = None
 
@@ -81,7 +81,7 @@ class Canvas:
         """The frame scaled to a size."""
         scale_x, scale_y = self.width / self._tensor(width), self.height / self._tensor(height)
         canvas = self
-        if self.aligned and self.outside is Outside.EXTEND:
+        if self.aligned and self.padding_mode is PaddingMode.EXTEND:
             # A filter sees nothing of what was cropped away.
             canvas = replace(self, windows=self._frame_window())
         return canvas._mapped(_affine(self, scale_x, 0, 0, 0, scale_y, 0), height, width)
@@ -113,12 +113,12 @@ class Canvas:
         left: Number, top: Number, right: Number, bottom: Number,
         *,
         fill: tuple[float, ...] = (0.0,),
-        outside: Outside = Outside.CONSTANT,
+        padding_mode: PaddingMode = PaddingMode.CONSTANT,
     ) -> Canvas:  # fmt: skip
         """The frame with margins around it, in frame pixels."""
         height, width = self._extent()
         shifted = _affine(self, 1, 0, -left, 0, 1, -top)
-        return self._exposed(outside, fill)._mapped(shifted, height + top + bottom, width + left + right)
+        return self._exposed(padding_mode, fill)._mapped(shifted, height + top + bottom, width + left + right)
 
     # -- steps that do not
 
@@ -152,7 +152,7 @@ class Canvas:
         matrix = _affine(
             self, m[0], m[1], center_x - m[0] * to_x - m[1] * to_y, m[2], m[3], center_y - m[2] * to_x - m[3] * to_y
         )
-        return self._exposed(Outside.CONSTANT, fill)._mapped(matrix, *self._extent(), aligned=False)
+        return self._exposed(PaddingMode.CONSTANT, fill)._mapped(matrix, *self._extent(), aligned=False)
 
     def perspective(self, start: Tensor, end: Tensor, *, fill: tuple[float, ...] = (0.0,)) -> Canvas:
         """The projective map that takes four points ``start`` to ``end``, ``(B, 4, 2)`` of (x, y) in frame pixels."""
@@ -163,11 +163,11 @@ class Canvas:
         rows_v = torch.stack([zero, zero, zero, x, y, one, -v * x, -v * y], dim=2)
         solution = torch.linalg.solve(torch.cat([rows_u, rows_v], dim=1), torch.cat([u, v], dim=1))
         matrix = torch.cat([solution, one[:, :1]], dim=1).reshape(-1, 3, 3)
-        return self._exposed(Outside.CONSTANT, fill)._mapped(matrix, *self._extent(), aligned=False)
+        return self._exposed(PaddingMode.CONSTANT, fill)._mapped(matrix, *self._extent(), aligned=False)
 
     def displace(self, displacement: Tensor, *, fill: tuple[float, ...] = (0.0,)) -> Canvas:
         """Positions moved by ``displacement (B, height, width, 2)``, (x, y) in frame pixels; no step may follow."""
-        exposed = self._exposed(Outside.CONSTANT, fill)
+        exposed = self._exposed(PaddingMode.CONSTANT, fill)
         return replace(exposed, aligned=False, displacement=displacement.to(self.matrices))
 
     # -- results
@@ -181,19 +181,21 @@ class Canvas:
         if self.size is None:
             raise GeometryError("samples may differ in size after these steps: end with a resize or crop")
         return Geometry(
-            self.size, self.matrices, self.windows, self.softness, self.aligned, self.outside, self.fill,
+            self.size, self.matrices, self.windows, self.feather, self.aligned, self.padding_mode, self.fill,
             self.displacement, antialias,
         )  # fmt: skip
 
     def where(self, mask: Tensor, other: Canvas) -> Canvas:
         """Samples of this canvas where ``mask`` bool ``(B,)`` is set, of ``other`` elsewhere; both of one origin."""
-        exposing = [c for c in (self, other) if c.outside is not Outside.EXTEND]
-        same_rule = len({(c.outside, c.fill) for c in exposing}) <= 1
+        exposing = [c for c in (self, other) if c.padding_mode is not PaddingMode.EXTEND]
+        same_rule = len({(c.padding_mode, c.fill) for c in exposing}) <= 1
         if not same_rule or (self.displacement is None) != (other.displacement is None):
             raise GeometryError("the alternatives treat what is outside the image differently")
         # A sample with nothing outside in view must not fade at its edges under the other's rule.
         ours, theirs = (
-            replace(c, softness=torch.full_like(c.softness, 1e-6)) if c.outside is Outside.EXTEND and exposing else c
+            replace(c, feather=torch.full_like(c.feather, 1e-6))
+            if c.padding_mode is PaddingMode.EXTEND and exposing
+            else c
             for c in (self, other)
         )
         pick = {
@@ -209,7 +211,7 @@ class Canvas:
             size=self.size if self.size == other.size else None,
             shortest=min(self.shortest, other.shortest),
             aligned=self.aligned and other.aligned,
-            outside=rule.outside,
+            padding_mode=rule.padding_mode,
             fill=rule.fill,
             displacement=displacement,
         )
@@ -248,14 +250,14 @@ class Canvas:
         frame_high = torch.stack([x.amax(1), y.amax(1)], dim=1)
         return torch.cat([torch.maximum(low, frame_low), torch.minimum(high, frame_high)], dim=1)
 
-    def _exposed(self, outside: Outside, fill: tuple[float, ...]) -> Canvas:
+    def _exposed(self, padding_mode: PaddingMode, fill: tuple[float, ...]) -> Canvas:
         """This canvas with what lies beyond its frame in view."""
         if not self.aligned:
             raise GeometryError("a second step with fill in view after a rotation or warp")
-        if self.outside is not Outside.EXTEND and (self.outside, self.fill) != (outside, fill):
+        if self.padding_mode is not PaddingMode.EXTEND and (self.padding_mode, self.fill) != (padding_mode, fill):
             raise GeometryError("two steps that treat what is outside the image differently")
         pitch = torch.stack([self.matrices[:, 0, 0].abs(), self.matrices[:, 1, 1].abs()], dim=1)
-        return replace(self, windows=self._frame_window(), softness=pitch, outside=outside, fill=fill)
+        return replace(self, windows=self._frame_window(), feather=pitch, padding_mode=padding_mode, fill=fill)
 
 
 def _affine(canvas: Canvas, *entries: Number) -> Tensor:

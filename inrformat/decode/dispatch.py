@@ -15,9 +15,9 @@ from torch import Tensor
 from inrformat.decode import reference
 from inrformat.decode.canvas import Canvas
 from inrformat.decode.geometry import Geometry
+from inrformat.decode.output_size import Size, output_size
 from inrformat.decode.pixels import PixelFormat
 from inrformat.decode.records import DeviceRecords
-from inrformat.decode.reference import Size, output_size
 from inrformat.errors import DeviceError, GeometryError
 
 __all__ = ["BACKENDS", "Backend", "backend_for", "backends", "decode", "decode_images"]
@@ -110,7 +110,9 @@ def decode(
         return _decode_reference(records, rows, geometry, pixels)
 
 
-def decode_images(records: DeviceRecords, rows: Sequence[int], *, size: Size = None) -> list[Tensor]:
+def decode_images(
+    records: DeviceRecords, rows: Sequence[int], *, size: Size = None, backend: str = "auto"
+) -> list[Tensor]:
     """Decode any records upright and whole, each at its native size or at ``size``.
 
     Returns:
@@ -128,7 +130,7 @@ def decode_images(records: DeviceRecords, rows: Sequence[int], *, size: Size = N
         for first in range(0, len(places), at_once):
             part = slice(first, first + at_once)
             view = Canvas.of(heights[part], widths[part]).resize(*out).geometry().to(records.device)
-            images.update(zip(places[part], decode(records, chosen[places[part]], view), strict=True))
+            images.update(zip(places[part], decode(records, chosen[places[part]], view, backend=backend), strict=True))
     return [images[place] for place in range(len(natives))]
 
 
@@ -160,13 +162,13 @@ def _warn_once(text: str) -> None:
 def _runner(name: str) -> Callable[[DeviceRecords, Tensor, Geometry, PixelFormat], Tensor]:
     if name == "cpu":
         _LOG.info("the CPU decoder is compiled at its first use on a machine, which takes about half a minute")
-        from inrformat.decode.cpu import decode as cpu
+        from inrformat.decode.cpu import launch as cpu
 
         return cpu.decode
     if name == "triton":
-        from inrformat.decode.triton import launch
+        from inrformat.decode.triton import launch as triton
 
-        return launch.decode
+        return triton.decode
     return _decode_reference
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from inrformat.errors import GeometryError
 
-__all__ = ["MAX_OUTPUT_SIDE", "MAX_TAPS", "PACKED", "Geometry", "Outside", "fold"]
+__all__ = ["MAX_OUTPUT_SIDE", "MAX_TAPS", "PACKED", "Geometry", "PaddingMode", "fold"]
 
 MAX_OUTPUT_SIDE = 1 << 14
 MAX_TAPS = 64
@@ -28,7 +28,7 @@ PACKED = 16
 _LARGEST = 1 << 40  # in a matrix: counts that follow from it stay whole numbers
 
 
-class Outside(IntEnum):
+class PaddingMode(IntEnum):
     """What is seen outside the window, by torchvision's names of padding modes where it has one."""
 
     EXTEND = 0
@@ -57,9 +57,9 @@ class Geometry:
     size: tuple[int, int]
     matrices: Tensor
     windows: Tensor
-    softness: Tensor
+    feather: Tensor
     aligned: bool
-    outside: Outside = Outside.EXTEND
+    padding_mode: PaddingMode = PaddingMode.EXTEND
     fill: tuple[float, ...] = (0.0,)
     displacement: Tensor | None = None
     antialias: bool = True
@@ -90,7 +90,7 @@ class Geometry:
         *,
         native: Tensor | Sequence[Any],
         size: tuple[int, int],
-        outside: Outside = Outside.EDGE,
+        padding_mode: PaddingMode = PaddingMode.EDGE,
         fill: tuple[float, ...] = (0.0,),
         displacement: Tensor | None = None,
         antialias: bool = True,
@@ -120,9 +120,9 @@ class Geometry:
             size=size,
             matrices=maps,
             windows=torch.cat([torch.zeros_like(sizes), sizes.flip(1)], dim=1),
-            softness=torch.ones_like(sizes),
+            feather=torch.ones_like(sizes),
             aligned=displacement is None and not bool(off_diagonal.any()),
-            outside=outside,
+            padding_mode=padding_mode,
             fill=fill,
             displacement=displacement,
             antialias=antialias,
@@ -137,7 +137,7 @@ class Geometry:
             self,
             matrices=self.matrices.to(device),
             windows=self.windows.to(device),
-            softness=self.softness.to(device),
+            feather=self.feather.to(device),
             displacement=None if self.displacement is None else self.displacement.to(device),
         )
 
@@ -147,7 +147,7 @@ class Geometry:
             self,
             matrices=self.matrices[samples],
             windows=self.windows[samples],
-            softness=self.softness[samples],
+            feather=self.feather[samples],
             displacement=None if self.displacement is None else self.displacement[samples],
         )
 
@@ -195,19 +195,19 @@ class Geometry:
     def packed(self) -> Tensor:
         """What kernels read: float32 ``(B, 16)``: matrix row by row, window, softness, 0."""
         zero = self.matrices.new_zeros((len(self), 1))
-        parts = [self.matrices.flatten(1), self.windows, self.softness, zero]
+        parts = [self.matrices.flatten(1), self.windows, self.feather, zero]
         return torch.cat([p.float() for p in parts], dim=1)
 
 
-def fold(position: Tensor, low: Tensor, high: Tensor, outside: Outside) -> Tensor:
-    """Bring positions along one axis into the window [low, high] by the rule of ``outside``."""
-    if outside is Outside.REFLECT:
+def fold(position: Tensor, low: Tensor, high: Tensor, padding_mode: PaddingMode) -> Tensor:
+    """Bring positions along one axis into the window [low, high] by the rule of ``padding_mode``."""
+    if padding_mode is PaddingMode.REFLECT:
         low, high = low + 0.5, high - 0.5
-    if outside in {Outside.REFLECT, Outside.SYMMETRIC}:
+    if padding_mode in {PaddingMode.REFLECT, PaddingMode.SYMMETRIC}:
         extent = (high - low).clamp(min=1e-6)
         away = torch.remainder(position - low, 2 * extent)
         return low + torch.minimum(away, 2 * extent - away)
-    if outside is Outside.EDGE:
+    if padding_mode is PaddingMode.EDGE:
         low, high = low + 0.5, high - 0.5
     return torch.minimum(torch.maximum(position, low), high)
 

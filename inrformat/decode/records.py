@@ -12,8 +12,8 @@ from torch import Tensor
 
 from inrformat.coding.rans_torch import TorchRansDecoder, TorchTables
 from inrformat.errors import UsageError
-from inrformat.networks.codebook import Codebook
-from inrformat.networks.family import Network
+from inrformat.families.codebook import Codebook
+from inrformat.families.family import Network
 
 __all__ = ["DeviceRecords", "join_records"]
 

@@ -8,26 +8,44 @@ of ``torchvision.transforms.v2.Resize``. Other maps are evaluated at a few offse
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from inrformat.decode.canvas import Canvas
-from inrformat.decode.geometry import Geometry, Outside, fold
-from inrformat.decode.pixels import PixelFormat
+from inrformat.decode.geometry import Geometry, PaddingMode, fold
 from inrformat.decode.records import DeviceRecords
-from inrformat.networks.family import Network
+from inrformat.families.family import Network, SymbolDecoder
+from inrformat.families.registry import family_of
 
-__all__ = ["Size", "decode", "decode_gradient", "decode_images", "output_size", "read_weights", "render"]
+__all__ = ["ReferenceBackend", "decode", "decode_gradient", "read_weights", "render"]
 
-Size = int | tuple[int, int] | None
-"""Output size: None for native, an int for the short side (as in ``v2.Resize``), or (height, width) in pixels."""
 
-_BATCH_PIXELS = 1 << 22
-_BYTES = PixelFormat()
+class ReferenceBackend(Protocol):
+    """How a family's networks are read and evaluated in plain torch; a module of these names is one."""
+
+    def read_weights(self, network: Network, decoder: SymbolDecoder, *, height: int, width: int) -> Any:
+        """The weights of the decoder's records, in whatever form ``render`` takes: it can be indexed by image.
+
+        ``decoder`` is the torch one; ``height`` and ``width`` are the native size of all its records, in pixels.
+        """
+
+    def render(self, network: Network, weights: Any, *, native: tuple[int, int], y: Tensor, x: Tensor) -> Tensor:
+        """Evaluate at every crossing of rows ``y (R,)`` and columns ``x (S,)``, in native pixels, the same for all.
+
+        Returns:
+            ``(B, channels, R, S)`` of the weights' dtype, nominally in [0, 1], not clamped.
+        """
+
+    def sample(self, network: Network, weights: Any, xy: Tensor, *, native: tuple[int, int]) -> Tensor:
+        """Evaluate at any positions ``xy (B, N, 2)``, (x, y) in native pixels; differentiable in weights and xy.
+
+        Positions are taken in the weights' dtype.
+
+        Returns:
+            ``(B, channels, N)`` of the weights' dtype, nominally in [0, 1], not clamped.
+        """
 
 
 def decode(records: DeviceRecords, rows: Tensor, geometry: Geometry, *, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -55,30 +73,10 @@ def decode(records: DeviceRecords, rows: Tensor, geometry: Geometry, *, dtype: t
     return out
 
 
-def decode_images(records: DeviceRecords, rows: Sequence[int], *, size: Size = None) -> list[Tensor]:
-    """Decode any records of a file upright and whole, each at its native size or at ``size``.
-
-    Returns:
-        One uint8 ``(channels, height, width)`` per row, in order, on the records' device.
-    """
-    shapes = records.shapes[torch.as_tensor(rows, dtype=torch.int64, device=records.device)].tolist()
-    images: dict[int, Tensor] = {}
-    for (number, height, width), members in _grouped(shapes).items():
-        view = Canvas.of([height], [width]).resize(*output_size((height, width), size)).geometry()
-        batch = max(_BATCH_PIXELS // max(height * width, view.size[0] * view.size[1]), 1)
-        for first in range(0, len(members), batch):
-            part = members[first : first + batch]
-            chosen = torch.tensor([rows[m] for m in part])
-            weights = read_weights(records.networks[number], records, chosen, native=(height, width))
-            colours = render(records.networks[number], weights, view.to(records.device), native=(height, width))
-            images.update(zip(part, _BYTES.of(colours), strict=True))
-    return [images[p] for p in range(len(rows))]
-
-
 def read_weights(network: Network, records: DeviceRecords, rows: Tensor, *, native: tuple[int, int]) -> Any:
     """The weights of records of one network descriptor and one native (height, width), as ``network`` keeps them."""
     decoder = records.decoder(rows.to(records.device), lanes=network.lanes(height=native[0], width=native[1]))
-    return network.read(decoder, height=native[0], width=native[1])
+    return _backend(network).read_weights(network, decoder, height=native[0], width=native[1])
 
 
 def render(network: Network, weights: Any, geometry: Geometry, *, native: tuple[int, int]) -> Tensor:
@@ -101,13 +99,20 @@ def decode_gradient(network: Network, weights: Any, xy: Tensor, *, native: tuple
     Returns:
         df/dx and df/dy, each ``(B, channels, N)``, in colour units (range 0 to 1) a native pixel.
     """
-    along = []
+    backend, along = _backend(network), []
     for axis in (0, 1):
         direction = torch.zeros_like(xy)
         direction[..., axis] = 1
-        derivative = torch.func.jvp(lambda at: network.sample(weights, at, native=native), (xy,), (direction,))[1]
+        derivative = torch.func.jvp(
+            lambda at: backend.sample(network, weights, at, native=native), (xy,), (direction,)
+        )[1]
         along.append(derivative)
     return along[0], along[1]
+
+
+def _backend(network: Network) -> ReferenceBackend:
+    backend: ReferenceBackend = family_of(network).reference()
+    return backend
 
 
 def _grouped(shapes: list[list[int]]) -> dict[tuple[int, int, int], list[int]]:
@@ -117,28 +122,18 @@ def _grouped(shapes: list[list[int]]) -> dict[tuple[int, int, int], list[int]]:
     return groups
 
 
-def output_size(native: tuple[int, int], size: Size) -> tuple[int, int]:
-    """(height, width) in pixels that ``size`` means for an image of ``native`` (height, width)."""
-    if size is None:
-        return native
-    if isinstance(size, tuple):
-        return size
-    canvas = Canvas.of([native[0]], [native[1]]).resize_short(size)
-    return int(canvas.height), int(canvas.width)
-
-
 def _render_aligned(network: Network, weights: Any, geometry: Geometry, native: tuple[int, int]) -> Tensor:
-    y, rows, cover_y = _axis(geometry, 1)
-    x, columns, cover_x = _axis(geometry, 0)
-    colours = network.render(weights, native=native, y=y, x=x)
+    y, rows, coverage_y = _axis(geometry, 1)
+    x, columns, coverage_x = _axis(geometry, 0)
+    colours = _backend(network).render(network, weights, native=native, y=y, x=x)
     if rows is not None:
         colours = rows.to(colours) @ colours
     if columns is not None:
         colours = colours @ columns.to(colours).mT
-    if geometry.outside is not Outside.CONSTANT:
+    if geometry.padding_mode is not PaddingMode.CONSTANT:
         return colours
     fill = colours.new_tensor(geometry.fills(network.channels))[:, None, None]
-    return fill + (colours - fill) * (cover_y[:, None] * cover_x).to(colours)
+    return fill + (colours - fill) * (coverage_y[:, None] * coverage_x).to(colours)
 
 
 def _axis(geometry: Geometry, axis: int) -> tuple[Tensor, Tensor | None, Tensor]:
@@ -153,24 +148,24 @@ def _axis(geometry: Geometry, axis: int) -> tuple[Tensor, Tensor | None, Tensor]
     count = geometry.size[1 - axis]
     centres = scale * (torch.arange(count, device=scale.device) + 0.5) + shift
     span = float(scale.abs())
-    softness = geometry.softness[0, axis]
+    feather = geometry.feather[0, axis]
     if not geometry.antialias or span <= 1 + 1e-6:
-        return fold(centres, low, high, geometry.outside).float(), None, _cover(centres, low, high, softness)
+        return fold(centres, low, high, geometry.padding_mode).float(), None, _coverage(centres, low, high, feather)
     first, last = float(centres.min()) - span, float(centres.max()) + span
-    if geometry.outside in {Outside.EXTEND, Outside.CONSTANT}:
+    if geometry.padding_mode in {PaddingMode.EXTEND, PaddingMode.CONSTANT}:
         first, last = max(first, float(low)), min(last, float(high))
     begin, end = np.ceil(first - 0.5), np.floor(last - 0.5) + 1
     lattice = torch.arange(begin, max(begin, end), device=scale.device) + 0.5  # none where only padding is seen
     weights = (1 - ((lattice - centres[:, None]) / span).abs()).clamp(min=0)
     # A pixel far outside the window weighs nothing, but must not divide by nothing.
     weights = weights / weights.sum(1, keepdim=True).clamp(min=1e-9)
-    cover = _cover(centres, low, high, softness.clamp(min=span))
-    return fold(lattice, low, high, geometry.outside).float(), weights, cover
+    coverage = _coverage(centres, low, high, feather.clamp(min=span))
+    return fold(lattice, low, high, geometry.padding_mode).float(), weights, coverage
 
 
-def _cover(position: Tensor, low: Tensor, high: Tensor, softness: Tensor) -> Tensor:
+def _coverage(position: Tensor, low: Tensor, high: Tensor, feather: Tensor) -> Tensor:
     """Share of the window in what is seen at ``position``: 1 inside, 0 outside, linear across the edge."""
-    return (torch.minimum(position - low, high - position) / softness + 0.5).clamp(0, 1)
+    return (torch.minimum(position - low, high - position) / feather + 0.5).clamp(0, 1)
 
 
 def _render_general(network: Network, weights: Any, geometry: Geometry, native: tuple[int, int]) -> Tensor:
@@ -185,12 +180,12 @@ def _render_general(network: Network, weights: Any, geometry: Geometry, native: 
     colours = torch.stack(
         [w * _seen(network, weights, flat + flat.new_tensor([dx, dy]), geometry, native) for dx, dy, w in taps]
     ).sum(0)
-    if geometry.outside is Outside.CONSTANT:
-        (x, y), (low, high), soft = _source(flat, geometry), geometry.windows[0].reshape(2, 2), geometry.softness[0]
-        cover = _cover(x, low[0], high[0], soft[0]) * _cover(y, low[1], high[1], soft[1])
+    if geometry.padding_mode is PaddingMode.CONSTANT:
+        (x, y), (low, high), soft = _source(flat, geometry), geometry.windows[0].reshape(2, 2), geometry.feather[0]
+        coverage = _coverage(x, low[0], high[0], soft[0]) * _coverage(y, low[1], high[1], soft[1])
         fill = colours.new_tensor(geometry.fills(network.channels))[:, None]
         # torchvision weighs what it sampled by the mask of the window and then blends with that mask again.
-        colours = fill + (cover.to(colours) * colours - fill) * cover.to(colours)
+        colours = fill + (coverage.to(colours) * colours - fill) * coverage.to(colours)
     return colours.reshape(*colours.shape[:2], height, width)
 
 
@@ -212,5 +207,7 @@ def _source(position: Tensor, geometry: Geometry) -> tuple[Tensor, Tensor]:
 def _seen(network: Network, weights: Any, position: Tensor, geometry: Geometry, native: tuple[int, int]) -> Tensor:
     """Colours at output positions ``(N, 2)``, brought into the window: ``(B, channels, N)``."""
     (x, y), (low, high) = _source(position, geometry), geometry.windows[0].reshape(2, 2)
-    xy = torch.stack([fold(x, low[0], high[0], geometry.outside), fold(y, low[1], high[1], geometry.outside)], dim=1)
-    return network.sample(weights, xy.expand(len(weights), -1, -1), native=native)
+    xy = torch.stack(
+        [fold(x, low[0], high[0], geometry.padding_mode), fold(y, low[1], high[1], geometry.padding_mode)], dim=1
+    )
+    return _backend(network).sample(network, weights, xy.expand(len(weights), -1, -1), native=native)

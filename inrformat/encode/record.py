@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inrformat.container.layout import PSNR_MAX_DB
-from inrformat.networks.codebook import Codebook
+from inrformat.families.codebook import Codebook
 
-__all__ = ["EncodedRecord", "Encoder", "Image", "Outcome", "RecordRoom", "SettlingEncoder", "psnr_db", "psnr_of_mse_db"]
+__all__ = ["EncodedRecord", "Encoder", "Image", "Outcome", "SettlingEncoder", "SizeBudget", "psnr_db", "psnr_of_mse_db"]
 
 Image = NDArray[np.uint8]
 """Pixels, uint8 ``(height, width, 3)``."""
@@ -23,7 +23,7 @@ Image = NDArray[np.uint8]
 class Outcome(IntEnum):
     """Whether an image's record is what was asked for; the numbers are stored."""
 
-    AS_ASKED = 0
+    OK = 0
     TARGET_MISSED = 1  # the quality or size that each image was to have cannot be had
     DIVERGED = 2  # no fit was better than the mean colour, which is what the record holds
 
@@ -50,7 +50,7 @@ class EncodedRecord:
     sparsity: float = 0.0
     pruning_saved_bytes: int = 0
     pruning_gain_db: float = 0.0
-    outcome: Outcome = Outcome.AS_ASKED
+    outcome: Outcome = Outcome.OK
 
 
 class Encoder(Protocol):
@@ -66,7 +66,7 @@ class Encoder(Protocol):
         """Encode images, in order."""
 
 
-class RecordRoom(Protocol):
+class SizeBudget(Protocol):
     """Bytes a file of some wanted size has for records."""
 
     def __call__(self, codebook_bytes: int) -> int:

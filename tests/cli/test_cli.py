@@ -17,8 +17,8 @@ from inrformat.container.metadata import Metadata
 from inrformat.container.writer import InrdWriter
 from inrformat.convert.pipeline import convert
 from inrformat.convert.sources import scan_folder
-from inrformat.encode.siren.encoder import SirenEncoder, SirenOptions
-from inrformat.encode.siren.options import Pruning
+from inrformat.families.siren.encoder.encoder import SirenEncoder, SirenOptions
+from inrformat.families.siren.encoder.options import Pruning
 
 
 def inrformat(*arguments, timeout_s=300):

@@ -6,7 +6,7 @@ from inrformat.container.fields import FieldType
 from inrformat.container.layout import PAGE_ALIGNMENT
 from inrformat.container.metadata import FieldSpec, Metadata
 from inrformat.container.packing import compress, pack_map
-from inrformat.container.writer import InrdWriter, payload_room
+from inrformat.container.writer import InrdWriter, payload_budget_bytes
 
 
 def noise(count, seed):
@@ -27,7 +27,7 @@ def test_a_payload_of_the_room_makes_a_file_of_at_most_the_size(
     columns = [[noise(size, n)] for n, size in enumerate(sizes)]
     codebook = {"x": noise(codebook_bytes, 99)}
     fields = tuple(FieldSpec(str(n), FieldType.BYTES) for n in range(len(sizes)))
-    room = payload_room(
+    room = payload_budget_bytes(
         target_bytes,
         index_bytes=160,
         cold_bytes=[len(compress(d)) for d in (Metadata(fields=fields).to_bytes(), pack_map(codebook))],
@@ -48,4 +48,4 @@ def test_a_payload_of_the_room_makes_a_file_of_at_most_the_size(
 
 @pytest.mark.parametrize("target_bytes", [0, 5000])
 def test_no_room_is_not_above_zero(target_bytes):
-    assert payload_room(target_bytes, index_bytes=160, cold_bytes=[10, 10], field_bytes=[9000]) <= 0
+    assert payload_budget_bytes(target_bytes, index_bytes=160, cold_bytes=[10, 10], field_bytes=[9000]) <= 0

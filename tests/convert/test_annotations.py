@@ -6,9 +6,9 @@ from PIL import Image
 
 from inrformat import InrdDataset
 from inrformat.cli.main import main
+from inrformat.container.masks import unpack_instances, unpack_semantic
 from inrformat.convert.annotations import Annotations, Instance, read_annotations, read_class_names, with_masks
 from inrformat.convert.columns import TargetColumns, _filled
-from inrformat.data.masks import unpack_instances, unpack_semantic
 from inrformat.errors import SourceError
 
 COCO = {

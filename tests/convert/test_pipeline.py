@@ -8,10 +8,10 @@ from inrformat.convert import pipeline
 from inrformat.convert.pipeline import convert
 from inrformat.convert.sources import scan_folder
 from inrformat.encode.record import Outcome
-from inrformat.encode.siren import encoder as siren_encoder, lattice
-from inrformat.encode.siren.encoder import SirenEncoder, SirenOptions
-from inrformat.encode.siren.start import initial_parameters
 from inrformat.errors import OutputExistsError, SourceError
+from inrformat.families.siren.encoder import encoder as siren_encoder, training_points as lattice
+from inrformat.families.siren.encoder.encoder import SirenEncoder, SirenOptions
+from inrformat.families.siren.encoder.initialization import initial_parameters
 
 CPU = torch.device("cpu")
 

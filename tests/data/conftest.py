@@ -8,7 +8,7 @@ from PIL import Image
 
 from inrformat.convert.pipeline import convert
 from inrformat.convert.sources import scan_folder
-from inrformat.encode.cells.encoder import CellsEncoder, CellsOptions
+from inrformat.families.cells.encoder.encoder import CellsEncoder, CellsOptions
 
 
 def converted(folder: Path, path: Path, quality: float = 80) -> Path:

@@ -10,9 +10,9 @@ from inrformat import InrdDataset, InrdLoader
 from inrformat.convert.annotations import read_annotations, read_class_names, with_masks
 from inrformat.convert.pipeline import convert
 from inrformat.convert.sources import scan_folder
-from inrformat.data.randomness import Draws
+from inrformat.data.randomness import CounterGenerator
 from inrformat.data.transforms.crops import random_resized_box
-from inrformat.encode.cells.encoder import CellsEncoder, CellsOptions
+from inrformat.families.cells.encoder.encoder import CellsEncoder, CellsOptions
 
 SCALE, RATIO, SIDE = (0.3, 1.0), (0.75, 4 / 3), 160
 
@@ -37,11 +37,11 @@ def test_boxes_and_masks_stay_on_their_objects_through_random_crops_and_flips(de
     for images, targets in loader:
         assert images.shape[1:] == (3, SIDE, SIDE) and len(images) == len(targets)
         for target in targets:
-            draws = Draws(torch.tensor([sample]), seed=2, epoch=0)
+            generator = CounterGenerator(torch.tensor([sample]), seed=2, epoch=0)
             native = dataset[sample][1]
             sides = (torch.tensor([float(s)], dtype=torch.float64) for s in native["boxes"].canvas_size)
-            box = [int(v) for v in random_resized_box(*sides, draws, scale=SCALE, ratio=RATIO)]
-            flip = bool(draws.chance(0.5))
+            box = [int(v) for v in random_resized_box(*sides, generator, scale=SCALE, ratio=RATIO)]
+            flip = bool(generator.chance(0.5))
             expected = F.resized_crop(native["boxes"], *box, [SIDE, SIDE])
             expected = F.horizontal_flip(expected) if flip else expected
             seen = ((expected[:, 2:] - expected[:, :2]) > 4).all(1)
@@ -57,9 +57,9 @@ def _masks_fill_their_boxes(target, seen):
     """A mask has no pixel outside its box, but for its edge."""
     for mask, box in zip(target["masks"][seen], target["boxes"][seen].round().int().tolist(), strict=True):
         left, top, right, bottom = box
-        outside = mask.clone()
-        outside[max(top - 2, 0) : bottom + 2, max(left - 2, 0) : right + 2] = False
-        assert not outside.any()
+        padding_mode = mask.clone()
+        padding_mode[max(top - 2, 0) : bottom + 2, max(left - 2, 0) : right + 2] = False
+        assert not padding_mode.any()
 
 
 def test_semantic_masks_are_those_of_the_source(detection_file):

@@ -120,7 +120,7 @@ def test_repr_says_what_it_holds(dataset):
 def test_a_file_without_classes_has_unlabelled_targets(tmp_path, photo_tiles):
     from inrformat.convert.pipeline import convert
     from inrformat.convert.sources import scan_folder
-    from inrformat.encode.siren.encoder import SirenEncoder, SirenOptions
+    from inrformat.families.siren.encoder.encoder import SirenEncoder, SirenOptions
 
     folder = tmp_path / "flat"
     folder.mkdir()

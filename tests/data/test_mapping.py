@@ -8,7 +8,7 @@ from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms.v2 import functional as F
 
 from inrformat.data.mapping import mapped
-from inrformat.data.randomness import Draws
+from inrformat.data.randomness import CounterGenerator
 from inrformat.data.transforms.crops import random_resized_box
 from inrformat.decode.canvas import Canvas
 
@@ -99,13 +99,13 @@ def test_targets_go_where_torchvision_takes_them(name):
 def test_boxes_of_random_resized_crops_and_flips_are_torchvisions_to_the_pixel():
     worst = 1.0
     for sample in range(50):
-        draws = Draws(torch.tensor([sample]), seed=0, epoch=0)
+        generator = CounterGenerator(torch.tensor([sample]), seed=0, epoch=0)
         sides = (torch.tensor([float(s)], dtype=torch.float64) for s in SIZE)
-        box = random_resized_box(*sides, draws, scale=(0.3, 1), ratio=(0.75, 4 / 3))
-        canvas = start().crop(*box).resize(64, 64).horizontal_flip(draws.chance(0.5))
+        box = random_resized_box(*sides, generator, scale=(0.3, 1), ratio=(0.75, 4 / 3))
+        canvas = start().crop(*box).resize(64, 64).horizontal_flip(generator.chance(0.5))
         ours = mapped(target(sample), canvas.geometry())["boxes"]
         theirs = F.resized_crop(target(sample)["boxes"], *(int(b) for b in box), [64, 64])
-        chosen = Draws(torch.tensor([sample]), seed=0, epoch=0)
+        chosen = CounterGenerator(torch.tensor([sample]), seed=0, epoch=0)
         chosen.words(22)
         theirs = F.horizontal_flip(theirs) if bool(chosen.chance(0.5)) else theirs
         worst = min(worst, float(iou(ours, theirs).min()))
@@ -119,8 +119,8 @@ def test_what_is_out_of_view_has_no_area():
 
 
 def test_reflected_padding_shows_masks_again():
-    from inrformat.decode.geometry import Outside
+    from inrformat.decode.geometry import PaddingMode
 
     mask = target()["masks"]
-    ours = mapped(mask, start().pad(10, 6, 4, 2, outside=Outside.REFLECT).geometry())
+    ours = mapped(mask, start().pad(10, 6, 4, 2, padding_mode=PaddingMode.REFLECT).geometry())
     assert torch.equal(ours, F.pad(mask, [10, 6, 4, 2], padding_mode="reflect"))

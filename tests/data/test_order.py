@@ -1,14 +1,14 @@
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from inrformat.data.order import Share, batch_count, spans
+from inrformat.data.order import RankShard, batch_count, spans
 
 COUNTS = st.integers(0, 60)
 
 
 def seen(count, size, *, world, drop_last=False, even=False, position=0):
     """Positions each rank sees, and the batch lengths of each."""
-    ranks = [list(spans(count, size, drop_last=drop_last, share=Share(r, world, even), position=position))
+    ranks = [list(spans(count, size, drop_last=drop_last, shard=RankShard(r, world, even), position=position))
              for r in range(world)]  # fmt: skip
     return [[p for s in rank for p in range(s.start, s.stop)] for rank in ranks], [
         [s.stop - s.start for s in rank] for rank in ranks
@@ -37,16 +37,16 @@ def test_training_shares_are_even_and_leave_less_than_one_sample_a_rank(count, s
 @given(COUNTS, st.integers(1, 9), st.integers(1, 5), st.booleans(), st.booleans())
 def test_the_count_is_the_number_of_batches(count, size, world, drop_last, even):
     for rank in range(world):
-        share = Share(rank, world, even)
-        assert batch_count(count, size, drop_last=drop_last, share=share) == len(
-            list(spans(count, size, drop_last=drop_last, share=share))
+        shard = RankShard(rank, world, even)
+        assert batch_count(count, size, drop_last=drop_last, shard=shard) == len(
+            list(spans(count, size, drop_last=drop_last, shard=shard))
         )
 
 
 @pytest.mark.parametrize("before,after", [((4, 2), (3, 3)), ((5, 1), (2, 4)), ((1, 3), (7, 1))])
 def test_an_epoch_goes_on_with_another_batch_size_and_number_of_ranks(before, after):
     (size, world), (new_size, new_world) = before, after
-    first = [list(spans(50, size, drop_last=False, share=Share(r, world)))[:2] for r in range(world)]
+    first = [list(spans(50, size, drop_last=False, shard=RankShard(r, world)))[:2] for r in range(world)]
     position = first[0][-1].after
     assert all(rank[-1].after == position for rank in first)
     done = {p for rank in first for s in rank for p in range(s.start, s.stop)}

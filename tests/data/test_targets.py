@@ -9,8 +9,8 @@ from torchvision.transforms import v2
 
 from inrformat import InrdDataset, InrdLoader, InrdReader, InrdWriter
 from inrformat.container.fields import FieldType
+from inrformat.container.masks import pack_instances, pack_semantic
 from inrformat.container.metadata import Metadata
-from inrformat.data.masks import pack_instances, pack_semantic
 from inrformat.data.targets import collate
 from inrformat.errors import InvalidFileError, UsageError
 

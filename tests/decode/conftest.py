@@ -6,12 +6,12 @@ import torch
 from skimage import data as photographs
 
 from inrformat.decode.canvas import Canvas
-from inrformat.decode.geometry import Geometry, Outside
+from inrformat.decode.geometry import Geometry, PaddingMode
 from inrformat.decode.records import DeviceRecords, join_records
-from inrformat.encode.cells.encoder import CellsEncoder, CellsOptions
-from inrformat.encode.siren.encoder import SirenEncoder, SirenOptions
-from inrformat.encode.siren.options import Pruning
-from inrformat.networks.codebook import Codebook
+from inrformat.families.cells.encoder.encoder import CellsEncoder, CellsOptions
+from inrformat.families.codebook import Codebook
+from inrformat.families.siren.encoder.encoder import SirenEncoder, SirenOptions
+from inrformat.families.siren.encoder.options import Pruning
 
 CPU = torch.device("cpu")
 
@@ -62,8 +62,8 @@ def geometries(records: DeviceRecords, rows: torch.Tensor) -> dict[str, Geometry
         "padded, shrunk": start.crop(0, 0, 20, 20).pad(4, 4, 4, 4).resize(9, 11),
         "padding alone, shrunk": start.pad(99, 99, 99, 99, fill=(0.3,)).crop(0, 0, 40, 40).resize(20, 20),
         **{
-            f"padded, {rule.name.lower()}": start.crop(0, 0, 20, 20).pad(9, 9, 9, 9, outside=rule).resize(22, 22)
-            for rule in (Outside.EDGE, Outside.REFLECT, Outside.SYMMETRIC)
+            f"padded, {rule.name.lower()}": start.crop(0, 0, 20, 20).pad(9, 9, 9, 9, padding_mode=rule).resize(22, 22)
+            for rule in (PaddingMode.EDGE, PaddingMode.REFLECT, PaddingMode.SYMMETRIC)
         },
         "rotated": small.rotate(uniform(-180, 180), fill=(0.1,)),
         "sheared and enlarged": small.affine(uniform(-9, 9), shear=(12.0, -7.0), scale=2.0),

@@ -7,11 +7,12 @@ from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms.v2 import functional as F
 
 from inrformat.decode.canvas import Canvas
-from inrformat.decode.geometry import Outside
+from inrformat.decode.dispatch import decode_images
+from inrformat.decode.geometry import PaddingMode
 from inrformat.decode.records import join_records
-from inrformat.decode.reference import decode, decode_images
-from inrformat.encode.cells.encoder import CellsEncoder, CellsOptions
+from inrformat.decode.reference import decode
 from inrformat.errors import GeometryError
+from inrformat.families.cells.encoder.encoder import CellsEncoder, CellsOptions
 
 HEIGHT, WIDTH = 72, 96
 BILINEAR = InterpolationMode.BILINEAR
@@ -111,7 +112,7 @@ def test_each_step_agrees_with_torchvision_on_a_smooth_image(smooth, name):
 @pytest.mark.parametrize("mode", ["edge", "reflect", "symmetric"])
 def test_padding_modes_are_torchvisions(smooth, mode):
     records, native = smooth
-    canvas = start().pad(7, 5, 3, 9, outside=Outside[mode.upper()]).crop(0, 0, HEIGHT + 14, WIDTH + 10)
+    canvas = start().pad(7, 5, 3, 9, padding_mode=PaddingMode[mode.upper()]).crop(0, 0, HEIGHT + 14, WIDTH + 10)
     assert psnr_db(ours(records, canvas), F.pad(native, [7, 5, 3, 9], padding_mode=mode)) >= 50
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, strategies as st
 
 from inrformat.decode import reference
 from inrformat.decode.canvas import Canvas
-from inrformat.decode.geometry import MAX_OUTPUT_SIDE, Geometry, Outside, fold
+from inrformat.decode.geometry import MAX_OUTPUT_SIDE, Geometry, PaddingMode, fold
 from inrformat.errors import GeometryError
 
 EYE = [[[1.0, 0, 0], [0, 1, 0]]]
@@ -49,10 +49,10 @@ def test_a_matrix_is_aligned_when_it_only_scales_flips_and_shifts():
     assert not Geometry.of([[[1.0, 0.1, 0], [0, 1, 0]]], native=NATIVE, size=(8, 8)).aligned
 
 
-@given(st.floats(-1e4, 1e4), st.sampled_from(list(Outside)))
-def test_folded_positions_lie_in_the_window(position, outside):
+@given(st.floats(-1e4, 1e4), st.sampled_from(list(PaddingMode)))
+def test_folded_positions_lie_in_the_window(position, padding_mode):
     low, high = torch.tensor(3.0, dtype=torch.float64), torch.tensor(17.0, dtype=torch.float64)
-    at = float(fold(torch.tensor(position, dtype=torch.float64), low, high, outside))
+    at = float(fold(torch.tensor(position, dtype=torch.float64), low, high, padding_mode))
     assert 3 <= at <= 17
     if 3.5 <= position <= 16.5:
         assert at == pytest.approx(position, abs=1e-9)

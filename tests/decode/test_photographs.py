@@ -11,7 +11,7 @@ from torchvision.transforms.v2 import functional as F
 from inrformat.decode import dispatch
 from inrformat.decode.canvas import Canvas
 from inrformat.decode.pixels import PixelFormat
-from inrformat.encode.cells.encoder import CellsEncoder, CellsOptions
+from inrformat.families.cells.encoder.encoder import CellsEncoder, CellsOptions
 
 from .conftest import resident
 

@@ -26,8 +26,8 @@ from rate_distortion import RESULTS, rival_curve
 from inrformat.container.reader import InrdReader
 from inrformat.convert.pipeline import convert
 from inrformat.convert.sources import load_image, scan_folder
-from inrformat.encode.cells.choose import PRICE
-from inrformat.encode.cells.encoder import CellsEncoder, CellsOptions, step_of_quality
+from inrformat.families.cells.encoder.encoder import CellsEncoder, CellsOptions, step_of_quality
+from inrformat.families.cells.encoder.rate_distortion import LAMBDA
 
 RESULT = RESULTS / "builtin_codebook.json"
 DATA = Path(__file__).resolve().parents[2] / "../shared/data"
@@ -78,7 +78,7 @@ def compare(images: Images, quality: float) -> dict[str, Any]:
         "chosen": CellsEncoder(options),
     }
     files = {way: file_of(images, encoder) for way, encoder in ways.items()}
-    bytes_a_square = 1 / (8 * PRICE * step_of_quality(quality) ** 2)
+    bytes_a_square = 1 / (8 * LAMBDA * step_of_quality(quality) ** 2)
     for file in files.values():
         file["cost"] = file["bytes"] + (file["squares"] - files["learned"]["squares"]) * bytes_a_square
     return files

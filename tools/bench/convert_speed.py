@@ -22,7 +22,7 @@ import numpy as np
 
 from inrformat.convert.pipeline import convert
 from inrformat.convert.sources import load_image, scan_folder
-from inrformat.encode.cells.encoder import CellsEncoder, CellsOptions
+from inrformat.families.cells.encoder.encoder import CellsEncoder, CellsOptions
 
 RESULTS = Path(__file__).parent / "results"
 _ENCODED_IMAGES = 256

@@ -41,10 +41,10 @@ from inrformat.decode.canvas import Canvas
 from inrformat.decode.geometry import Geometry
 from inrformat.decode.pixels import PixelFormat
 from inrformat.decode.records import DeviceRecords, join_records
-from inrformat.encode.cells.encoder import CellsEncoder, CellsOptions
-from inrformat.encode.siren.encoder import SirenEncoder, SirenOptions
-from inrformat.encode.siren.options import Pruning
-from inrformat.networks.siren import Siren
+from inrformat.families.cells.encoder.encoder import CellsEncoder, CellsOptions
+from inrformat.families.siren.descriptor import Siren
+from inrformat.families.siren.encoder.encoder import SirenEncoder, SirenOptions
+from inrformat.families.siren.encoder.options import Pruning
 
 RESULTS = Path(__file__).parent / "results"
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -43,7 +43,7 @@ from inrformat.decode.pixels import PixelFormat
 from inrformat.decode.records import DeviceRecords
 from inrformat.decode.triton.launch import decode, read, render
 from inrformat.decode.triton.plan import plan_of
-from inrformat.networks.siren import Siren
+from inrformat.families.siren.descriptor import Siren
 
 FORM = PixelFormat(torch.bfloat16, MEAN, STD, channels_last=True)
 

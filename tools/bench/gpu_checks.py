@@ -135,7 +135,7 @@ def graph(records: DeviceRecords, rows: Tensor, geometry: Geometry, form: PixelF
     rows = rows.clone()
     geometry = replace(
         geometry, matrices=geometry.matrices.clone(), windows=geometry.windows.clone(),
-        softness=geometry.softness.clone(),
+        feather=geometry.feather.clone(),
     )  # fmt: skip
     out = decode(records, rows, geometry, form)
     stream.wait_stream(torch.cuda.current_stream())
@@ -145,7 +145,7 @@ def graph(records: DeviceRecords, rows: Tensor, geometry: Geometry, form: PixelF
     captured = torch.cuda.CUDAGraph()
     with torch.cuda.graph(captured, stream=stream):
         decode(records, rows, geometry, form, out=out)
-    for batch in (rows, geometry.matrices, geometry.windows, geometry.softness):
+    for batch in (rows, geometry.matrices, geometry.windows, geometry.feather):
         batch.copy_(batch.flip(0))
     out.zero_()
     captured.replay()

@@ -27,8 +27,8 @@ from scipy.interpolate import PchipInterpolator
 from inrformat.container.reader import InrdReader
 from inrformat.convert.pipeline import convert
 from inrformat.convert.sources import load_image, scan_folder
-from inrformat.encode.cells.encoder import CellsEncoder, CellsOptions
 from inrformat.encode.record import psnr_db
+from inrformat.families.cells.encoder.encoder import CellsEncoder, CellsOptions
 
 RESULTS = Path(__file__).parent / "results"
 RIVALS: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {

@@ -31,15 +31,15 @@ from inrformat.coding.rans import RansDecoder
 from inrformat.coding.tables import SymbolTable
 from inrformat.container.metadata import Metadata
 from inrformat.container.writer import InrdWriter
-from inrformat.encode.siren.encoder import SirenEncoder, SirenOptions
-from inrformat.encode.siren.engine import Fit, Shape, Start, Tuning, engine_for
-from inrformat.encode.siren.fitting import fit_from
-from inrformat.encode.siren.options import Pruning
-from inrformat.encode.siren.quantize import group_steps
-from inrformat.encode.siren.sensitivity import weight_energies
-from inrformat.encode.siren.start import initial_parameters, learn_base
-from inrformat.encode.siren.targets import Context, for_drop
-from inrformat.networks.siren import Siren
+from inrformat.families.siren.descriptor import Siren
+from inrformat.families.siren.encoder.encoder import SirenEncoder, SirenOptions
+from inrformat.families.siren.encoder.engine import AdamConfig, Fit, Shape, Start, engine_for
+from inrformat.families.siren.encoder.fit import fit_from
+from inrformat.families.siren.encoder.initialization import initial_parameters, learn_base
+from inrformat.families.siren.encoder.options import Pruning
+from inrformat.families.siren.encoder.quantize import group_steps
+from inrformat.families.siren.encoder.rate_control import Context, for_drop
+from inrformat.families.siren.encoder.sensitivity import weight_energies
 
 RESULTS = Path(__file__).parent / "results"
 METADATA = Metadata(generator="inrformat bench")
@@ -116,7 +116,7 @@ class RememberingEngine:
         self._engine = engine_for(torch.device("cpu"))
         self._known: dict[bytes, Fit] = {}
 
-    def fit(self, shape: Shape, images: list[np.ndarray], start: Start, tuning: Tuning) -> Fit:
+    def fit(self, shape: Shape, images: list[np.ndarray], start: Start, tuning: AdamConfig) -> Fit:
         """See ``Engine.fit``."""
         digest = hashlib.sha256(repr((shape, tuning)).encode())
         bound = (start.origin, start.differences, start.quantum, start.mask, start.target_mse)
@@ -175,10 +175,10 @@ def speed(images: list[np.ndarray], *, slow_count: int, steps: int) -> dict[str,
     firsts = np.stack([initial_parameters(shape, seed=seed) for seed in range(len(images))])
     start = Start(origin=np.zeros_like(firsts[0]), differences=firsts)
     engine.fit(
-        shape, images[:1], Start(origin=start.origin, differences=firsts[:1]), Tuning(steps=1, **ADAM)
+        shape, images[:1], Start(origin=start.origin, differences=firsts[:1]), AdamConfig(steps=1, **ADAM)
     )  # compile
     began = time.perf_counter()
-    fit = engine.fit(shape, images, start, Tuning(steps=steps, **ADAM))
+    fit = engine.fit(shape, images, start, AdamConfig(steps=steps, **ADAM))
     rate = len(images) / (time.perf_counter() - began)
     return {
         "threads": torch.get_num_threads(), "steps": steps, "images": len(images), "plain_images": slow_count,
@@ -191,7 +191,7 @@ def speed(images: list[np.ndarray], *, slow_count: int, steps: int) -> dict[str,
 
 def quantization(images: list[np.ndarray], *, shared: bool) -> dict[str, Any]:
     """What rounding and fine-tuning cost against float, and the bits before and after entropy coding."""
-    shape, tuning = Shape((2, 15, 15, 15, 3), 30.0), Tuning(steps=1500, **ADAM)
+    shape, tuning = Shape((2, 15, 15, 15, 3), 30.0), AdamConfig(steps=1500, **ADAM)
     engine = engine_for(torch.device("cpu"))
     first = initial_parameters(shape, seed=0)
     base = learn_base(engine, shape, images, tuning) if shared else np.zeros_like(first)
@@ -376,7 +376,7 @@ def cuda(images: list[np.ndarray], *, steps: int) -> dict[str, Any]:
     engine = engine_for(torch.device("cuda"))
     first = initial_parameters(shape, seed=0)
     start = Start(origin=np.zeros_like(first), differences=np.repeat(first[None], len(images), axis=0))
-    tuning = Tuning(steps=steps, learning_rate=1e-3, pixels_per_step=4096)
+    tuning = AdamConfig(steps=steps, learning_rate=1e-3, pixels_per_step=4096)
     began = time.perf_counter()
     fit = engine.fit(shape, images, start, tuning)
     seconds = time.perf_counter() - began

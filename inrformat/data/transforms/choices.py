@@ -12,7 +12,7 @@ from torch import Tensor
 from torchvision import transforms as v1
 from torchvision.transforms import v2
 
-from inrformat.data.randomness import Draws
+from inrformat.data.randomness import CounterGenerator
 from inrformat.data.transforms.lifting import NotLiftable, State, Step, lifter_of, lifts
 from inrformat.decode.canvas import Canvas
 
@@ -37,9 +37,9 @@ def _chained(transform: Any, state: State) -> Step:
     if any(step.state is not None for step in steps):
         raise NotLiftable("it changes the form of some samples' pixels")
 
-    def apply(canvas: Canvas, draws: Draws) -> Canvas:
+    def apply(canvas: Canvas, generator: CounterGenerator) -> Canvas:
         for step in steps:
-            canvas = step.apply(canvas, draws)
+            canvas = step.apply(canvas, generator)
         return canvas
 
     return Step(apply, note="; ".join(dict.fromkeys(step.note for step in steps if step.note)))
@@ -49,9 +49,9 @@ def _chained(transform: Any, state: State) -> Step:
 def _random_apply(transform: Any, state: State) -> Step:
     inner = _chained(list(transform.transforms), state)
 
-    def apply(canvas: Canvas, draws: Draws) -> Canvas:
-        chosen = draws.chance(transform.p)
-        return _picked(chosen, inner.apply(canvas, draws), canvas)
+    def apply(canvas: Canvas, generator: CounterGenerator) -> Canvas:
+        chosen = generator.chance(transform.p)
+        return _picked(chosen, inner.apply(canvas, generator), canvas)
 
     return Step(apply, note=inner.note)
 
@@ -62,12 +62,12 @@ def _random_choice(transform: Any, state: State) -> Step:
     weights = transform.p if transform.p is not None else [1.0] * len(ways)
     stops = [s / sum(weights) for s in accumulate(weights)]
 
-    def apply(canvas: Canvas, draws: Draws) -> Canvas:
-        at = draws.uniform()
-        result = ways[-1].apply(canvas, draws)
+    def apply(canvas: Canvas, generator: CounterGenerator) -> Canvas:
+        at = generator.uniform()
+        result = ways[-1].apply(canvas, generator)
         # From the last to the first: the first whose share reaches the number drawn wins.
         for way, stop in zip(reversed(ways[:-1]), reversed(stops[:-1]), strict=True):
-            result = _picked(at < stop, way.apply(canvas, draws), result)
+            result = _picked(at < stop, way.apply(canvas, generator), result)
         return result
 
     return Step(apply, note="; ".join(dict.fromkeys(way.note for way in ways if way.note)))

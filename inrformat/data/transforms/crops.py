@@ -12,11 +12,11 @@ from torch import Tensor
 from torchvision import transforms as v1
 from torchvision.transforms import v2
 
-from inrformat.data.randomness import Draws
+from inrformat.data.randomness import CounterGenerator
 from inrformat.data.transforms.lifting import NotLiftable, State, Step, lifts, require_bilinear, setting
 from inrformat.decode.canvas import Canvas, Number
-from inrformat.decode.geometry import Outside
-from inrformat.decode.reference import Size
+from inrformat.decode.geometry import PaddingMode
+from inrformat.decode.output_size import Size
 
 __all__ = ["random_resized_box", "resized"]
 
@@ -63,22 +63,22 @@ def _random_resized_crop(transform: Any, _state: State) -> Step:
     require_bilinear(transform)
     size = setting(transform.size)
 
-    def apply(canvas: Canvas, draws: Draws) -> Canvas:
-        box = random_resized_box(canvas.height, canvas.width, draws, scale=transform.scale, ratio=transform.ratio)
+    def apply(canvas: Canvas, generator: CounterGenerator) -> Canvas:
+        box = random_resized_box(canvas.height, canvas.width, generator, scale=transform.scale, ratio=transform.ratio)
         return canvas.crop(*box).resize(*size)
 
     return Step(apply)
 
 
 def random_resized_box(
-    heights: Tensor, widths: Tensor, draws: Draws, *, scale: Sequence[float], ratio: Sequence[float]
+    heights: Tensor, widths: Tensor, generator: CounterGenerator, *, scale: Sequence[float], ratio: Sequence[float]
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Top, left, height and width of ``v2.RandomResizedCrop``, float64 ``(B,)`` of whole numbers.
 
     Up to ten tries at an area share within ``scale`` and a width to height ratio within ``ratio``, log-uniform; the
     first that fits is taken, at a uniform place; else the largest centred crop whose ratio is allowed.
     """
-    uniforms = draws.uniforms(2 * _TRIES)
+    uniforms = generator.uniforms(2 * _TRIES)
     area = (heights * widths)[:, None] * (scale[0] + uniforms[:, :_TRIES] * (scale[1] - scale[0]))
     low, high = math.log(ratio[0]), math.log(ratio[1])
     aspect = (low + uniforms[:, _TRIES:] * (high - low)).exp()
@@ -92,7 +92,7 @@ def random_resized_box(
     w = torch.where(found, tried_w.gather(1, first)[:, 0], whole_w)
     h = torch.where(found, tried_h.gather(1, first)[:, 0], whole_h)
     room_y, room_x = heights - h, widths - w
-    top, left = (draws.integer(0, (room + 1).long()).to(w) for room in (room_y, room_x))
+    top, left = (generator.integer(0, (room + 1).long()).to(w) for room in (room_y, room_x))
     top, left = torch.where(found, top, (room_y / 2).floor()), torch.where(found, left, (room_x / 2).floor())
     return top, left, h, w
 
@@ -102,31 +102,33 @@ def _random_crop(transform: Any, state: State) -> Step:
     height, width = setting(transform.size)
     # v2 keeps (left, right, top, bottom), parsed; v1 what it was given.
     margins = _v1_margins(transform.padding) if isinstance(transform, v1.RandomCrop) else tuple(transform.padding or ())
-    fill, outside = state.fill(transform), Outside[transform.padding_mode.upper()]
+    fill, padding_mode = state.fill(transform), PaddingMode[transform.padding_mode.upper()]
 
-    def apply(canvas: Canvas, draws: Draws) -> Canvas:
+    def apply(canvas: Canvas, generator: CounterGenerator) -> Canvas:
         left, right, top, bottom = margins or (0, 0, 0, 0)
-        padded = canvas.pad(left, top, right, bottom, fill=fill, outside=outside) if any(margins) else canvas
+        padded = canvas.pad(left, top, right, bottom, fill=fill, padding_mode=padding_mode) if any(margins) else canvas
         grown = canvas.shortest + min(left + right, top + bottom)
         least = (grown, grown) if padded.size is None else padded.size
         if least[0] < height or least[1] < width:
             if not transform.pad_if_needed:
                 raise NotLiftable(f"images may be smaller than the crop of {height}x{width}: pass pad_if_needed=True")
-            padded = _padded_to(padded, height, width, fill=fill, outside=outside)
+            padded = _padded_to(padded, height, width, fill=fill, padding_mode=padding_mode)
         room_y, room_x = ((side + 0.5).long() for side in (padded.height - height, padded.width - width))
-        top_at, left_at = draws.integer(0, room_y + 1), draws.integer(0, room_x + 1)
+        top_at, left_at = generator.integer(0, room_y + 1), generator.integer(0, room_x + 1)
         return padded.crop(top_at, left_at, height, width)
 
     return Step(apply)
 
 
-def _padded_to(canvas: Canvas, height: int, width: int, *, fill: tuple[float, ...], outside: Outside) -> Canvas:
+def _padded_to(
+    canvas: Canvas, height: int, width: int, *, fill: tuple[float, ...], padding_mode: PaddingMode
+) -> Canvas:
     """Margins on both sides as wide as what is missing, as ``v2.RandomCrop(pad_if_needed=True)``."""
     x: Number = (width - canvas.width).clamp(min=0)
     y: Number = (height - canvas.height).clamp(min=0)
     if canvas.size is not None:
         y, x = max(height - canvas.size[0], 0), max(width - canvas.size[1], 0)
-    return canvas.pad(x, y, x, y, fill=fill, outside=outside)
+    return canvas.pad(x, y, x, y, fill=fill, padding_mode=padding_mode)
 
 
 def _v1_margins(padding: Any) -> tuple[int, ...]:
@@ -148,10 +150,10 @@ def _pad(transform: Any, state: State) -> Step:
     left, top, right, bottom = _margins(transform.padding)
     if min(left, top, right, bottom) < 0:
         raise NotLiftable("negative padding")
-    fill, outside = state.fill(transform), Outside[transform.padding_mode.upper()]
+    fill, padding_mode = state.fill(transform), PaddingMode[transform.padding_mode.upper()]
 
-    def apply(canvas: Canvas, _draws: Draws) -> Canvas:
-        padded = canvas.pad(left, top, right, bottom, fill=fill, outside=outside)
+    def apply(canvas: Canvas, _generator: CounterGenerator) -> Canvas:
+        padded = canvas.pad(left, top, right, bottom, fill=fill, padding_mode=padding_mode)
         return replace(padded, shortest=canvas.shortest + min(left + right, top + bottom))
 
     return Step(apply)

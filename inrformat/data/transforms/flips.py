@@ -14,9 +14,9 @@ __all__: list[str] = []
 
 @lifts(v2.RandomHorizontalFlip, v1.RandomHorizontalFlip)
 def _horizontal(transform: Any, _state: State) -> Step:
-    return Step(lambda canvas, draws: canvas.horizontal_flip(draws.chance(transform.p)))
+    return Step(lambda canvas, generator: canvas.horizontal_flip(generator.chance(transform.p)))
 
 
 @lifts(v2.RandomVerticalFlip, v1.RandomVerticalFlip)
 def _vertical(transform: Any, _state: State) -> Step:
-    return Step(lambda canvas, draws: canvas.vertical_flip(draws.chance(transform.p)))
+    return Step(lambda canvas, generator: canvas.vertical_flip(generator.chance(transform.p)))

@@ -14,7 +14,7 @@ import torch
 from torchvision import tv_tensors
 from torchvision.transforms import InterpolationMode
 
-from inrformat.data.randomness import Draws
+from inrformat.data.randomness import CounterGenerator
 from inrformat.decode.canvas import Canvas
 from inrformat.decode.pixels import PixelFormat
 
@@ -25,7 +25,7 @@ class NotLiftable(Exception):  # noqa: N818  # says why, and never leaves this p
     """The transform has no form in coordinates that gives the same pixels."""
 
 
-def _same(canvas: Canvas, _draws: Draws) -> Canvas:
+def _same(canvas: Canvas, _generator: CounterGenerator) -> Canvas:
     return canvas
 
 
@@ -61,7 +61,7 @@ class Step:
         state: of the pixels after it, where it changes them. note: what a reader of the plan should know of it.
     """
 
-    apply: Callable[[Canvas, Draws], Canvas] = _same
+    apply: Callable[[Canvas, CounterGenerator], Canvas] = _same
     state: State | None = None
     note: str = ""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from inrformat.data.randomness import Draws
+from inrformat.data.randomness import CounterGenerator
 from inrformat.data.transforms import crops, flips, pixels, warps
 from inrformat.data.transforms.choices import flattened
 from inrformat.data.transforms.lifting import NotLiftable, State, Step, lifter_of
@@ -51,14 +51,14 @@ class Plan:
     lifted: tuple[Any, ...]
     steps: tuple[Step, ...]
     pixels: PixelFormat
-    tail: tuple[Any, ...]
+    batch_transforms: tuple[Any, ...]
     reason: str | None
     size: tuple[int, int] | None
 
-    def canvas(self, canvas: Canvas, draws: Draws) -> Canvas:
-        """``canvas`` after the lifted transforms with the random parameters of ``draws``."""
+    def canvas(self, canvas: Canvas, generator: CounterGenerator) -> Canvas:
+        """``canvas`` after the lifted transforms with the random parameters of ``generator``."""
         for step in self.steps:
-            canvas = step.apply(canvas, draws)
+            canvas = step.apply(canvas, generator)
         return canvas
 
     def __str__(self) -> str:
@@ -69,9 +69,9 @@ class Plan:
         if self.pixels.mean is not None:
             place += f", normalised by mean {self.pixels.mean}, std {self.pixels.std}"
         lines.append(place + (f", {self.size[0]} x {self.size[1]} pixels" if self.size else ""))
-        lines += ["on the decoded batch:", *_listed(self.tail, [""] * len(self.tail))]
+        lines += ["on the decoded batch:", *_listed(self.batch_transforms, [""] * len(self.batch_transforms))]
         if self.reason is not None:
-            lines.append(f"because {type(self.tail[0]).__name__} is not lifted: {self.reason}")
+            lines.append(f"because {type(self.batch_transforms[0]).__name__} is not lifted: {self.reason}")
         return "\n".join(lines)
 
 
@@ -92,15 +92,15 @@ def plan_of(transform: Any, frame: Frame | None = None, *, start: tuple[Step, ..
     known = frame or Frame()
     sides = known.size or (known.shortest + 1, known.shortest + 2)
     canvas = known.canvas(torch.tensor([sides[0]] * 2), torch.tensor([sides[1]] * 2))
-    draws = Draws(torch.arange(2), seed=0, epoch=0)
+    generator = CounterGenerator(torch.arange(2), seed=0, epoch=0)
     for step in start:
-        canvas = step.apply(canvas, draws)
+        canvas = step.apply(canvas, generator)
     state, steps, reason = State(), list(start), None
     transforms = [] if transform is None else flattened(transform)
     for t in transforms:
         try:
             step = lifter_of(t)(t, state)
-            canvas = step.apply(canvas, draws)
+            canvas = step.apply(canvas, generator)
         except (NotLiftable, GeometryError) as error:
             reason = str(error)
             break

@@ -10,7 +10,7 @@ from torchvision import transforms as v1
 from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms.v2 import functional as F
 
-from inrformat.data.randomness import Draws
+from inrformat.data.randomness import CounterGenerator
 from inrformat.data.transforms.lifting import NotLiftable, State, Step, lifts, require_bilinear
 from inrformat.decode.canvas import Canvas
 from inrformat.errors import GeometryError
@@ -37,7 +37,9 @@ def _rotation(transform: Any, state: State) -> Step:
         raise NotLiftable("expand=True gives each sample a size of its own")
     fill, center = state.fill(transform), _center(transform)
     low, high = transform.degrees
-    return Step(lambda canvas, draws: canvas.rotate(draws.uniform(low, high), center=center, fill=fill), note=note)
+    return Step(
+        lambda canvas, generator: canvas.rotate(generator.uniform(low, high), center=center, fill=fill), note=note
+    )
 
 
 @lifts(v2.RandomAffine, v1.RandomAffine)
@@ -48,12 +50,12 @@ def _affine(transform: Any, state: State) -> Step:
     scale = transform.scale or (1.0, 1.0)
     shear = [*(transform.shear or ()), 0.0, 0.0, 0.0, 0.0][:4]
 
-    def apply(canvas: Canvas, draws: Draws) -> Canvas:
-        degrees = draws.uniform(*transform.degrees)
+    def apply(canvas: Canvas, generator: CounterGenerator) -> Canvas:
+        degrees = generator.uniform(*transform.degrees)
         most = shift[0] * canvas.width, shift[1] * canvas.height
-        x, y = (draws.uniform(-m, m).round() for m in most)
-        size = draws.uniform(*scale)
-        shears = draws.uniform(shear[0], shear[1]), draws.uniform(shear[2], shear[3])
+        x, y = (generator.uniform(-m, m).round() for m in most)
+        size = generator.uniform(*scale)
+        shears = generator.uniform(shear[0], shear[1]), generator.uniform(shear[2], shear[3])
         return canvas.affine(degrees, translate=(x, y), scale=size, shear=shears, center=center, fill=fill)
 
     return Step(apply, note=note)
@@ -64,16 +66,16 @@ def _perspective(transform: Any, state: State) -> Step:
     require_bilinear(transform)
     fill = state.fill(transform)
 
-    def apply(canvas: Canvas, draws: Draws) -> Canvas:
-        start, end = _corners(canvas, draws, transform.distortion_scale)
-        moved = draws.chance(transform.p)
+    def apply(canvas: Canvas, generator: CounterGenerator) -> Canvas:
+        start, end = _corners(canvas, generator, transform.distortion_scale)
+        moved = generator.chance(transform.p)
         # A sample that is not moved keeps its frame: only its corners' edges would be seen differently otherwise.
         return canvas.perspective(start, end, fill=fill).where(moved, canvas)
 
     return Step(apply)
 
 
-def _corners(canvas: Canvas, draws: Draws, distortion: float) -> tuple[Tensor, Tensor]:
+def _corners(canvas: Canvas, generator: CounterGenerator, distortion: float) -> tuple[Tensor, Tensor]:
     """The frame's corner pixels and where they go, (x, y), each float64 ``(B, 4, 2)``, as ``v2.RandomPerspective``."""
     width, height = canvas.width.long(), canvas.height.long()
     bound_x = (distortion * (width // 2)).long() + 1
@@ -81,8 +83,8 @@ def _corners(canvas: Canvas, draws: Draws, distortion: float) -> tuple[Tensor, T
     zero = torch.zeros_like(width)
     ends, starts = [], []
     for right, low in ((False, False), (True, False), (True, True), (False, True)):
-        x = draws.integer(width - bound_x, width) if right else draws.integer(0, bound_x)
-        y = draws.integer(height - bound_y, height) if low else draws.integer(0, bound_y)
+        x = generator.integer(width - bound_x, width) if right else generator.integer(0, bound_x)
+        y = generator.integer(height - bound_y, height) if low else generator.integer(0, bound_y)
         ends.append(torch.stack([x, y], dim=1))
         starts.append(torch.stack([width - 1 if right else zero, height - 1 if low else zero], dim=1))
     start, end = (torch.stack(c, dim=1).to(torch.float64) for c in (starts, ends))
@@ -95,11 +97,11 @@ def _elastic(transform: Any, state: State) -> Step:
     fill = state.fill(transform)
     alpha, sigma = ([float(v) for v in given] for given in (transform.alpha, transform.sigma))
 
-    def apply(canvas: Canvas, draws: Draws) -> Canvas:
+    def apply(canvas: Canvas, generator: CounterGenerator) -> Canvas:
         if canvas.size is None:
             raise GeometryError("an elastic transform of samples that differ in size: resize or crop before it")
         height, width = canvas.size
-        noise = draws.field(2 * height * width).reshape(-1, 2, height, width) * 2 - 1
+        noise = generator.field(2 * height * width).reshape(-1, 2, height, width) * 2 - 1
         axes = [_smoothed(noise[:, axis : axis + 1], sigma, axis) * (alpha[axis] / 2) for axis in (0, 1)]
         return canvas.displace(torch.cat(axes, dim=1).permute(0, 2, 3, 1), fill=fill)
 

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from inrformat.decode.cpu.axes import axis_cover, compiled, fold, inlined
-from inrformat.decode.geometry import Outside
+from inrformat.decode.cpu.axes import axis_coverage, fold
+from inrformat.decode.geometry import PaddingMode
+from inrformat.jit import relaxed, relaxed_inline
 
-__all__ = ["Maps", "outer_cover", "positions_in_view", "shares", "tap"]
+__all__ = ["Maps", "aligned_coverage", "coverages", "positions_in_view", "tap"]
 
-_REFLECT, _SYMMETRIC = int(Outside.REFLECT), int(Outside.SYMMETRIC)
+_REFLECT, _SYMMETRIC = int(PaddingMode.REFLECT), int(PaddingMode.SYMMETRIC)
 
 
 class Maps(NamedTuple):
@@ -27,17 +28,17 @@ class Maps(NamedTuple):
 
     matrices: NDArray[np.float64]
     windows: NDArray[np.float64]
-    softness: NDArray[np.float64]
+    feather: NDArray[np.float64]
     counts: NDArray[np.int64]
     reach: NDArray[np.float64]
     displacement: NDArray[np.float32]
     aligned: bool
-    outside: int
+    padding_mode: int
     constant: bool
     antialias: bool
 
 
-@inlined
+@relaxed_inline
 def tap(k: int, count: int) -> tuple[float, float]:
     """Offset, in half widths, and normalised weight of tap k of ``count``."""
     at = (2 * k + 1) / count - 1
@@ -47,7 +48,7 @@ def tap(k: int, count: int) -> tuple[float, float]:
     return at, (1 - abs(at)) / total
 
 
-@compiled
+@relaxed
 def positions(maps: Maps, b: int, shift: tuple[float, float], height: int, width: int) -> tuple[Any, Any]:
     """Source positions of all output pixels of sample b, moved by ``shift`` output pixels.
 
@@ -75,52 +76,52 @@ def positions(maps: Maps, b: int, shift: tuple[float, float], height: int, width
     return x, y
 
 
-@compiled
-def fold_all(places: Any, low: float, high: float, outside: int) -> None:
+@relaxed
+def fold_all(places: Any, low: float, high: float, padding_mode: int) -> None:
     """``fold`` every one of ``places``, in place."""
-    if outside in (_REFLECT, _SYMMETRIC):
+    if padding_mode in (_REFLECT, _SYMMETRIC):
         for i in range(len(places)):
-            places[i] = fold(places[i], low, high, outside)
+            places[i] = fold(places[i], low, high, padding_mode)
         return
-    low, high = fold(-math.inf, low, high, outside), fold(math.inf, low, high, outside)
+    low, high = fold(-math.inf, low, high, padding_mode), fold(math.inf, low, high, padding_mode)
     for i in range(len(places)):
         # Not a number goes to ``low``.
         place = places[i] if places[i] > low else low
         places[i] = min(place, high)
 
 
-@compiled
+@relaxed
 def positions_in_view(maps: Maps, b: int, shift: tuple[float, float], height: int, width: int) -> tuple[Any, Any]:
     """``positions`` brought into the window."""
     x, y = positions(maps, b, shift, height, width)
     left, top, right, bottom = maps.windows[b]
-    fold_all(x, left, right, maps.outside)
-    fold_all(y, top, bottom, maps.outside)
+    fold_all(x, left, right, maps.padding_mode)
+    fold_all(y, top, bottom, maps.padding_mode)
     return x, y
 
 
-@compiled
-def _share(position: float, low: float, high: float, softness: float) -> float:
-    share = min(position - low, high - position) / softness + 0.5
-    return 0.0 if math.isnan(share) else min(max(share, 0.0), 1.0)
+@relaxed
+def _coverage_at(position: float, low: float, high: float, feather: float) -> float:
+    coverage = min(position - low, high - position) / feather + 0.5
+    return 0.0 if math.isnan(coverage) else min(max(coverage, 0.0), 1.0)
 
 
-@compiled
-def shares(maps: Maps, b: int, height: int, width: int) -> Any:
+@relaxed
+def coverages(maps: Maps, b: int, height: int, width: int) -> Any:
     """Share of the window in every output pixel of a map that is not aligned, float32 ``(height, width)``."""
     x, y = positions(maps, b, (0.0, 0.0), height, width)
     left, top, right, bottom = maps.windows[b]
-    soft_x, soft_y = maps.softness[b]
+    feather_x, feather_y = maps.feather[b]
     cover = np.empty(height * width, np.float32)
     for i in range(height * width):
-        cover[i] = _share(x[i], left, right, soft_x) * _share(y[i], top, bottom, soft_y)
+        cover[i] = _coverage_at(x[i], left, right, feather_x) * _coverage_at(y[i], top, bottom, feather_y)
     return cover.reshape(height, width)
 
 
-@compiled
-def outer_cover(maps: Maps, b: int, height: int, width: int) -> Any:
+@relaxed
+def aligned_coverage(maps: Maps, b: int, height: int, width: int) -> Any:
     """Share of the window in every output pixel of an aligned map, float32 ``(height, width)``."""
-    m, window, soft = maps.matrices[b], maps.windows[b], maps.softness[b]
-    down = axis_cover(m[4], m[5], window[1], window[3], height, soft[1], maps.antialias)
-    across = axis_cover(m[0], m[2], window[0], window[2], width, soft[0], maps.antialias)
+    m, window, soft = maps.matrices[b], maps.windows[b], maps.feather[b]
+    down = axis_coverage(m[4], m[5], window[1], window[3], height, soft[1], maps.antialias)
+    across = axis_coverage(m[0], m[2], window[0], window[2], width, soft[0], maps.antialias)
     return down.reshape(-1, 1) * across

@@ -14,10 +14,10 @@ import triton.language as tl
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inrformat.networks.cells import Cells, Level
-from inrformat.networks.cells_layout import CELL_SIDES, unit_groups, unit_order
-from inrformat.networks.codebook import Codebook
-from inrformat.networks.siren import Siren, layer_slices
+from inrformat.families.cells.descriptor import Cells, Level
+from inrformat.families.cells.nodes import CELL_SIDES, unit_groups, unit_order
+from inrformat.families.codebook import Codebook
+from inrformat.families.siren.descriptor import Siren, layer_slices
 
 __all__ = ["CELLS", "SIREN", "Descriptors", "flatten", "siren_extent"]
 

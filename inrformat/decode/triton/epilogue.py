@@ -8,12 +8,12 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from inrformat.decode.geometry import Outside
-from inrformat.decode.triton.place import share_at
+from inrformat.decode.geometry import PaddingMode
+from inrformat.decode.triton.sampling import coverage_at
 
 __all__ = ["CONSTANT", "finished", "store_points"]
 
-CONSTANT = tl.constexpr(int(Outside.CONSTANT))
+CONSTANT = tl.constexpr(int(PaddingMode.CONSTANT))
 
 
 @triton.jit
@@ -29,16 +29,16 @@ def finished(colours, scale, shift, BYTES: tl.constexpr):
 @triton.jit
 def store_points(
     out, colours, packed, sample, style, i, j, x, y, inside, stride_c, stride_y, stride_x,
-    C: tl.constexpr, CP: tl.constexpr, OUTSIDE: tl.constexpr, ALIGNED: tl.constexpr, BYTES: tl.constexpr,
+    C: tl.constexpr, CP: tl.constexpr, PADDING_MODE: tl.constexpr, ALIGNED: tl.constexpr, BYTES: tl.constexpr,
 ):  # fmt: skip
     """``colours`` ``(P, CP)`` of the pixels (i, j) of an image, whose output positions are (x, y)."""
     channel = tl.arange(0, CP)
     used = channel < C
-    if OUTSIDE == CONSTANT:
-        share = share_at(packed, sample, x, y)[:, None]
+    if PADDING_MODE == CONSTANT:
+        coverage = coverage_at(packed, sample, x, y)[:, None]
         fill = tl.load(style + 2 * C + channel, mask=used, other=0.0)[None, :]
         # Of maps that are not aligned, what was sampled is weighed by the window as well (spec section 8.2).
-        colours = fill + ((colours if ALIGNED else share * colours) - fill) * share
+        colours = fill + ((colours if ALIGNED else coverage * colours) - fill) * coverage
     scale = tl.load(style + channel, mask=used, other=0.0)[None, :]
     shift = tl.load(style + C + channel, mask=used, other=0.0)[None, :]
     at = out + (i * stride_y + j * stride_x)[:, None] + (channel * stride_c)[None, :]

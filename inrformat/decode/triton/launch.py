@@ -13,11 +13,12 @@ from torch import Tensor
 from inrformat.decode.geometry import Geometry
 from inrformat.decode.pixels import PixelFormat
 from inrformat.decode.records import DeviceRecords
-from inrformat.decode.triton import cells_aligned, cells_general, siren
 from inrformat.decode.triton.plan import Plan, Scratch, plan_of
-from inrformat.decode.triton.read_cells import CHUNK, OPTIONS as READ_OPTIONS, read_cells_kernel
-from inrformat.decode.triton.read_siren import read_siren_kernel
 from inrformat.errors import UsageError
+from inrformat.families.cells.triton import aligned as cells_aligned, general as cells_general
+from inrformat.families.cells.triton.read import CHUNK, OPTIONS as READ_OPTIONS, read_cells_kernel
+from inrformat.families.siren.triton import siren
+from inrformat.families.siren.triton.read import read_siren_kernel
 
 __all__ = ["PRECISIONS", "decode", "read", "render"]
 
@@ -122,7 +123,7 @@ def render(
     options = {
         "C": channels,
         "CP": triton.next_power_of_2(channels),
-        "OUTSIDE": int(geometry.outside),
+        "PADDING_MODE": int(geometry.padding_mode),
         "BYTES": pixels.dtype == torch.uint8,
     }
     about, packed = plan.descriptors, geometry.packed()

@@ -16,11 +16,11 @@ from torch import Tensor
 from inrformat.decode.records import DeviceRecords
 from inrformat.decode.triton.descriptors import Descriptors, flatten, siren_extent
 from inrformat.decode.triton.rans import slot_entries
-from inrformat.decode.triton.read_cells import CHUNK
 from inrformat.errors import DeviceError
-from inrformat.networks.cells import Cells
-from inrformat.networks.cells_layout import CELL_SIDES, TOP_SIDE_MAX, grid, top_side
-from inrformat.networks.siren import Siren
+from inrformat.families.cells.descriptor import Cells
+from inrformat.families.cells.nodes import CELL_SIDES, TOP_SIDE_MAX, grid, top_side
+from inrformat.families.cells.triton.read import CHUNK
+from inrformat.families.siren.descriptor import Siren
 
 __all__ = ["SCRATCH_BYTES", "Plan", "Scratch", "plan_of", "why_not"]
 

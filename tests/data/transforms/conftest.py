@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from inrformat.decode.dispatch import decode_images
 from inrformat.decode.records import join_records
-from inrformat.decode.reference import decode, decode_images
-from inrformat.encode.cells.encoder import CellsEncoder, CellsOptions
+from inrformat.decode.reference import decode
+from inrformat.families.cells.encoder.encoder import CellsEncoder, CellsOptions
 
 HEIGHT, WIDTH = 72, 96
 

@@ -7,7 +7,7 @@ from scipy import stats
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
-from inrformat.data.randomness import Draws
+from inrformat.data.randomness import CounterGenerator
 from inrformat.data.transforms.crops import random_resized_box
 from inrformat.data.transforms.plan import Frame, plan_of
 
@@ -42,8 +42,8 @@ def test_random_resized_crops_have_torchvisions_areas_aspects_and_places(size, o
     transform = v2.RandomResizedCrop(224, **options)
     top, left, h, w = boxes_of_torchvision(transform, height, width)
     heights, widths = (torch.full((SAMPLES,), float(s), dtype=torch.float64) for s in size)
-    box = random_resized_box(heights, widths, Draws(torch.arange(SAMPLES), seed=0, epoch=0), scale=transform.scale,
-                             ratio=transform.ratio)  # fmt: skip
+    generator = CounterGenerator(torch.arange(SAMPLES), seed=0, epoch=0)
+    box = random_resized_box(heights, widths, generator, scale=transform.scale, ratio=transform.ratio)
     our_top, our_left, our_h, our_w = (b.numpy() for b in box)
     assert ((our_top >= 0) & (our_left >= 0) & (our_top + our_h <= height) & (our_left + our_w <= width)).all()
     assert alike(our_h * our_w, h * w)
@@ -57,17 +57,19 @@ def test_random_resized_crops_have_torchvisions_areas_aspects_and_places(size, o
 def test_where_no_try_fits_the_crop_is_torchvisions_fallback(size):
     transform = v2.RandomResizedCrop(8, scale=(4.0, 5.0))
     sides = (torch.tensor([float(s)], dtype=torch.float64) for s in size)
-    draws = Draws(torch.arange(1), seed=0, epoch=0)
-    box = random_resized_box(*sides, draws, scale=transform.scale, ratio=transform.ratio)
+    generator = CounterGenerator(torch.arange(1), seed=0, epoch=0)
+    box = random_resized_box(*sides, generator, scale=transform.scale, ratio=transform.ratio)
     assert [float(b) for b in box] == boxes_of_torchvision(transform, *size, count=1)[:, 0].tolist()
 
 
 def matrices(transform, size, count=4000):
     """Matrices (count, 3, 3) of the lifted transform."""
     plan = plan_of(transform, Frame(size, min(size)))
-    assert plan.tail == ()
+    assert plan.batch_transforms == ()
     sizes = [torch.full((count,), s) for s in size]
-    return plan.canvas(Frame(size, min(size)).canvas(*sizes), Draws(torch.arange(count), seed=0, epoch=0)).matrices
+    return plan.canvas(
+        Frame(size, min(size)).canvas(*sizes), CounterGenerator(torch.arange(count), seed=0, epoch=0)
+    ).matrices
 
 
 def params(transform, size, count=4000):
@@ -134,7 +136,7 @@ def test_elastic_displacements_are_as_large_and_as_smooth():
     frame = Frame(size, 32)
     plan = plan_of(transform, frame)
     canvas = frame.canvas(*(torch.full((300,), s) for s in size))
-    ours = plan.canvas(canvas, Draws(torch.arange(300), seed=0, epoch=0)).displacement
+    ours = plan.canvas(canvas, CounterGenerator(torch.arange(300), seed=0, epoch=0)).displacement
     theirs = torch.cat([p["displacement"] for p in params(transform, size, 300)]) * torch.tensor([20.0, 16.0])
     for axis in (0, 1):
         assert float(ours[..., axis].std() / theirs[..., axis].std()) == pytest.approx(1, abs=0.05)

@@ -7,7 +7,7 @@ from torchvision import transforms as v1
 from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms.v2 import functional as F
 
-from inrformat.data.randomness import Draws
+from inrformat.data.randomness import CounterGenerator
 from inrformat.data.transforms.crops import random_resized_box
 from inrformat.data.transforms.plan import Frame, explain, plan_of
 from inrformat.errors import GeometryError
@@ -18,15 +18,15 @@ BATCH = 4
 BILINEAR = InterpolationMode.BILINEAR
 
 
-def draws(count=BATCH):
-    return Draws(torch.arange(count), seed=5, epoch=1)
+def generator(count=BATCH):
+    return CounterGenerator(torch.arange(count), seed=5, epoch=1)
 
 
 def lifted(smooth, transform, frame=FRAME):
     """The decoded batch of a pipeline that must lift as a whole."""
     plan = plan_of(transform, frame)
-    assert plan.tail == (), plan.reason
-    canvas = plan.canvas(frame.canvas(torch.full((BATCH,), HEIGHT), torch.full((BATCH,), WIDTH)), draws())
+    assert plan.batch_transforms == (), plan.reason
+    canvas = plan.canvas(frame.canvas(torch.full((BATCH,), HEIGHT), torch.full((BATCH,), WIDTH)), generator())
     return smooth.decode(canvas.geometry())
 
 
@@ -40,25 +40,25 @@ def box(k, source, **options):
 
 
 def crop_and_flip(image, k):
-    source = Draws(torch.tensor([k]), seed=5, epoch=1)
+    source = CounterGenerator(torch.tensor([k]), seed=5, epoch=1)
     image = F.resized_crop(image, *box(k, source, scale=(0.3, 1), ratio=(0.75, 4 / 3)), [48, 56], antialias=True)
     return F.horizontal_flip(image) if bool(source.chance(0.5)) else image
 
 
 def padded_crop(image, k):
-    source = Draws(torch.tensor([k]), seed=5, epoch=1)
+    source = CounterGenerator(torch.tensor([k]), seed=5, epoch=1)
     image = F.pad(image, [4, 6], padding_mode="reflect")
     top, left = int(source.integer(0, HEIGHT + 12 - 60 + 1)), int(source.integer(0, WIDTH + 8 - 70 + 1))
     return F.crop(image, top, left, 60, 70)
 
 
 def turned(image, k):
-    source = Draws(torch.tensor([k]), seed=5, epoch=1)
+    source = CounterGenerator(torch.tensor([k]), seed=5, epoch=1)
     return F.rotate(image, float(source.uniform(-30, 30)), BILINEAR, fill=[0.2, 0.4, 0.6])
 
 
 def bent(image, k):
-    source = Draws(torch.tensor([k]), seed=5, epoch=1)
+    source = CounterGenerator(torch.tensor([k]), seed=5, epoch=1)
     degrees = float(source.uniform(-10, 10))
     shift = [int(source.uniform(-m, m).round()) for m in (0.1 * WIDTH, 0.2 * HEIGHT)]
     scale = float(source.uniform(0.9, 1.4))
@@ -67,7 +67,7 @@ def bent(image, k):
 
 
 def turned_perhaps(image, k):
-    source = Draws(torch.tensor([k]), seed=5, epoch=1)
+    source = CounterGenerator(torch.tensor([k]), seed=5, epoch=1)
     chosen, degrees = bool(source.chance(0.5)), float(source.uniform(-30, 30))
     return F.rotate(image, degrees, BILINEAR, fill=0) if chosen else image
 
@@ -107,7 +107,7 @@ def test_with_the_same_parameters_the_pixels_are_torchvisions(smooth, name):
 def test_a_perspective_with_the_same_corners_is_torchvisions(smooth):
     transform = v2.RandomPerspective(0.4, p=1.0, interpolation=BILINEAR)
     images = lifted(smooth, transform)
-    source = draws()
+    source = generator()
     bound_x, bound_y = int(0.4 * (WIDTH // 2)) + 1, int(0.4 * (HEIGHT // 2)) + 1
     ends = []
     for right, low in ((0, 0), (1, 0), (1, 1), (0, 1)):
@@ -124,8 +124,8 @@ def test_an_elastic_transform_of_some_samples_is_torchvisions(smooth):
     inner = v2.ElasticTransform(30.0, 6.0)
     plan = plan_of(v2.RandomApply([inner], p=0.5), FRAME)
     canvas = FRAME.canvas(torch.full((BATCH,), HEIGHT), torch.full((BATCH,), WIDTH))
-    moved = plan.canvas(canvas, draws())
-    images, chosen = smooth.decode(moved.geometry()), draws().chance(0.5)
+    moved = plan.canvas(canvas, generator())
+    images, chosen = smooth.decode(moved.geometry()), generator().chance(0.5)
     assert chosen.any() and not chosen.all()
     for k in range(BATCH):
         normalised = moved.displacement[k : k + 1].float() / torch.tensor([WIDTH / 2, HEIGHT / 2])
@@ -141,7 +141,7 @@ def test_a_batch_is_its_samples_one_by_one(smooth):
     together = lifted(smooth, transform)
     for k in range(BATCH):
         canvas = FRAME.canvas(torch.tensor([HEIGHT]), torch.tensor([WIDTH]))
-        alone = plan.canvas(canvas, Draws(torch.tensor([k]), seed=5, epoch=1))
+        alone = plan.canvas(canvas, CounterGenerator(torch.tensor([k]), seed=5, epoch=1))
         assert torch.equal(smooth.decode(alone.geometry())[0], together[k])
 
 
@@ -150,7 +150,7 @@ def test_dtype_and_normalisation_are_fused_wherever_they_stand():
     tail = [v2.ToDtype(torch.float32, scale=True), v2.Normalize(mean, std), v2.ToDtype(torch.bfloat16)]
     for steps in ([v2.CenterCrop(8), *tail], [*tail, v2.CenterCrop(8)]):
         plan = plan_of(v2.Compose(steps), FRAME)
-        assert plan.tail == ()
+        assert plan.batch_transforms == ()
         assert (plan.pixels.dtype, plan.pixels.mean, plan.pixels.std) == (torch.bfloat16, mean, std)
         assert plan.size == (8, 8)
 
@@ -160,7 +160,7 @@ def test_a_fill_is_in_the_units_of_its_place():
     for steps in ([pad], [floats, v2.Pad(2, fill=0.2)],
                   [floats, v2.Normalize([0.5], [0.1]), v2.Pad(2, fill={torch.Tensor: 0, "others": -3.0})]):  # fmt: skip
         plan = plan_of(v2.Compose(steps), FRAME)
-        canvas = plan.canvas(FRAME.canvas(torch.tensor([HEIGHT]), torch.tensor([WIDTH])), draws(1))
+        canvas = plan.canvas(FRAME.canvas(torch.tensor([HEIGHT]), torch.tensor([WIDTH])), generator(1))
         assert canvas.fill == pytest.approx((0.2,))
 
 
@@ -187,7 +187,7 @@ def test_what_cannot_be_lifted_is_said_and_left_with_all_behind_it(name):
     transform, reason = UNLIFTED[name]
     flip = v2.RandomHorizontalFlip()
     plan = plan_of(v2.Compose([flip, transform, flip]), FRAME)
-    assert plan.lifted[0] is flip and plan.tail[-1] is flip and len(plan.tail) == 2
+    assert plan.lifted[0] is flip and plan.batch_transforms[-1] is flip and len(plan.batch_transforms) == 2
     assert reason in plan.reason and reason in str(plan)
 
 
@@ -219,7 +219,7 @@ def test_samples_of_unlike_size_stay_of_unlike_size_until_cropped():
     assert plan_of(v2.Resize(20)).size is None
     with pytest.raises(GeometryError):
         plan = plan_of(v2.Resize(20))
-        plan.canvas(Frame().canvas(torch.tensor([30, 40]), torch.tensor([50, 60])), draws(2)).geometry()
+        plan.canvas(Frame().canvas(torch.tensor([30, 40]), torch.tensor([50, 60])), generator(2)).geometry()
     assert plan_of(v2.Compose([v2.Resize(20), v2.RandomCrop(20)])).size == (20, 20)
     assert plan_of(v2.Resize(36), FRAME).size == (36, 48)
 
@@ -229,7 +229,7 @@ def test_small_images_are_padded_as_torchvision_pads_them(padding):
     transform = v2.RandomCrop((90, 90), padding=padding, pad_if_needed=True)
     sizes = torch.tensor([[72, 96], [30, 31], [89, 120]])
     plan = plan_of(transform, Frame(None, 30))
-    canvas = plan.canvas(Frame(None, 30).canvas(sizes[:, 0], sizes[:, 1]), draws(3))
+    canvas = plan.canvas(Frame(None, 30).canvas(sizes[:, 0], sizes[:, 1]), generator(3))
     for k, (height, width) in enumerate(sizes.tolist()):
         params = transform.make_params([torch.zeros(1, height, width)])
         left, top, right, bottom = params["padding"]

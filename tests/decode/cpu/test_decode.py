@@ -11,8 +11,8 @@ from inrformat.coding.rans import RansDecoder
 from inrformat.decode import dispatch, reference
 from inrformat.decode.canvas import Canvas
 from inrformat.decode.pixels import PixelFormat
-from inrformat.encode.cells.encoder import CellsEncoder, CellsOptions
 from inrformat.errors import InvalidFileError, UsageError
+from inrformat.families.cells.encoder.encoder import CellsEncoder, CellsOptions
 
 from ..conftest import NAMES, geometries, resident
 
@@ -116,7 +116,7 @@ def test_symbols_are_exactly_those_of_the_normative_coder(siren_records):
     network = siren_records.networks[0]
     offset, length = int(siren_records.offsets[0]), int(siren_records.lengths[0])
     record = siren_records.words.numpy().tobytes()[offset : offset + length]
-    from inrformat.decode.cpu.siren import read_siren, siren_network
+    from inrformat.families.siren.cpu.siren import read_siren, siren_network
 
     lanes = network.lanes(height=32, width=32)
     tables = siren_records.codebook.tables

@@ -9,11 +9,12 @@ from skimage import data as photographs
 
 from inrformat.coding.tables import SymbolTable, TableSet
 from inrformat.decode.records import DeviceRecords, join_records
-from inrformat.encode.cells.encoder import CellsEncoder, CellsOptions
-from inrformat.networks.cells import Cells
-from inrformat.networks.cells_record import read_record, write_record
-from inrformat.networks.codebook import Codebook
-from inrformat.networks.siren import Siren
+from inrformat.families.cells.descriptor import Cells
+from inrformat.families.cells.encoder.encoder import CellsEncoder, CellsOptions
+from inrformat.families.cells.record import read_record, write_record
+from inrformat.families.codebook import Codebook
+from inrformat.families.siren.descriptor import Siren
+from inrformat.families.siren.record import write_records
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
@@ -72,7 +73,7 @@ def mixed() -> DeviceRecords:
         symbols = np.round(rng.normal(0, 12, (1, network.parameter_count))).astype(int)
         symbols[0, ::97] = -20000 + np.arange(len(symbols[0, ::97]))  # escapes
         symbols[0, ::97] //= 400
-        data += network.encode_records(symbols, np.array([number]), tables)
+        data += write_records(network, symbols, np.array([number]), tables)
         shapes.append((number, *size))
     codebook = Codebook(tables, (cells, *sirens))
     return join_records(data, codebook, shapes=np.array(shapes, np.int64), device=DEVICE)
@@ -110,9 +111,10 @@ def framed():
 @pytest.fixture(scope="session")
 def weights(mixed):
     """The plan of the mixed records, and a scratch that holds the weights of ROWS."""
-    from inrformat.decode.triton import cells_general, siren
     from inrformat.decode.triton.launch import read
     from inrformat.decode.triton.plan import plan_of
+    from inrformat.families.cells.triton import general as cells_general
+    from inrformat.families.siren.triton import siren
 
     if mixed.device.type == "cpu":
         # The interpreter's cost is by operation, whatever its size.

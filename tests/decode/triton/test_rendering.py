@@ -5,7 +5,7 @@ import torch
 
 from inrformat.decode import reference
 from inrformat.decode.canvas import Canvas
-from inrformat.decode.geometry import Geometry, Outside
+from inrformat.decode.geometry import Geometry, PaddingMode
 from inrformat.decode.pixels import PixelFormat
 from inrformat.errors import UsageError
 
@@ -62,10 +62,10 @@ def test_points_are_evaluated_where_no_filter_is_wanted(mixed, weights):
     assert compared(mixed, weights, geometry, PixelFormat()) <= 1
 
 
-@pytest.mark.parametrize("outside", list(Outside)[1:])
-def test_every_rule_for_what_lies_outside(mixed, weights, outside):
+@pytest.mark.parametrize("outside", list(PaddingMode)[1:])
+def test_every_rule_for_what_lies_outside(mixed, weights, padding_mode):
     canvas = start(mixed).crop(0.5, 3.25, 6.5, 25.5).resize(8, 26)
-    geometry = canvas.pad(5, 2, 3, 9, outside=outside, fill=(0.1, 0.6, 0.9)).resize(12, 17).geometry()
+    geometry = canvas.pad(5, 2, 3, 9, padding_mode=padding_mode, fill=(0.1, 0.6, 0.9)).resize(12, 17).geometry()
     assert compared(mixed, weights, geometry, PixelFormat(torch.float32)) <= 1
 
 
@@ -95,12 +95,14 @@ def test_other_maps_agree_with_the_reference(mixed, weights, name):
     assert compared(mixed, weights, geometry, PixelFormat()) <= 1
 
 
-@pytest.mark.parametrize("outside", [Outside.EDGE, Outside.SYMMETRIC])
-def test_other_maps_with_taps_and_mirrored_borders(mixed, weights, outside):
+@pytest.mark.parametrize("outside", [PaddingMode.EDGE, PaddingMode.SYMMETRIC])
+def test_other_maps_with_taps_and_mirrored_borders(mixed, weights, padding_mode):
     turned = torch.tensor([[[0.8, 0.5, -2.0], [-0.4, 1.0, 2.0]]] * len(ROWS), dtype=torch.float64)
     native = mixed.shapes[ROWS, 1:].cpu()
-    geometry = Geometry.of(turned, native=native, size=(9, 11), outside=outside).to(mixed.device)
-    form, precision, most = (PixelFormat(), "float32", 1) if outside is Outside.EDGE else (NORMALISED, "fast", 3)
+    geometry = Geometry.of(turned, native=native, size=(9, 11), padding_mode=padding_mode).to(mixed.device)
+    form, precision, most = (
+        (PixelFormat(), "float32", 1) if padding_mode is PaddingMode.EDGE else (NORMALISED, "fast", 3)
+    )
     assert compared(mixed, weights, geometry, form, precision) <= most
 
 

@@ -1,0 +1,107 @@
+"""The rest of a pipeline, on decoded batches: what v2 defines for a sample runs once a sample, seeded for it alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import groupby
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchvision import transforms as v1, tv_tensors
+from torchvision.transforms import v2
+
+from inrformat.data.randomness import batch_transform_seeds
+from inrformat.errors import UsageError
+
+__all__ = ["apply_batch_transforms"]
+
+_ALIKE = (
+    v2.ToDtype, v2.Normalize, v2.Grayscale, v2.RGB, v2.ToImage, v2.PILToTensor, v2.Identity, v2.ConvertImageDtype,
+    v1.ConvertImageDtype, v1.Normalize, torch.nn.Identity,
+)  # fmt: skip
+"""The same for every sample and pixel by pixel: one call does the batch."""
+_MIXING = (v2.MixUp, v2.CutMix)
+"""Defined on batches: their parameters are drawn once for a batch."""
+
+
+def apply_batch_transforms(
+    batch_transforms: Sequence[Any], images: Tensor, targets: Any, *, samples: Tensor, seed: int, epoch: int
+) -> tuple[Tensor, Any]:
+    """Apply transforms to a decoded batch.
+
+    Args:
+        images: ``(B, C, H, W)``. targets: a tensor of B rows, which only mixing touches, or a list of B targets.
+        samples: int64 ``(B,)``, numbers of the samples; with ``seed`` and ``epoch`` they are all randomness.
+
+    Raises:
+        UsageError: samples have become images of different sizes.
+    """
+    for part, (kind, group) in enumerate(groupby(batch_transforms, _kind)):
+        if kind == "alike":
+            for transform in group:
+                images = _plain(transform(tv_tensors.Image(images)))
+            continue
+        seeds = batch_transform_seeds(samples, seed=seed, epoch=epoch, part=part)
+        with _own_generator(images.device):
+            if kind == "mixing":
+                for transform in group:
+                    _seed(seeds[0], images.device)
+                    images, targets = transform(images, targets)
+            else:
+                images, targets = _each(list(group), images, targets, seeds)
+    return images, targets
+
+
+def _kind(transform: Any) -> str:
+    if type(transform) in _ALIKE and not isinstance(getattr(transform, "dtype", None), dict):
+        return "alike"
+    return "mixing" if isinstance(transform, _MIXING) else "each"
+
+
+def _each(transforms: list[Any], images: Tensor, targets: Any, seeds: list[int]) -> tuple[Tensor, Any]:
+    done, told = [], []
+    for k, seed in enumerate(seeds):
+        _seed(seed, images.device)
+        image, target = _one(transforms, tv_tensors.Image(images[k]), targets[k] if isinstance(targets, list) else None)
+        done.append(_plain(image))
+        told.append(target)
+    if len({tuple(image.shape) for image in done}) > 1:
+        raise UsageError(
+            "samples of one batch differ in size after the transforms that run on decoded images; "
+            "end the pipeline with a Resize or crop"
+        )
+    return torch.stack(done), told if isinstance(targets, list) else targets
+
+
+def _one(transforms: list[Any], image: Any, target: Any) -> tuple[Any, Any]:
+    for transform in transforms:
+        # What knows no targets, such as a plain function, gets the image alone.
+        if target is not None and isinstance(transform, v2.Transform):
+            image, target = transform(image, target)
+        else:
+            image = transform(image)
+    return image, target
+
+
+def _plain(image: Any) -> Tensor:
+    if not isinstance(image, Tensor):
+        raise UsageError(f"a transform gave a {type(image).__name__} instead of a tensor")
+    return image.as_subclass(Tensor)
+
+
+@contextmanager
+def _own_generator(device: torch.device) -> Iterator[None]:
+    """Keep torch's generators as they were, whatever is drawn inside."""
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices):
+        yield
+
+
+def _seed(seed: int, device: torch.device) -> None:
+    # Not torch.manual_seed: it would also seed devices whose state nobody kept.
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            torch.cuda.manual_seed(seed)

@@ -1,0 +1,86 @@
+"""Hidden units of ``cells`` along one axis, for the outputs of a tile (spec sections 6.2.1 and 8.2)."""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+from inrformat.decode.triton.axes import lattice_filter, pixels_of
+from inrformat.decode.triton.sampling import fold
+from inrformat.decode.triton.trigonometry import cosine
+
+__all__ = ["BLOCK", "fine_cell", "operator", "survey"]
+
+BLOCK = tl.constexpr(32)
+"""Native pixels of a block, the greatest cell: coefficients of one block are read together."""
+_BORDER = tl.constexpr(2.0**-11)
+
+
+@triton.jit
+def fine_cell(position, cells):
+    """Which of the ``cells`` of 8 px on an axis covers a position."""
+    cell = tl.floor((position + _BORDER) * 0.125).to(tl.int32)
+    return tl.minimum(tl.maximum(cell, 0), cells - 1)
+
+
+@triton.jit
+def _units(position, cells, block, level):
+    """Units of the cells of 2**level px of a block at positions, ``(n, BLOCK)``; 0 of cells that do not cover them."""
+    k = tl.arange(0, BLOCK)
+    side = (1 << level) * 1.0
+    own = fine_cell(position, cells) >> (level - 3)
+    unit = (k & ((1 << level) - 1)).to(tl.float32)
+    cell = (k + block * BLOCK) >> level
+    u = position / side - own.to(tl.float32)
+    norm = tl.where(unit == 0, tl.sqrt(1.0 / side), tl.sqrt(2.0 / side))
+    return tl.where(own[:, None] == cell[None, :], norm[None, :] * cosine(u[:, None] * unit[None, :]), 0.0)
+
+
+@triton.jit
+def _blocks_of(axis, PADDING_MODE: tl.constexpr):
+    """First block of native pixels that a filtered axis sees, before folding, and the one after the last."""
+    first, last = pixels_of(axis, PADDING_MODE)
+    return first >> 5, (last >> 5) + 1
+
+
+@triton.jit
+def survey(axis, cells, PADDING_MODE: tl.constexpr, FILTER: tl.constexpr):
+    """Sums of the filter's weights for each output, and the first and the last block that the outputs see."""
+    begin, end = _blocks_of(axis, PADDING_MODE)
+    centres, _, low, high, _, point = axis
+    total = tl.zeros_like(centres)
+    first, last = (cells - 1) >> 2, 0
+    if not FILTER or point:
+        total += 1.0
+        block = fine_cell(fold(centres, low, high, PADDING_MODE), cells) >> 2
+        first, last = tl.min(block, axis=0), tl.max(block, axis=0)
+    else:
+        for chunk in range(begin, end):
+            at, weight = lattice_filter(chunk * BLOCK, axis, PADDING_MODE, BLOCK)
+            total += tl.sum(weight, axis=1)
+            block = fine_cell(fold(at, low, high, PADDING_MODE), cells) >> 2
+            seen = tl.max(weight, axis=0) > 0.0
+            first = tl.minimum(first, tl.min(tl.where(seen, block, first), axis=0))
+            last = tl.maximum(last, tl.max(tl.where(seen, block, last), axis=0))
+    return total, first, last
+
+
+@triton.jit
+def operator(
+    block, level, axis, cells, PADDING_MODE: tl.constexpr, FILTER: tl.constexpr, PRECISION: tl.constexpr
+):  # fmt: skip
+    """What each coefficient of a block adds to each output of the axis: ``(n, BLOCK)``, filter and basis in one."""
+    centres, _, low, high, _, point = axis
+    if not FILTER or point:
+        across = _units(fold(centres, low, high, PADDING_MODE), cells, block, level)
+    else:
+        across = tl.zeros((centres.shape[0], BLOCK), tl.float32)
+        begin, end = _blocks_of(axis, PADDING_MODE)
+        # Without folding a block is evaluated at its own pixels alone.
+        first = tl.maximum(begin, block) if PADDING_MODE <= 1 else begin
+        stop = tl.minimum(end, block + 1) if PADDING_MODE <= 1 else end
+        for chunk in range(first, stop):
+            at, weight = lattice_filter(chunk * BLOCK, axis, PADDING_MODE, BLOCK)
+            units = _units(fold(at, low, high, PADDING_MODE), cells, block, level)
+            across += tl.dot(weight, units, input_precision=PRECISION)
+    return across

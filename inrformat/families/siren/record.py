@@ -1,0 +1,32 @@
+"""The record of a ``siren`` image: its step scale, then one symbol for each parameter (spec section 6.1.3)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inrformat.coding.rans import lanes_for
+from inrformat.coding.rans_numba import encode_record
+from inrformat.coding.tables import TableSet
+from inrformat.families.family import SymbolDecoder
+from inrformat.families.siren.descriptor import Siren
+
+__all__ = ["read_records", "write_records"]
+
+
+def write_records(network: Siren, symbols: NDArray[Any], scales: NDArray[Any], tables: TableSet) -> list[bytes]:
+    """Records of networks with quantized parameters ``symbols (B, P)`` and step scales ``scales (B,)``."""
+    ids = np.concatenate([[network.scale_table], network.table_vector]).astype(np.int32)
+    ends, lanes = np.array([1, len(ids)]), lanes_for(network.parameter_count)
+    values = np.concatenate([scales[:, None], symbols], axis=1).astype(np.int32)
+    return [encode_record(row, ids, ends, tables, lanes=lanes) for row in values]
+
+
+def read_records(network: Siren, decoder: SymbolDecoder) -> tuple[Any, Any]:
+    """Scales int32 ``(B,)`` and symbols int32 ``(B, P)`` of the decoder's records."""
+    scales = decoder.decode(np.array([network.scale_table]))[:, 0]
+    symbols = decoder.decode(network.table_vector)
+    decoder.finish()
+    return scales, symbols

@@ -1,0 +1,33 @@
+"""How functions are compiled: every numba function of the package is declared with one of these.
+
+``relaxed`` lets the compiler reassociate and contract floating-point operations, so that loops fill vector lanes. What
+it makes of a sum then hangs on the compiler, on the processor, and on where the function was inlined: decoders may use
+it, whose results are compared with a tolerance. ``exact`` compiles what the source says, operation by operation: use it
+for whatever decides about the bytes of a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar, cast
+
+from numba import njit
+
+__all__ = ["exact", "relaxed", "relaxed_inline"]
+
+# No nnan or ninf: what is not finite must stay visible.
+_RELAXED = {"contract", "reassoc", "nsz", "arcp"}
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class _Compiler(Protocol):
+    """A decorator that leaves a function's type as it is."""
+
+    def __call__(self, function: Function, /) -> Function: ...
+
+
+exact: _Compiler = cast(_Compiler, njit(cache=True, nogil=True, error_model="numpy"))
+relaxed: _Compiler = cast(_Compiler, njit(cache=True, nogil=True, error_model="numpy", fastmath=_RELAXED))
+relaxed_inline: _Compiler = cast(_Compiler, njit(inline="always", nogil=True, error_model="numpy", fastmath=_RELAXED))
+"""Inlined before compilation: has no object of its own, and needs no second compilation."""

@@ -1,1 +1,0 @@
-"""Network families: descriptors, record codecs and reference evaluation. One file a family."""

@@ -1,0 +1,110 @@
+"""Aims that hold for a whole data set: mean PSNR, file size."""
+
+import argparse
+
+import pytest
+from PIL import Image
+from skimage import data as photographs
+
+from inrformat.cli.arguments import byte_count
+from inrformat.container.reader import InrdReader
+from inrformat.convert import pipeline
+from inrformat.convert.pipeline import convert
+from inrformat.convert.size_budget import size_budget
+from inrformat.convert.sources import scan_folder
+from inrformat.errors import UsageError
+from inrformat.families.cells.encoder.encoder import CellsEncoder, CellsOptions
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Pieces of three photographs, 96 px and larger; sorted by photograph, so that the first are unlike the last."""
+    root = tmp_path_factory.mktemp("pieces")
+    for name, photo in (("a", photographs.astronaut()), ("b", photographs.coffee()), ("c", photographs.chelsea())):
+        for n in range(16):
+            y, x = 12 * n, (37 * n) % 150
+            Image.fromarray(photo[y : y + 96 + 8 * (n % 3), x : x + 128]).save(root / f"{name}{n:02}.png")
+    return root
+
+
+def to_size(folder, out, target_bytes):
+    source = scan_folder(folder)
+    room = size_budget(source, target_bytes)
+    encoder = CellsEncoder(CellsOptions(target_bytes=target_bytes), images=len(source), room=room)
+    return convert(source, out, encoder)
+
+
+@pytest.mark.parametrize("target_bytes", [70_000, 160_000, 400_000])
+def test_a_file_has_the_size_asked_for(folder, tmp_path, target_bytes):
+    summary = to_size(folder, tmp_path / "x", target_bytes)
+    # Files grow in pages: the index starts on a multiple of 4096 bytes.
+    assert target_bytes - 4096 - 0.01 * target_bytes < summary.bytes <= target_bytes
+
+
+def test_a_set_that_is_encoded_in_many_pieces_has_the_size_asked_for(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "_CHUNK_IMAGES", 5)
+    monkeypatch.setattr(pipeline, "_SAMPLE_IMAGES", 12)
+    monkeypatch.setattr(pipeline, "_SETTLE_IMAGES", 16)
+    summary = to_size(folder, tmp_path / "x", 160_000)
+    assert 160_000 - 4096 - 1600 < summary.bytes <= 160_000
+    psnr_db = InrdReader(tmp_path / "x").index.psnr_db
+    assert psnr_db.min() > 30
+
+
+def test_too_small_a_size_is_refused_and_the_smallest_possible_is_named_and_possible(folder, tmp_path):
+    with pytest.raises(UsageError, match="smallest file is about") as caught:
+        to_size(folder, tmp_path / "x", 8_000)
+    assert not (tmp_path / "x").exists()
+    smallest = int(str(caught.value).rsplit("about ", 1)[1].replace(",", "").removesuffix(" bytes"))
+    assert to_size(folder, tmp_path / "x", smallest + 4096).bytes <= smallest + 4096
+
+
+def test_a_size_beyond_the_best_quality_gives_a_smaller_file(folder, tmp_path):
+    summary = to_size(folder, tmp_path / "x", 100_000_000)
+    assert summary.bytes < 2_000_000 and summary.mean_psnr_db > 45
+
+
+@pytest.mark.parametrize("psnr_db", [31.0, 40.0])
+def test_the_mean_psnr_of_a_whole_set_is_met(folder, tmp_path, psnr_db):
+    summary = convert(scan_folder(folder), tmp_path / "x", CellsEncoder(CellsOptions(psnr_db=psnr_db)))
+    assert summary.mean_psnr_db == pytest.approx(psnr_db, abs=0.05)
+
+
+def test_another_files_codebook_serves_another_quality_and_another_mean(folder, tmp_path):
+    source = scan_folder(folder)
+    codebook = CellsEncoder(CellsOptions(quality=60)).train([photographs.coffee()], complete=False)
+    coarse, fine = (
+        convert(source, tmp_path / str(q), CellsEncoder(CellsOptions(quality=q), codebook=codebook)) for q in (55, 75)
+    )
+    assert fine.mean_psnr_db > coarse.mean_psnr_db + 5
+    aimed = convert(source, tmp_path / "x", CellsEncoder(CellsOptions(psnr_db=36), codebook=codebook))
+    assert aimed.mean_psnr_db == pytest.approx(36, abs=0.05)
+
+
+def test_sizes_are_written_as_people_write_them():
+    sizes = [byte_count(text) for text in ("500000", "200kB", "1.5MB", "14GB", "64MiB", "2 kib")]
+    assert sizes == [500_000, 200_000, 1_500_000, 14_000_000_000, 64 << 20, 2048]
+    for text in ("", "12XB", "0", "-3kB", "MB", "1e9"):
+        with pytest.raises(argparse.ArgumentTypeError, match="expected a size"):
+            byte_count(text)
+
+
+def test_more_than_one_aim_is_refused():
+    with pytest.raises(UsageError):
+        CellsOptions(psnr_db=30, target_bytes=1000)
+    with pytest.raises(UsageError):
+        CellsEncoder(CellsOptions(target_bytes=1000))
+
+
+def test_learning_from_more_images_is_an_option(folder, tmp_path):
+    source = scan_folder(folder)
+    seen = []
+
+    class Counting(CellsEncoder):
+        def train(self, sample, *, complete):
+            seen.append((len(sample), complete))
+            return super().train(sample, complete=complete)
+
+    for count in (3, 48, 100):
+        convert(source, tmp_path / str(count), Counting(CellsOptions(quality=60)), sample_images=count)
+    assert seen == [(3, False), (48, True), (48, True)]
