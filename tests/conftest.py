@@ -17,8 +17,7 @@ from PIL import Image
 from skimage import data as photographs
 
 from inrformat.convert.pipeline import convert
-from inrformat.convert.sources import scan_folder
-from inrformat.families.siren.encoder.encoder import SirenEncoder, SirenOptions
+from inrformat.families.siren.encoder.options import SirenOptions
 
 torch.set_num_threads(2)
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -66,6 +65,5 @@ def photo_folder(tmp_path_factory: pytest.TempPathFactory, photo_tiles: dict[str
 def photo_file(tmp_path_factory: pytest.TempPathFactory, photo_folder: Path) -> Path:
     """The folder as an .inrd file of sirens, fitted long enough to be recognisable."""
     path = tmp_path_factory.mktemp("inrd") / "photos.inrd"
-    encoder = SirenEncoder(SirenOptions(steps=250), device=torch.device("cpu"))
-    convert(scan_folder(photo_folder), path, encoder)
+    convert(photo_folder, path, SirenOptions(steps=250), device="cpu")
     return path

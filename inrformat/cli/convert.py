@@ -7,28 +7,20 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from inrformat.cli.arguments import OUTCOMES, add_json, bar, positive_int, print_json
+from inrformat.cli.arguments import add_json, bar, print_json
+from inrformat.encode.flag_types import positive_int
 from inrformat.errors import OutputExistsError, UsageError
-from inrformat.families.cells.flags import BUILTIN, add_cells_flags, cells_options, read_codebook
-from inrformat.families.siren.flags import add_siren_flags, siren_options
+from inrformat.families.registry import DEFAULT_FAMILY, family_named, family_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import torch
-
     from inrformat.convert.pipeline import ConvertSummary
     from inrformat.convert.sources import ImageSource
-    from inrformat.encode.record import Encoder
+    from inrformat.encode.encoder import EncoderOptions
 
 _DESCRIPTION = """Convert a folder of images: one class a sub-folder, as torchvision's ImageFolder reads them, or a flat
 folder without classes. EXIF orientation is applied, transparency dropped, and of animations the first frame taken."""
 
 _SHOWN = 5
-_CELLS_ONLY = ("quality", "psnr-per-image", "target-size", "codebook")
-_SIREN_ONLY = (
-    "steps", "preset", "hidden", "bytes-per-image", "no-shared-base", "prune", "prune-ratio", "prune-drop",
-)  # fmt: skip
 
 
 def add_parser(commands: Any) -> None:
@@ -36,9 +28,11 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser("convert", help="folder of images -> .inrd file", description=_DESCRIPTION)
     parser.add_argument("source", metavar="SOURCE", type=Path, help="folder of images")
     parser.add_argument("output", metavar="OUT.inrd", type=Path, help="file to write; must not exist")
-    parser.add_argument("--network", choices=["cells", "siren"], default="cells", help="family (default: %(default)s)")
+    parser.add_argument(
+        "--network", choices=family_names(), default=DEFAULT_FAMILY, help="family of networks (default: %(default)s)"
+    )
     parser.add_argument("--size", type=positive_int, metavar="N", help="make the short side N pixels (Lanczos)")
-    parser.add_argument("--psnr", type=float, metavar="DB", help="PSNR to reach: on average (cells), or each (siren)")
+    parser.add_argument("--psnr", type=float, metavar="DB", help="PSNR to reach, see the families below")
     parser.add_argument(
         "--limit", type=positive_int, metavar="N", help="convert N images, spread evenly over the source"
     )
@@ -55,10 +49,10 @@ def add_parser(commands: Any) -> None:
         "--skip-unreadable", action="store_true", help="leave unreadable images out instead of stopping"
     )
     _add_target_flags(parser)
-    add_cells_flags(parser)
-    add_siren_flags(parser)
+    families = [family_named(name) for name in family_names()]
+    flags = {f.name: f.flags().add_flags(parser.add_argument_group(f.name, f.summary)) for f in families}
     add_json(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, family_flags=flags)
 
 
 def _add_target_flags(parser: argparse.ArgumentParser) -> None:
@@ -94,55 +88,44 @@ def run(arguments: argparse.Namespace) -> int:
     """Convert, then say what came of it."""
     if arguments.output.exists():  # before torch is loaded and the source scanned
         raise OutputExistsError(f"{arguments.output} exists: remove it first or choose another name")
+    options = _options(arguments)
     from inrformat.convert.pipeline import convert
     from inrformat.convert.sources import scan_folder
-    from inrformat.decode.devices import checked_device
 
-    device = checked_device(arguments.device)
     source = _annotated(scan_folder(arguments.source), arguments).limited(arguments.limit)
     with bar(len(source), unit=" images", what="converting", quiet=arguments.json) as progress:
         summary = convert(
             source,
             arguments.output,
-            _encoder(arguments, source, device, progress.update),
+            options,
+            device=arguments.device,
             size=arguments.size,
             seed=arguments.seed,
             skip_unreadable=arguments.skip_unreadable,
             sample_images=arguments.sample_images,
+            on_progress=progress.update,
         )
     _report(summary, as_json=arguments.json)
     return 0
 
 
-def _encoder(
-    arguments: argparse.Namespace, source: ImageSource, device: torch.device, progress: Callable[[float], None]
-) -> Encoder:
-    """The encoder of the family that was asked for."""
-    foreign = _SIREN_ONLY if arguments.network == "cells" else _CELLS_ONLY
-    for flag in foreign:
-        if getattr(arguments, flag.replace("-", "_")):
-            raise UsageError(f"--{flag} does not go with --network {arguments.network}")
-    if arguments.network == "cells":
-        from inrformat.convert.size_budget import size_budget
-        from inrformat.families.cells.encoder.encoder import CellsEncoder
+def _options(arguments: argparse.Namespace) -> EncoderOptions:
+    """The options of the family that was asked for.
 
-        target = arguments.target_size
-        room = None if target is None else size_budget(source, target, size=arguments.size)
-        return CellsEncoder(
-            cells_options(arguments),
-            codebook=read_codebook(arguments.codebook),
-            learn=arguments.codebook != BUILTIN,
-            images=len(source),
-            room=room,
-            device=device if device.type == "cuda" else None,
-            progress=progress,
-        )
-    from inrformat.families.siren.encoder.encoder import SirenEncoder
-
-    return SirenEncoder(siren_options(arguments), device=device, progress=progress)
+    Raises:
+        UsageError: a flag of another family was given, or values are out of range.
+    """
+    for family, flags in arguments.family_flags.items():
+        given = [flag for flag in flags if getattr(arguments, flag.dest) != flag.default]
+        if given and family != arguments.network:
+            raise UsageError(f"{given[0].option_strings[0]} does not go with --network {arguments.network}")
+    options: EncoderOptions = family_named(arguments.network).flags().read_options(arguments)
+    return options
 
 
 def _report(summary: ConvertSummary, *, as_json: bool) -> None:
+    from inrformat.convert.report import OUTCOME_WORDS
+
     values = {
         "output": str(summary.output),
         "samples": summary.samples,
@@ -152,8 +135,8 @@ def _report(summary: ConvertSummary, *, as_json: bool) -> None:
         "worst_psnr_db": round(summary.worst_psnr_db, 2),
         "skipped": list(summary.skipped),
         "failures": [
-            {"name": name, "outcome": OUTCOMES[outcome], "psnr_db": round(psnr_db, 2)}
-            for name, outcome, psnr_db in summary.failures
+            {"name": f.name, "outcome": OUTCOME_WORDS[f.outcome], "psnr_db": round(f.psnr_db, 2)}
+            for f in summary.failures
         ],
         "seconds": round(summary.seconds, 2),
         "images_per_second": round(summary.samples / summary.seconds, 2),
@@ -169,6 +152,7 @@ def _report(summary: ConvertSummary, *, as_json: bool) -> None:
     for name in summary.skipped:
         print(f"skipped: {name}")
     if summary.failures:
-        shown = [f"{name} ({OUTCOMES[outcome]}, {psnr:.2f} dB)" for name, outcome, psnr in summary.failures[:_SHOWN]]
+        first = summary.failures[:_SHOWN]
+        shown = [f"{f.name} ({OUTCOME_WORDS[f.outcome]}, {f.psnr_db:.2f} dB)" for f in first]
         more = f" and {len(summary.failures) - _SHOWN} more (info --per-image)" * (len(summary.failures) > _SHOWN)
         print(f"warning: {len(summary.failures)} images are not as asked: {', '.join(shown)}{more}", file=sys.stderr)

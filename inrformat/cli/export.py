@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from inrformat.cli.arguments import bar, positive_int
+from inrformat.cli.arguments import bar
+from inrformat.encode.flag_types import positive_int
 
 
 def add_parser(commands: Any) -> None:

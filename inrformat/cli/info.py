@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from inrformat.cli.arguments import OUTCOMES, add_json, print_json
-from inrformat.container.fields import VariableColumn
+from inrformat.cli.arguments import add_json, print_json
 from inrformat.container.reader import InrdReader
+from inrformat.convert.report import OUTCOME_WORDS, Report
+from inrformat.encode.record import Outcome
 from inrformat.errors import UsageError
+from inrformat.families.builtin import builtin_names
+from inrformat.families.registry import family_named, family_names
 
-_FIT_FIELDS = ("fit_steps", "zero_weights_percent")
 _PRUNING = "{images} images smaller, {saved_bytes:,} bytes saved, PSNR {mean_gain_db:+.2f} dB on average"
 
 
@@ -82,39 +84,27 @@ def describe_images(reader: InrdReader) -> list[dict[str, Any]]:
         "width": index.widths.tolist(),
         "bytes": index.lengths_bytes.tolist(),
         "psnr_db": None if index.psnr_db is None else index.psnr_db.tolist(),
-        **{name: _numbers(reader, name) for name in _FIT_FIELDS},
-        "pruning_saved_bytes": _numbers(reader, "pruning_saved_bytes"),
-        "pruning_gain_db": _numbers(reader, "pruning_gain_db"),
-        "fit_outcome": _outcomes(reader),
+        **Report.of(reader).columns(),
     }
     return [{key: None if c is None else c[k] for key, c in columns.items()} for k in range(len(reader))]
 
 
-def _pruning(reader: InrdReader) -> dict[str, float] | None:
+def _pruning(report: Report) -> dict[str, float] | None:
     """Images that pruning made smaller, bytes saved on all and the mean change of PSNR; None if none was pruned."""
-    saved, gains_db = _numbers(reader, "pruning_saved_bytes"), _numbers(reader, "pruning_gain_db")
-    if saved is None and gains_db is None:
+    if report.saved_bytes is None and report.gain_db is None:
         return None
-    smaller = sum(s > 0 for s in saved or ())
-    return {"images": smaller, "saved_bytes": sum(saved or ()), "mean_gain_db": _mean(gains_db) or 0.0}
-
-
-def _outcomes(reader: InrdReader) -> list[str] | None:
-    """In words, where the file was fitted."""
-    stored = _numbers(reader, "fit_outcome")
-    if stored is None:
-        return None if reader.field("fit_steps") is None else [OUTCOMES[0]] * len(reader)
-    return [OUTCOMES.get(value, f"outcome {value}") for value in stored]
-
-
-def _numbers(reader: InrdReader, name: str) -> list[Any] | None:
-    column = reader.field(name)
-    return None if column is None or isinstance(column, VariableColumn) else column.tolist()
+    saved = report.saved_bytes or ()
+    return {
+        "images": sum(s > 0 for s in saved),
+        "saved_bytes": sum(saved),
+        "mean_gain_db": _mean(report.gain_db) or 0.0,
+    }
 
 
 def describe(reader: InrdReader) -> dict[str, Any]:
     """Figures of a file, as ``info --json`` prints them; None where a file does not have them."""
-    index, header, metadata = reader.index, reader.header, reader.metadata
+    index, header, metadata, report = reader.index, reader.header, reader.metadata, Report.of(reader)
+    failures = Counter(o for o in report.outcomes or () if o != OUTCOME_WORDS[Outcome.OK])
     pixels = int((index.heights * index.widths).sum())
     sections: Counter[str] = Counter()
     for section in header.sections:
@@ -138,9 +128,10 @@ def describe(reader: InrdReader) -> dict[str, Any]:
         "worst_psnr_db": None if worst is None or index.psnr_db is None else float(index.psnr_db[worst]),
         "worst_sample": worst,
         "worst_name": names[worst] if names is not None and worst is not None else None,
-        **{f"mean_{name}": _mean(_numbers(reader, name)) for name in _FIT_FIELDS},
-        "pruning": _pruning(reader),
-        "failures": dict(sorted((o, n) for o, n in Counter(_outcomes(reader) or ()).items() if o != OUTCOMES[0])),
+        "mean_fit_steps": _mean(report.steps),
+        "mean_zero_weights_percent": _mean(report.zero_weights_percent),
+        "pruning": _pruning(report),
+        "failures": dict(sorted(failures.items())),
         "fields": {f.name: f.type.value for f in metadata.fields},
         "channel_mean": list(metadata.channel_mean),
         "channel_std": list(metadata.channel_std),
@@ -149,20 +140,24 @@ def describe(reader: InrdReader) -> dict[str, Any]:
     }
 
 
-def _mean(values: list[Any] | None) -> float | None:
+def _mean(values: Sequence[Any] | None) -> float | None:
     return round(float(np.mean(values)), 2) if values else None
 
 
 def _network_lines(codebook: Mapping[str, Any]) -> list[str]:
     if "builtin" in codebook:
-        return [f"cells, built-in codebook {codebook['builtin']}"]
+        name = str(codebook["builtin"])
+        families = {family for family in family_names() if name in builtin_names(family)}
+        return [", ".join([*families, f"built-in codebook {name}"])]
     return [_network_line(n) for n in codebook.get("networks", [])]
 
 
 def _network_line(stored: Any) -> str:
-    if isinstance(stored, dict) and isinstance(stored.get("widths"), list):
-        return f"{stored.get('family')} {'-'.join(map(str, stored['widths']))}"
-    return str(stored.get("family")) if isinstance(stored, dict) else "?"
+    name = stored.get("family") if isinstance(stored, dict) else None
+    if name not in family_names():
+        return str(name or "?")
+    text: str = family_named(name).describe()(stored)
+    return text
 
 
 def _extent(heights: Any, widths: Any, *, smallest: bool) -> list[int] | None:

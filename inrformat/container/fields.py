@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inrformat.errors import InvalidFileError, UsageError
 
-__all__ = ["FieldType", "VariableColumn", "decode_field", "encode_field"]
+__all__ = ["Field", "FieldType", "VariableColumn", "decode_field", "encode_field"]
 
 _LENGTH = np.dtype("<u4")
 
@@ -26,6 +26,14 @@ class FieldType(StrEnum):
     BYTES = "bytes"
     INT64_LIST = "int64[]"
     FLOAT64_LIST = "float64[]"
+
+
+class Field(NamedTuple):
+    """A column ready to be written: its name and type, and one value for each record."""
+
+    name: str
+    type: FieldType
+    values: Sequence[Any]
 
 
 _ITEM: dict[FieldType, np.dtype[Any]] = {

@@ -1,4 +1,4 @@
-"""Checks a whole file: structure, checksums, padding, fields. Pixels are not decoded."""
+"""Checks a whole file: structure, checksums, padding, fields and targets. Images are not decoded."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from inrformat.container.checksum import crc32c, crc32c_many
-from inrformat.container.fields import VariableColumn
 from inrformat.container.layout import SectionKind
 from inrformat.container.limits import DEFAULT_LIMITS, Limits
 from inrformat.container.reader import InrdReader
 from inrformat.container.rules import RULES, Severity
+from inrformat.container.targets import TARGET_TYPES, checked_column, mask_faults
 from inrformat.errors import InvalidFileError
 
 __all__ = ["Finding", "Report", "validate_file"]
@@ -106,20 +106,13 @@ def _check(
 
 
 def _check_fields(reader: InrdReader) -> Iterator[Finding]:
+    faults = []
     for name in reader.field_names:
         try:
-            column = reader.field(name)
+            checked_column(reader, name) if name in TARGET_TYPES else reader.field(name)
         except InvalidFileError as error:
-            yield _finding(error)
-            continue
-        if name != "label":
-            continue
-        if column is None or isinstance(column, VariableColumn) or column.dtype != np.int64:
-            yield Finding("FIELD-LABEL", "field 'label' is not of type int64")
-        elif len(column) and not 0 <= column.min() <= column.max() < len(reader.metadata.classes):
-            yield Finding(
-                "FIELD-LABEL", f"labels {column.min()}..{column.max()} for {len(reader.metadata.classes)} classes"
-            )
+            faults.append(error)
+    yield from map(_finding, faults or mask_faults(reader))
 
 
 def _check_section_padding(reader: InrdReader) -> Iterator[Finding]:

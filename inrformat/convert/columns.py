@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from inrformat.container.fields import FieldType
+from inrformat.container.fields import Field, FieldType
 from inrformat.container.masks import pack_instances, pack_semantic
-from inrformat.convert.annotations import Annotation, Annotations, Instance
-from inrformat.convert.sources import ImageSource
-from inrformat.data.targets import (
+from inrformat.container.targets import (
     BOX_LABELS_FIELD,
     BOXES_FIELD,
     CAPTION_FIELD,
@@ -21,21 +19,20 @@ from inrformat.data.targets import (
     INSTANCES_FIELD,
     KEYPOINTS_FIELD,
     LABEL_FIELD,
+    NAME_FIELD,
     SEMANTIC_FIELD,
 )
+from inrformat.convert.annotations import Annotation, Annotations, Instance
+from inrformat.convert.sources import ImageSource
 from inrformat.errors import SourceError
 
-__all__ = ["NAME_FIELD", "Field", "TargetColumns", "source_fields"]
-
-NAME_FIELD = "name"
-Field = tuple[str, FieldType, Sequence[Any]]
-"""Name, type and values of a column."""
+__all__ = ["TargetColumns", "source_fields"]
 
 
 def source_fields(source: ImageSource) -> list[Field]:
     """The columns of what a source knows of its images without annotations: class numbers and file names."""
-    labels: list[Field] = [] if source.labels is None else [(LABEL_FIELD, FieldType.INT64, source.labels)]
-    return [*labels, (NAME_FIELD, FieldType.UTF8, source.names)]
+    labels = [] if source.labels is None else [Field(LABEL_FIELD, FieldType.INT64, source.labels)]
+    return [*labels, Field(NAME_FIELD, FieldType.UTF8, source.names)]
 
 
 class TargetColumns:
@@ -71,7 +68,7 @@ class TargetColumns:
 
     def fields(self) -> list[Field]:
         """The columns, of the images taken along so far."""
-        return [(name, kind, values) for name, (kind, _, values) in self._columns.items()]
+        return [Field(name, kind, values) for name, (kind, _, values) in self._columns.items()]
 
 
 def _boxes(annotation: Annotation, height: int, width: int) -> NDArray[np.float64]:

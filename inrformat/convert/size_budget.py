@@ -11,7 +11,7 @@ from inrformat.container.writer import payload_budget_bytes
 from inrformat.convert.annotations import Annotations
 from inrformat.convert.columns import TargetColumns, source_fields
 from inrformat.convert.sources import ImageSource, stored_size
-from inrformat.encode.record import SizeBudget
+from inrformat.encode.corpus import SizeBudget
 
 __all__ = ["size_budget"]
 

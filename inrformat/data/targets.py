@@ -16,20 +16,27 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchvision import tv_tensors
 
-from inrformat.container.fields import FieldType, VariableColumn
+from inrformat.container.fields import VariableColumn
 from inrformat.container.masks import unpack_instances, unpack_semantic
 from inrformat.container.reader import InrdReader
-from inrformat.errors import InvalidFileError, UsageError
+from inrformat.container.targets import (
+    BOX_LABELS_FIELD,
+    BOXES_FIELD,
+    CAPTION_FIELD,
+    CROWD_FIELD,
+    INSTANCES_FIELD,
+    KEYPOINTS_FIELD,
+    LABEL_FIELD,
+    LABELS_FIELD,
+    SEMANTIC_FIELD,
+    TARGET_TYPES,
+    VALUES_FIELD,
+    checked_column,
+)
+from inrformat.errors import UsageError
 
-__all__ = [
-    "BOXES_FIELD", "BOX_LABELS_FIELD", "CAPTION_FIELD", "CROWD_FIELD", "INSTANCES_FIELD", "KEYPOINTS_FIELD", "KINDS",
-    "LABELS_FIELD", "LABEL_FIELD", "SEMANTIC_FIELD", "UNLABELLED", "VALUES_FIELD", "TargetColumn", "collate",
-    "default_kind", "read_targets",
-]  # fmt: skip
+__all__ = ["KINDS", "UNLABELLED", "TargetColumn", "collate", "default_kind", "read_targets"]
 
-LABEL_FIELD, LABELS_FIELD, VALUES_FIELD, CAPTION_FIELD = "label", "labels", "values", "caption"
-BOXES_FIELD, BOX_LABELS_FIELD, CROWD_FIELD, INSTANCES_FIELD = "boxes", "box_labels", "iscrowd", "instances"
-SEMANTIC_FIELD, KEYPOINTS_FIELD = "semantic", "keypoints"
 UNLABELLED = -1
 """Target of every sample of a file without labels, as in ``torchvision.datasets.STL10(split="unlabeled")``."""
 
@@ -77,7 +84,7 @@ def read_targets(reader: InrdReader, kind: str | Sequence[str] | None) -> Target
         return TargetColumn(lambda k: tuple(part[k] for part in parts), len(reader))
     if kind in KINDS:
         return KINDS[kind](reader)
-    column = _column(reader, kind, None)
+    column = _column(reader, kind)
     return TargetColumn(lambda k: _as_stored(column[k]), len(reader), _numbers(column))
 
 
@@ -91,39 +98,29 @@ def _numbers(column: Any) -> Tensor | None:
     return None if isinstance(column, VariableColumn) else torch.from_numpy(column.copy())
 
 
-def _column(reader: InrdReader, name: str, kind: FieldType | None) -> Any:
-    """A field column, of type ``kind`` where that is given."""
-    column = reader.field(name)
+def _column(reader: InrdReader, name: str) -> Any:
+    """A field column; a target's is held to the demands of its name.
+
+    Raises:
+        UsageError: the file has no such field. InvalidFileError: it is not what its name demands.
+    """
+    column = checked_column(reader, name) if name in TARGET_TYPES else reader.field(name)
     if column is None:
         known = ", ".join(reader.field_names) or "none"
         raise UsageError(f"{reader.path}: no field {name!r} for that kind of target; its fields: {known}")
-    found = {f.name: f.type for f in reader.metadata.fields}[name]
-    if kind is not None and found is not kind:
-        raise InvalidFileError("FIELD-TARGET", f"field {name!r} is of type {found}, expected {kind}")
     return column
 
 
-def _checked_labels(labels: NDArray[np.int64], *, classes: int, name: str) -> NDArray[np.int64]:
-    if len(labels) and not (labels.min() >= 0 and labels.max() < max(classes, 1)):
-        raise InvalidFileError("FIELD-LABEL", f"field {name!r} has values outside the {classes} classes")
-    return labels
-
-
 def _class(reader: InrdReader) -> TargetColumn:
-    labels = reader.field(LABEL_FIELD)
+    labels = checked_column(reader, LABEL_FIELD)
     if labels is None:
         labels = np.full(len(reader), UNLABELLED)
-    elif isinstance(labels, VariableColumn) or labels.dtype != np.int64:
-        raise InvalidFileError("FIELD-LABEL", "field 'label' is not of type int64")
-    else:
-        _checked_labels(labels, classes=len(reader.metadata.classes), name=LABEL_FIELD)
     numbers: NDArray[np.int64] = labels
     return TargetColumn(lambda k: int(numbers[k]), len(reader), torch.from_numpy(numbers.copy()))
 
 
 def _multilabel(reader: InrdReader) -> TargetColumn:
-    column, classes = _column(reader, LABELS_FIELD, FieldType.INT64_LIST), len(reader.metadata.classes)
-    _checked_labels(column.items, classes=classes, name=LABELS_FIELD)
+    column, classes = _column(reader, LABELS_FIELD), len(reader.metadata.classes)
     whole = torch.zeros(len(reader), classes)
     counts = np.diff(column.ends, prepend=0)
     whole[np.repeat(np.arange(len(reader)), counts), column.items.copy()] = 1
@@ -131,25 +128,17 @@ def _multilabel(reader: InrdReader) -> TargetColumn:
 
 
 def _regression(reader: InrdReader) -> TargetColumn:
-    column = _column(reader, VALUES_FIELD, FieldType.FLOAT64_LIST)
-    lengths = set(np.diff(column.ends, prepend=0).tolist())
-    if len(lengths) > 1:
-        raise InvalidFileError("FIELD-TARGET", f"field {VALUES_FIELD!r}: samples of unlike numbers of values")
+    column = _column(reader, VALUES_FIELD)
     whole = torch.from_numpy(column.items.astype(np.float32)).reshape(len(reader), -1)
     return TargetColumn(lambda k: whole[k].clone(), len(reader), whole)
 
 
 def _detection(reader: InrdReader) -> TargetColumn:
-    boxes = _column(reader, BOXES_FIELD, FieldType.FLOAT64_LIST)
-    labels = _column(reader, BOX_LABELS_FIELD, FieldType.INT64_LIST)
-    _checked_labels(labels.items, classes=len(reader.metadata.classes), name=BOX_LABELS_FIELD)
+    boxes = _column(reader, BOXES_FIELD)
+    labels = _column(reader, BOX_LABELS_FIELD)
     has = reader.field_names
-    masks = _column(reader, INSTANCES_FIELD, FieldType.BYTES) if INSTANCES_FIELD in has else None
-    crowds = _column(reader, CROWD_FIELD, FieldType.INT64_LIST) if CROWD_FIELD in has else None
-    if crowds is not None and not np.array_equal(crowds.ends, labels.ends):
-        raise InvalidFileError("FIELD-TARGET", f"field {CROWD_FIELD!r}: not one number a box label")
-    if not np.array_equal(boxes.ends, 4 * labels.ends) or not np.isfinite(boxes.items).all():
-        raise InvalidFileError("FIELD-TARGET", f"field {BOXES_FIELD!r}: not four finite numbers a box label")
+    masks = _column(reader, INSTANCES_FIELD) if INSTANCES_FIELD in has else None
+    crowds = _column(reader, CROWD_FIELD) if CROWD_FIELD in has else None
 
     def one(k: int) -> dict[str, Any]:
         size = _native(reader, k)
@@ -169,7 +158,7 @@ def _detection(reader: InrdReader) -> TargetColumn:
 
 
 def _semantic(reader: InrdReader) -> TargetColumn:
-    column = _column(reader, SEMANTIC_FIELD, FieldType.BYTES)
+    column = _column(reader, SEMANTIC_FIELD)
     return TargetColumn(
         lambda k: tv_tensors.Mask(torch.from_numpy(unpack_semantic(column[k], size=_native(reader, k)))), len(reader)
     )
@@ -178,9 +167,7 @@ def _semantic(reader: InrdReader) -> TargetColumn:
 def _keypoints(reader: InrdReader) -> TargetColumn:
     if not hasattr(tv_tensors, "KeyPoints"):
         raise UsageError("keypoints need torchvision 0.23 or later: pip install -U torchvision")
-    column = _column(reader, KEYPOINTS_FIELD, FieldType.FLOAT64_LIST)
-    if (column.ends % 3).any() or not np.isfinite(column.items).all():
-        raise InvalidFileError("FIELD-TARGET", f"field {KEYPOINTS_FIELD!r}: not three finite numbers a keypoint")
+    column = _column(reader, KEYPOINTS_FIELD)
 
     def one(k: int) -> dict[str, Any]:
         triples = torch.from_numpy(column[k].astype(np.float32)).reshape(-1, 3)
@@ -191,7 +178,7 @@ def _keypoints(reader: InrdReader) -> TargetColumn:
 
 
 def _caption(reader: InrdReader) -> TargetColumn:
-    column = _column(reader, CAPTION_FIELD, FieldType.UTF8)
+    column = _column(reader, CAPTION_FIELD)
     return TargetColumn(lambda k: column[k], len(reader))
 
 

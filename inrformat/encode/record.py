@@ -1,23 +1,21 @@
-"""What every encoder offers to the conversion, and what it hands over."""
+"""One image as a record, and what a conversion reports of it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inrformat.container.layout import PSNR_MAX_DB
-from inrformat.families.codebook import Codebook
 
-__all__ = ["EncodedRecord", "Encoder", "Image", "Outcome", "SettlingEncoder", "SizeBudget", "psnr_db", "psnr_of_mse_db"]
+__all__ = ["EncodedRecord", "Image", "Outcome", "psnr_db", "psnr_of_mse_db"]
 
 Image = NDArray[np.uint8]
-"""Pixels, uint8 ``(height, width, 3)``."""
+"""Pixels, uint8 ``(height, width, channels)``."""
 
 
 class Outcome(IntEnum):
@@ -51,41 +49,6 @@ class EncodedRecord:
     pruning_saved_bytes: int = 0
     pruning_gain_db: float = 0.0
     outcome: Outcome = Outcome.OK
-
-
-class Encoder(Protocol):
-    """Turns images into records of one family. ``train`` is called once, before any ``encode``."""
-
-    def options_map(self) -> dict[str, Any]:
-        """What the encoder was asked for: plain types for the metadata."""
-
-    def train(self, sample: Sequence[Image], *, complete: bool) -> Codebook:
-        """Learn what records share from a sample of the data set; ``complete`` says the sample is all of it."""
-
-    def encode(self, images: Sequence[Image]) -> list[EncodedRecord]:
-        """Encode images, in order."""
-
-
-class SizeBudget(Protocol):
-    """Bytes a file of some wanted size has for records."""
-
-    def __call__(self, codebook_bytes: int) -> int:
-        """``codebook_bytes``: of the codebook as it is stored; below 0 where the rest alone is too large."""
-
-
-@runtime_checkable
-class SettlingEncoder(Protocol):
-    """An encoder that may want to see much more than the sample, to meet an aim over the whole set."""
-
-    @property
-    def settles(self) -> bool:
-        """Whether ``settle`` is to be called, between ``train`` and the first ``encode``."""
-
-    def settle(self, batches: Callable[[], Iterable[Sequence[Image]]]) -> Codebook:
-        """``batches`` gives a random part of the data set, or all of it, each time the same."""
-
-    def left_out(self, images: int) -> None:
-        """So many more of the images cannot be read and will not come."""
 
 
 def psnr_db(decoded: NDArray[Any], source: NDArray[Any]) -> float:

@@ -1,38 +1,43 @@
-"""The flags of ``inrformat convert`` that belong to the siren family."""
+"""The flags of ``inrformat convert`` that belong to the ``siren`` family."""
 
 from __future__ import annotations
 
 import argparse
 from typing import TYPE_CHECKING
 
-from inrformat.cli.arguments import positive_int
+from inrformat.encode.flag_types import positive_int
 from inrformat.errors import UsageError
 
 if TYPE_CHECKING:
     from inrformat.families.siren.encoder.options import SirenOptions
 
-__all__ = ["add_siren_flags", "siren_options"]
+__all__ = ["add_flags", "read_options"]
 
 
-def add_siren_flags(parser: argparse.ArgumentParser) -> None:
-    """Add them as a group of their own; ``--psnr`` and ``--seed`` are the command's."""
-    group = parser.add_argument_group("siren")
-    group.add_argument("--steps", type=positive_int, metavar="N", help="optimiser steps for each image")
-    group.add_argument(
-        "--preset", metavar="NAME", help="paper-cifar (3x15), paper-224-small, paper-224, paper-224-large"
-    )
-    group.add_argument("--hidden", metavar="LxW", help="hidden layers and their width, as in 10x28")
-    group.add_argument(
-        "--bytes-per-image", type=positive_int, metavar="N", help="finest quantization that fits N bytes"
-    )
-    group.add_argument("--no-shared-base", action="store_true", help="no common network that images are differences to")
-    group.add_argument("--prune", choices=["auto", "none", "ratio", "dynamic"], help="default: auto, where it pays")
-    group.add_argument("--prune-ratio", type=float, metavar="R", help="share of weights, with --prune ratio")
-    group.add_argument("--prune-drop", type=float, metavar="DB", help="quality budget, with --prune dynamic")
+def add_flags(group: argparse._ArgumentGroup) -> list[argparse.Action]:
+    """See ``encode.encoder.FlagsModule``."""
+    return [
+        group.add_argument("--steps", type=positive_int, metavar="N", help="optimiser steps for each image"),
+        group.add_argument(
+            "--preset", metavar="NAME", help="paper-cifar (3x15), paper-224-small, paper-224, paper-224-large"
+        ),
+        group.add_argument("--hidden", metavar="LxW", help="hidden layers and their width, as in 10x28"),
+        group.add_argument(
+            "--bytes-per-image", type=positive_int, metavar="N", help="finest quantization that fits N bytes"
+        ),
+        group.add_argument(
+            "--no-shared-base", action="store_true", help="no common network that images are differences to"
+        ),
+        group.add_argument(
+            "--prune", choices=["auto", "none", "ratio", "dynamic"], help="default: auto, where it pays"
+        ),
+        group.add_argument("--prune-ratio", type=float, metavar="R", help="share of weights, with --prune ratio"),
+        group.add_argument("--prune-drop", type=float, metavar="DB", help="quality budget, with --prune dynamic"),
+    ]
 
 
-def siren_options(arguments: argparse.Namespace) -> SirenOptions:
-    """The encoder's options from parsed flags.
+def read_options(arguments: argparse.Namespace) -> SirenOptions:
+    """See ``encode.encoder.FlagsModule``; ``--psnr`` is that of each image.
 
     Raises:
         UsageError: an unknown preset, a malformed shape, or values out of range.

@@ -7,14 +7,16 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from inrformat.container.packing import compress, pack_map
-from inrformat.encode.record import EncodedRecord, Image, Outcome, SizeBudget, psnr_db, psnr_of_mse_db
+from inrformat.container.reader import InrdReader
+from inrformat.encode.corpus import Corpus, SizeBudget
+from inrformat.encode.record import EncodedRecord, Image, Outcome, psnr_db, psnr_of_mse_db
 from inrformat.errors import UsageError
 from inrformat.families.cells.descriptor import Cells
 from inrformat.families.cells.encoder.builtin import builtin_codebooks, file_cost_bytes
@@ -56,7 +58,10 @@ class CellsOptions:
         quality: 0..100; the quantization step halves with every ten. 70 is about 38 dB on photographs of 256 px.
         psnr_db: mean over the data set. psnr_floor_db: at least, for each image. rate_bpp: of records.
         target_bytes: at most, of the whole file. threads: 0 for one a core.
+        codebook: a file whose codebook is used instead of learning one, or "builtin" for a built-in one.
     """
+
+    family: ClassVar[str] = Cells.family
 
     quality: float | None = None
     psnr_db: float | None = None
@@ -64,6 +69,7 @@ class CellsOptions:
     rate_bpp: float | None = None
     target_bytes: int | None = None
     threads: int = 0
+    codebook: str | os.PathLike[str] | None = None
 
     def __post_init__(self) -> None:
         aims = (self.quality, self.psnr_db, self.psnr_floor_db, self.rate_bpp, self.target_bytes)
@@ -87,8 +93,6 @@ class CellsEncoder:
         *,
         codebook: Codebook | None = None,
         learn: bool = True,
-        images: int = 0,
-        room: SizeBudget | None = None,
         device: torch.device | None = None,
         progress: Callable[[float], None] = lambda _images: None,
     ) -> None:
@@ -96,15 +100,13 @@ class CellsEncoder:
 
         Args:
             learn: False to take the best built-in codebook instead of learning one.
-            images, room: how many there will be and what the file has for their records; for ``target_bytes`` only.
             device: encode large batches in torch there; None for compiled code on the CPU's cores, one image each.
                 A PSNR for each image is searched for by the latter in any case.
             progress: called with the images done since.
         """
-        if options.target_bytes is not None and (images < 1 or room is None):
-            raise UsageError("a file size was asked for: say how many images there will be, and their room")
         self.options = options
-        self._images, self._room = images, room
+        self._images = 0
+        self._room: SizeBudget | None = None
         self._budget: ByteBudget | None = None
         self._device = device
         self._progress = progress
@@ -118,9 +120,26 @@ class CellsEncoder:
 
     def options_map(self) -> dict[str, Any]:
         """What the encoder was asked for: plain types for the metadata."""
-        return {"network": Cells.family, **{k: v for k, v in asdict(self.options).items() if k != "threads"}}
+        return {
+            "network": Cells.family,
+            **{k: v for k, v in asdict(self.options).items() if k not in ("threads", "codebook")},
+        }
 
-    def train(self, sample: Sequence[Image], *, complete: bool) -> Codebook:
+    @property
+    def codebook(self) -> Codebook:
+        return self._codebook
+
+    def train(self, corpus: Corpus) -> CellsEncoder:
+        """Learn from a corpus."""
+        self._images = corpus.length
+        if self.options.target_bytes is not None:
+            self._room = corpus.size_budget(self.options.target_bytes)
+        self._train(corpus.sample, complete=corpus.complete)
+        if self.settles:
+            self.settle(corpus.batches)
+        return self
+
+    def _train(self, sample: Sequence[Image], *, complete: bool) -> Codebook:
         """Learn colours, classes, tables and, for a target, the step."""
         if self._given is not None:
             return self._codebook
@@ -199,14 +218,10 @@ class CellsEncoder:
             self._budget = self._budget_for(measured, self._network.step / step)
         return self._codebook
 
-    def left_out(self, images: int) -> None:
-        """So many more of the images cannot be read: a budget is for the others."""
-        if self._budget is not None:
-            self._budget.images_left -= images
-
-    def encode(self, images: Sequence[Image]) -> list[EncodedRecord]:
+    def encode(self, images: Sequence[Image], *, following: int = 0) -> list[EncodedRecord]:
         """Encode images, in order."""
         if self._budget is not None:
+            self._budget.images_left = len(images) + following
             records = self._budget.encode(images, self._encode_at)
         elif self._device is not None and self.options.psnr_floor_db is None:
             records = self._encode_at(images, [0] * len(images))
@@ -378,3 +393,28 @@ def _within(images: Sequence[Image], pixels: int) -> list[Image]:
     """The first images that together have at most so many pixels; at least one."""
     totals = np.cumsum([i.shape[0] * i.shape[1] for i in images])
     return list(images[: max(int(np.searchsorted(totals, pixels, side="right")), 1)])
+
+
+def make_encoder(
+    options: CellsOptions | None, *, device: torch.device, on_progress: Callable[[float], None]
+) -> CellsEncoder:
+    """See ``encode.encoder.EncoderModule``."""
+    options = options or CellsOptions()
+    return CellsEncoder(
+        options,
+        codebook=read_codebook(options.codebook),
+        learn=options.codebook != "builtin",
+        device=device if device.type == "cuda" else None,
+        progress=on_progress,
+    )
+
+
+def read_codebook(path: str | os.PathLike[str] | None) -> Codebook | None:
+    """The codebook of another file; None where there is none, or a built-in one is meant."""
+    if path is None or path == "builtin":
+        return None
+    with InrdReader(path) as reader:
+        codebook = Codebook.from_map(reader.codebook, limits=reader.limits)
+    if not codebook.networks or not isinstance(codebook.networks[0], Cells):
+        raise UsageError(f"--codebook {path}: not a file of cells")
+    return codebook

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from inrformat.coding.tables import SymbolTable, TableSet
 from inrformat.decode.dispatch import decode_images
 from inrformat.decode.records import join_records
+from inrformat.encode.corpus import Corpus
 from inrformat.encode.record import EncodedRecord, Image, Outcome, psnr_db
 from inrformat.families.codebook import Codebook
 from inrformat.families.family import Network
@@ -94,7 +95,16 @@ class SirenEncoder:
         asked = asdict(self.options)
         return {"network": Siren.family, **asked, "pruning": str(self.options.pruning)}
 
-    def train(self, sample: Sequence[Image], *, complete: bool) -> Codebook:
+    @property
+    def codebook(self) -> Codebook:
+        return self._codebook
+
+    def train(self, corpus: Corpus) -> SirenEncoder:
+        """Learn from a corpus."""
+        self._train(corpus.sample, complete=corpus.complete)
+        return self
+
+    def _train(self, sample: Sequence[Image], *, complete: bool) -> Codebook:
         """Choose the shape, learn the base, fit the sample, and learn steps and symbol tables from it."""
         options = self.options
         layers, width = options.hidden or _shape_for(sample)
@@ -126,7 +136,7 @@ class SirenEncoder:
             self._known[_key(image)] = coded
         return self._codebook
 
-    def encode(self, images: Sequence[Image]) -> list[EncodedRecord]:
+    def encode(self, images: Sequence[Image], *, following: int = 0) -> list[EncodedRecord]:
         """Encode images, in order; those of the training sample are not fitted again."""
         keys = [_key(image) for image in images]
         fresh = [i for i, key in enumerate(keys) if key not in self._known]
@@ -395,3 +405,10 @@ def _shape_for(sample: Sequence[Image]) -> tuple[int, int]:
 
 def _key(image: Image) -> bytes:
     return hashlib.sha256(repr(image.shape).encode() + image.tobytes()).digest()
+
+
+def make_encoder(
+    options: SirenOptions | None, *, device: torch.device, on_progress: Callable[[float], None]
+) -> SirenEncoder:
+    """See ``encode.encoder.EncoderModule``."""
+    return SirenEncoder(options or SirenOptions(), device=device, progress=on_progress)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import ClassVar
 
 from inrformat.errors import UsageError
 
@@ -48,6 +49,8 @@ class SirenOptions:
         allocate: steps by sensitivity; off, every group gets the same number of levels.
         seed: of every random choice.
     """
+
+    family: ClassVar[str] = "siren"
 
     hidden: tuple[int, int] | None = None
     steps: int | None = None
