@@ -27,18 +27,31 @@ from inrformat.errors import (
 )
 
 if TYPE_CHECKING:
+    from inrformat.container.fields import FieldType
     from inrformat.container.limits import Limits
+    from inrformat.container.metadata import Metadata
     from inrformat.container.reader import InrdReader
     from inrformat.container.writer import InrdWriter
+    from inrformat.convert.pipeline import convert
     from inrformat.data.dataset import InrdDataset
     from inrformat.data.loader import InrdLoader
     from inrformat.data.transforms.plan import explain
+    from inrformat.decode.canvas import Canvas
+    from inrformat.decode.dispatch import decode
+    from inrformat.decode.geometry import Geometry, PaddingMode
+    from inrformat.decode.pixels import PixelFormat
+    from inrformat.families.cells.encoder.options import CellsOptions
+    from inrformat.families.siren.encoder.options import SirenOptions
 
 __version__ = "0.1.0.dev0"
 
 __all__ = [
+    "Canvas",
+    "CellsOptions",
     "ChecksumError",
     "DeviceError",
+    "FieldType",
+    "Geometry",
     "GeometryError",
     "InrdDataset",
     "InrdError",
@@ -48,21 +61,37 @@ __all__ = [
     "InvalidFileError",
     "LimitError",
     "Limits",
+    "Metadata",
     "NotInrdError",
     "OutputExistsError",
+    "PaddingMode",
+    "PixelFormat",
+    "SirenOptions",
     "SourceError",
     "TruncatedFileError",
     "UnsupportedVersionError",
     "UsageError",
+    "convert",
+    "decode",
     "explain",
 ]
 
 _HOMES = {
+    "Canvas": "inrformat.decode.canvas",
+    "CellsOptions": "inrformat.families.cells.encoder.options",
+    "FieldType": "inrformat.container.fields",
+    "Geometry": "inrformat.decode.geometry",
     "InrdDataset": "inrformat.data.dataset",
     "InrdLoader": "inrformat.data.loader",
     "InrdReader": "inrformat.container.reader",
     "InrdWriter": "inrformat.container.writer",
     "Limits": "inrformat.container.limits",
+    "Metadata": "inrformat.container.metadata",
+    "PaddingMode": "inrformat.decode.geometry",
+    "PixelFormat": "inrformat.decode.pixels",
+    "SirenOptions": "inrformat.families.siren.encoder.options",
+    "convert": "inrformat.convert.pipeline",
+    "decode": "inrformat.decode.dispatch",
     "explain": "inrformat.data.transforms.plan",
 }
 

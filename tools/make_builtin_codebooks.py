@@ -19,8 +19,8 @@ from inrformat.container.checksum import crc32c
 from inrformat.container.packing import compress, pack_map
 from inrformat.convert.sources import load_image, scan_folder
 from inrformat.families.builtin import BUILTIN_FOLDER
-from inrformat.families.cells.encoder.encoder import step_of_quality
 from inrformat.families.cells.encoder.fit import fit
+from inrformat.families.cells.encoder.options import step_of_quality
 from inrformat.families.cells.encoder.train import ClassCounts, colour_basis, to_codebook, train
 
 DATA = Path(__file__).resolve().parents[1] / "../shared/data"

@@ -16,9 +16,7 @@ from inrformat.container.layout import HEADER_BYTES, HEADER_CRC_OFFSET, SECTION
 from inrformat.container.metadata import Metadata
 from inrformat.container.writer import InrdWriter
 from inrformat.convert.pipeline import convert
-from inrformat.convert.sources import scan_folder
-from inrformat.families.siren.encoder.encoder import SirenEncoder, SirenOptions
-from inrformat.families.siren.encoder.options import Pruning
+from inrformat.families.siren.encoder.options import Pruning, SirenOptions
 
 
 def inrformat(*arguments, timeout_s=300):
@@ -84,8 +82,7 @@ def test_info_says_which_decoders_run_here():
 
 def test_info_says_what_pruning_bought(photo_folder, tmp_path):
     asked = SirenOptions(hidden=(3, 15), steps=200, psnr_db=16.0, prune_trial=False, prune_rounds=2)
-    encoder = SirenEncoder(asked, device=torch.device("cpu"))
-    convert(scan_folder(photo_folder), tmp_path / "x.inrd", encoder)
+    convert(photo_folder, tmp_path / "x.inrd", asked, device="cpu")
     values = json.loads(inrformat("info", tmp_path / "x.inrd", "--per-image", "--json").stdout)
     saved = [image["pruning_saved_bytes"] for image in values["images"]]
     # Automatic pruning compares at equal quality.
@@ -95,7 +92,7 @@ def test_info_says_what_pruning_bought(photo_folder, tmp_path):
 
 def test_info_says_what_pruning_by_a_ratio_bought(photo_folder, tmp_path):
     asked = SirenOptions(hidden=(3, 15), steps=150, pruning=Pruning.RATIO, prune_ratio=0.4, prune_rounds=2)
-    convert(scan_folder(photo_folder), tmp_path / "x.inrd", SirenEncoder(asked, device=torch.device("cpu")))
+    convert(photo_folder, tmp_path / "x.inrd", asked, device="cpu")
     values = json.loads(inrformat("info", tmp_path / "x.inrd", "--per-image", "--json").stdout)
     saved = [image["pruning_saved_bytes"] for image in values["images"]]
     gains_db = [image["pruning_gain_db"] for image in values["images"]]
@@ -223,7 +220,6 @@ def test_bad_input_gets_one_line_and_its_exit_code(photo_folder, photo_file, tmp
 
 
 def _cuda():
-    import torch
 
     return torch.cuda.is_available()
 

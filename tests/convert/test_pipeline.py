@@ -1,35 +1,32 @@
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from inrformat.container.reader import InrdReader
-from inrformat.convert import pipeline
+from inrformat.convert import images
 from inrformat.convert.pipeline import convert
 from inrformat.convert.sources import scan_folder
 from inrformat.encode.record import Outcome
 from inrformat.errors import OutputExistsError, SourceError
 from inrformat.families.siren.encoder import encoder as siren_encoder, training_points as lattice
-from inrformat.families.siren.encoder.encoder import SirenEncoder, SirenOptions
 from inrformat.families.siren.encoder.initialization import initial_parameters
+from inrformat.families.siren.encoder.options import SirenOptions
 
-CPU = torch.device("cpu")
 
-
-def encoder(seed=0, steps=20):
-    return SirenEncoder(SirenOptions(hidden=(2, 8), steps=steps, seed=seed), device=CPU)
+def small(seed=0, steps=20):
+    return SirenOptions(hidden=(2, 8), steps=steps, seed=seed)
 
 
 def test_twice_the_same_conversion_gives_the_same_bytes(photo_folder, tmp_path):
     for name in "ab":
-        convert(scan_folder(photo_folder), tmp_path / name, encoder(), seed=3)
+        convert(scan_folder(photo_folder), tmp_path / name, small(), seed=3)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-    convert(scan_folder(photo_folder), tmp_path / "c", encoder(seed=4), seed=4)
+    convert(scan_folder(photo_folder), tmp_path / "c", small(seed=4), seed=4)
     assert (tmp_path / "a").read_bytes() != (tmp_path / "c").read_bytes()
 
 
 def test_names_labels_and_pixel_statistics_are_stored(photo_folder, photo_tiles, tmp_path):
-    summary = convert(scan_folder(photo_folder), tmp_path / "x", encoder())
+    summary = convert(scan_folder(photo_folder), tmp_path / "x", small())
     reader = InrdReader(tmp_path / "x")
     assert list(reader.text_field("name")) == list(scan_folder(photo_folder).names)
     assert reader.field("label").tolist() == [0] * 6 + [1] * 6
@@ -41,11 +38,8 @@ def test_names_labels_and_pixel_statistics_are_stored(photo_folder, photo_tiles,
 
 
 def test_a_source_larger_than_the_sample_is_streamed(photo_folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(pipeline, "_SAMPLE_IMAGES", 5)
-    monkeypatch.setattr(pipeline, "_CHUNK_IMAGES", 4)
-    seen = []
-    summary = convert(scan_folder(photo_folder), tmp_path / "x", encoder(), on_images=seen.append)
-    assert seen == [4, 4, 4]
+    monkeypatch.setattr(images, "PIECE_IMAGES", 4)
+    summary = convert(photo_folder, tmp_path / "x", small(), sample_images=5)
     assert (summary.samples, len(InrdReader(tmp_path / "x"))) == (12, 12)
 
 
@@ -63,12 +57,12 @@ def broken_folder(photo_folder, tmp_path):
 
 def test_an_unreadable_image_stops_the_conversion_and_leaves_nothing(broken_folder, tmp_path):
     with pytest.raises(SourceError, match=r"tile_3\.png: unreadable.*--skip-unreadable"):
-        convert(scan_folder(broken_folder), tmp_path / "x", encoder())
+        convert(scan_folder(broken_folder), tmp_path / "x", small())
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in"]
 
 
 def test_unreadable_images_can_be_left_out(broken_folder, tmp_path):
-    summary = convert(scan_folder(broken_folder), tmp_path / "x", encoder(), skip_unreadable=True)
+    summary = convert(scan_folder(broken_folder), tmp_path / "x", small(), skip_unreadable=True)
     assert (summary.samples, summary.skipped) == (11, ("astronaut/tile_3.png",))
     assert InrdReader(tmp_path / "x").field("label").tolist() == [0] * 5 + [1] * 6
 
@@ -77,13 +71,13 @@ def test_nothing_but_unreadable_images_is_an_error(tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "x.png").write_bytes(b"not an image")
     with pytest.raises(SourceError, match="none of its images"):
-        convert(scan_folder(tmp_path / "in"), tmp_path / "x", encoder(), skip_unreadable=True)
+        convert(scan_folder(tmp_path / "in"), tmp_path / "x", small(), skip_unreadable=True)
 
 
 def test_an_existing_output_is_refused_before_any_work(photo_folder, tmp_path):
     (tmp_path / "x").write_text("mine")
     with pytest.raises(OutputExistsError):
-        convert(scan_folder(photo_folder), tmp_path / "x", encoder())
+        convert(scan_folder(photo_folder), tmp_path / "x", small())
     assert (tmp_path / "x").read_text() == "mine"
 
 
@@ -101,7 +95,7 @@ def odd_folder(tmp_path, photo_tiles):
 
 
 def test_tiny_and_constant_images_are_converted(odd_folder, tmp_path):
-    convert(scan_folder(odd_folder), tmp_path / "x", encoder(steps=150))
+    convert(scan_folder(odd_folder), tmp_path / "x", small(steps=150))
     index = InrdReader(tmp_path / "x").index
     assert list(zip(index.heights.tolist(), index.widths.tolist(), strict=True)) == [
         (1, 1), (20, 30), (1, 32), (32, 32), (9, 32),
@@ -113,12 +107,12 @@ def test_an_image_larger_than_the_fit_s_memory_is_converted_from_a_sample_of_its
     odd_folder, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(lattice, "MAX_POINTS", 300)
-    convert(scan_folder(odd_folder), tmp_path / "x", encoder(steps=150))
+    convert(scan_folder(odd_folder), tmp_path / "x", small(steps=150))
     assert InrdReader(tmp_path / "x").index.psnr_db.min() > 12
 
 
 def test_images_that_miss_their_target_are_reported(odd_folder, tmp_path):
-    asked = SirenEncoder(SirenOptions(hidden=(2, 8), steps=300, psnr_db=30.0), device=CPU)
+    asked = SirenOptions(hidden=(2, 8), steps=300, psnr_db=30.0)
     summary = convert(scan_folder(odd_folder), tmp_path / "x", asked)
     reader = InrdReader(tmp_path / "x")
     missed = [bool(v) for v in reader.field("fit_outcome")]
@@ -135,7 +129,7 @@ def test_fits_that_diverge_become_mean_colours_and_are_reported(odd_folder, tmp_
         return np.full_like(initial_parameters(shape, seed=seed), np.nan)
 
     monkeypatch.setattr(siren_encoder, "initial_parameters", poisoned)
-    summary = convert(scan_folder(odd_folder), tmp_path / "x", encoder())
+    summary = convert(scan_folder(odd_folder), tmp_path / "x", small())
     reader = InrdReader(tmp_path / "x")
     # What is one colour anyway has lost nothing.
     assert reader.field("fit_outcome").tolist() == [0, 0, 2, 2, 2]
@@ -144,5 +138,5 @@ def test_fits_that_diverge_become_mean_colours_and_are_reported(odd_folder, tmp_
 
 
 def test_a_file_whose_images_are_all_as_asked_says_nothing_of_failures(photo_folder, tmp_path):
-    summary = convert(scan_folder(photo_folder), tmp_path / "x", encoder())
+    summary = convert(scan_folder(photo_folder), tmp_path / "x", small())
     assert summary.failures == () and InrdReader(tmp_path / "x").field("fit_outcome") is None

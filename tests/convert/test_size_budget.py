@@ -12,10 +12,9 @@ from inrformat.container.reader import InrdReader
 from inrformat.convert import pipeline
 from inrformat.convert.annotations import read_annotations, with_masks
 from inrformat.convert.pipeline import convert
-from inrformat.convert.size_budget import size_budget
 from inrformat.convert.sources import load_image, scan_folder, stored_size
 from inrformat.errors import UsageError
-from inrformat.families.cells.encoder.encoder import CellsEncoder, CellsOptions
+from inrformat.families.cells.encoder.options import CellsOptions
 
 COUNT = 24
 SLACK = 0.95  # what is small may find room in gaps, which cannot be known before
@@ -53,9 +52,8 @@ def annotated(folder, kind):
 
 
 def to_size(source, out, target_bytes, *, size=None, skip_unreadable=False):
-    room = size_budget(source, target_bytes, size=size)
-    encoder = CellsEncoder(CellsOptions(target_bytes=target_bytes), images=len(source), room=room)
-    return convert(source, out, encoder, size=size, skip_unreadable=skip_unreadable)
+    options = CellsOptions(target_bytes=target_bytes)
+    return convert(source, out, options, size=size, skip_unreadable=skip_unreadable)
 
 
 @pytest.mark.parametrize(

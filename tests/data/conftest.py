@@ -7,12 +7,11 @@ import pytest
 from PIL import Image
 
 from inrformat.convert.pipeline import convert
-from inrformat.convert.sources import scan_folder
-from inrformat.families.cells.encoder.encoder import CellsEncoder, CellsOptions
+from inrformat.families.cells.encoder.options import CellsOptions
 
 
 def converted(folder: Path, path: Path, quality: float = 80) -> Path:
-    convert(scan_folder(folder), path, CellsEncoder(CellsOptions(quality=quality)))
+    convert(folder, path, CellsOptions(quality=quality))
     return path
 
 

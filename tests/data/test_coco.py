@@ -12,7 +12,7 @@ from inrformat.convert.pipeline import convert
 from inrformat.convert.sources import scan_folder
 from inrformat.data.randomness import CounterGenerator
 from inrformat.data.transforms.crops import random_resized_box
-from inrformat.families.cells.encoder.encoder import CellsEncoder, CellsOptions
+from inrformat.families.cells.encoder.options import CellsOptions
 
 SCALE, RATIO, SIDE = (0.3, 1.0), (0.75, 4 / 3), 160
 
@@ -25,7 +25,7 @@ def detection_file(shared_data, tmp_path_factory):
     annotations = with_masks(annotations, root / "semantic_segmentation/masks/train2017")
     source = scan_folder(root / "images/train2017").annotated(annotations).limited(12)
     path = tmp_path_factory.mktemp("coco") / "coco.inrd"
-    convert(source, path, CellsEncoder(CellsOptions(quality=40)), size=200)
+    convert(source, path, CellsOptions(quality=40), size=200)
     return path
 
 

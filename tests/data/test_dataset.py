@@ -119,15 +119,13 @@ def test_repr_says_what_it_holds(dataset):
 
 def test_a_file_without_classes_has_unlabelled_targets(tmp_path, photo_tiles):
     from inrformat.convert.pipeline import convert
-    from inrformat.convert.sources import scan_folder
-    from inrformat.families.siren.encoder.encoder import SirenEncoder, SirenOptions
+    from inrformat.families.siren.encoder.options import SirenOptions
 
     folder = tmp_path / "flat"
     folder.mkdir()
     Image.fromarray(photo_tiles["coffee"][0][:20]).save(folder / "a.png")
     Image.fromarray(photo_tiles["coffee"][1]).save(folder / "b.png")
-    encoder = SirenEncoder(SirenOptions(hidden=(2, 8), steps=5), device=torch.device("cpu"))
-    convert(scan_folder(folder), tmp_path / "flat.inrd", encoder)
+    convert(folder, tmp_path / "flat.inrd", SirenOptions(hidden=(2, 8), steps=5), device="cpu")
     dataset = InrdDataset(tmp_path / "flat.inrd")
     assert (dataset.classes, dataset.targets) == ([], [-1, -1])
     assert [image.shape for image, _ in dataset] == [(3, 20, 32), (3, 32, 32)]

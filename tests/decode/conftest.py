@@ -8,10 +8,11 @@ from skimage import data as photographs
 from inrformat.decode.canvas import Canvas
 from inrformat.decode.geometry import Geometry, PaddingMode
 from inrformat.decode.records import DeviceRecords, join_records
-from inrformat.families.cells.encoder.encoder import CellsEncoder, CellsOptions
+from inrformat.families.cells.encoder.encoder import CellsEncoder
+from inrformat.families.cells.encoder.options import CellsOptions
 from inrformat.families.codebook import Codebook
-from inrformat.families.siren.encoder.encoder import SirenEncoder, SirenOptions
-from inrformat.families.siren.encoder.options import Pruning
+from inrformat.families.siren.encoder.encoder import SirenEncoder
+from inrformat.families.siren.encoder.options import Pruning, SirenOptions
 
 CPU = torch.device("cpu")
 

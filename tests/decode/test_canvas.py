@@ -12,7 +12,8 @@ from inrformat.decode.geometry import PaddingMode
 from inrformat.decode.records import join_records
 from inrformat.decode.reference import decode
 from inrformat.errors import GeometryError
-from inrformat.families.cells.encoder.encoder import CellsEncoder, CellsOptions
+from inrformat.families.cells.encoder.encoder import CellsEncoder
+from inrformat.families.cells.encoder.options import CellsOptions
 
 HEIGHT, WIDTH = 72, 96
 BILINEAR = InterpolationMode.BILINEAR

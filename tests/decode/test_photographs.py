@@ -11,7 +11,8 @@ from torchvision.transforms.v2 import functional as F
 from inrformat.decode import dispatch
 from inrformat.decode.canvas import Canvas
 from inrformat.decode.pixels import PixelFormat
-from inrformat.families.cells.encoder.encoder import CellsEncoder, CellsOptions
+from inrformat.families.cells.encoder.encoder import CellsEncoder
+from inrformat.families.cells.encoder.options import CellsOptions
 
 from .conftest import resident
 

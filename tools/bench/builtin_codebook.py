@@ -26,7 +26,8 @@ from rate_distortion import RESULTS, rival_curve
 from inrformat.container.reader import InrdReader
 from inrformat.convert.pipeline import convert
 from inrformat.convert.sources import load_image, scan_folder
-from inrformat.families.cells.encoder.encoder import CellsEncoder, CellsOptions, step_of_quality
+from inrformat.families.cells.encoder.encoder import CellsEncoder
+from inrformat.families.cells.encoder.options import CellsOptions, step_of_quality
 from inrformat.families.cells.encoder.rate_distortion import LAMBDA
 
 RESULT = RESULTS / "builtin_codebook.json"

@@ -22,7 +22,8 @@ import numpy as np
 
 from inrformat.convert.pipeline import convert
 from inrformat.convert.sources import load_image, scan_folder
-from inrformat.families.cells.encoder.encoder import CellsEncoder, CellsOptions
+from inrformat.families.cells.encoder.encoder import CellsEncoder
+from inrformat.families.cells.encoder.options import CellsOptions
 
 RESULTS = Path(__file__).parent / "results"
 _ENCODED_IMAGES = 256

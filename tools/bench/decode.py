@@ -41,10 +41,11 @@ from inrformat.decode.canvas import Canvas
 from inrformat.decode.geometry import Geometry
 from inrformat.decode.pixels import PixelFormat
 from inrformat.decode.records import DeviceRecords, join_records
-from inrformat.families.cells.encoder.encoder import CellsEncoder, CellsOptions
+from inrformat.families.cells.encoder.encoder import CellsEncoder
+from inrformat.families.cells.encoder.options import CellsOptions
 from inrformat.families.siren.descriptor import Siren
-from inrformat.families.siren.encoder.encoder import SirenEncoder, SirenOptions
-from inrformat.families.siren.encoder.options import Pruning
+from inrformat.families.siren.encoder.encoder import SirenEncoder
+from inrformat.families.siren.encoder.options import Pruning, SirenOptions
 
 RESULTS = Path(__file__).parent / "results"
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

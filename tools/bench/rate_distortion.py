@@ -28,7 +28,8 @@ from inrformat.container.reader import InrdReader
 from inrformat.convert.pipeline import convert
 from inrformat.convert.sources import load_image, scan_folder
 from inrformat.encode.record import psnr_db
-from inrformat.families.cells.encoder.encoder import CellsEncoder, CellsOptions
+from inrformat.families.cells.encoder.encoder import CellsEncoder
+from inrformat.families.cells.encoder.options import CellsOptions
 
 RESULTS = Path(__file__).parent / "results"
 RIVALS: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {

@@ -32,11 +32,11 @@ from inrformat.coding.tables import SymbolTable
 from inrformat.container.metadata import Metadata
 from inrformat.container.writer import InrdWriter
 from inrformat.families.siren.descriptor import Siren
-from inrformat.families.siren.encoder.encoder import SirenEncoder, SirenOptions
+from inrformat.families.siren.encoder.encoder import SirenEncoder
 from inrformat.families.siren.encoder.engine import AdamConfig, Fit, Shape, Start, engine_for
 from inrformat.families.siren.encoder.fit import fit_from
 from inrformat.families.siren.encoder.initialization import initial_parameters, learn_base
-from inrformat.families.siren.encoder.options import Pruning
+from inrformat.families.siren.encoder.options import Pruning, SirenOptions
 from inrformat.families.siren.encoder.quantize import group_steps
 from inrformat.families.siren.encoder.rate_control import Context, for_drop
 from inrformat.families.siren.encoder.sensitivity import weight_energies

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from inrformat.encode.flag_types import byte_count
 
 if TYPE_CHECKING:
-    from inrformat.families.cells.encoder.encoder import CellsOptions
+    from inrformat.families.cells.encoder.options import CellsOptions
 
 __all__ = ["add_flags", "read_options"]
 
@@ -29,7 +29,7 @@ def add_flags(group: argparse._ArgumentGroup) -> list[argparse.Action]:
 
 def read_options(arguments: argparse.Namespace) -> CellsOptions:
     """See ``encode.encoder.FlagsModule``; ``--psnr`` is the mean over the set."""
-    from inrformat.families.cells.encoder.encoder import CellsOptions
+    from inrformat.families.cells.encoder.options import CellsOptions
 
     return CellsOptions(
         quality=arguments.quality,

@@ -9,7 +9,8 @@ import torch
 from inrformat.decode.dispatch import decode_images
 from inrformat.decode.records import join_records
 from inrformat.decode.reference import decode
-from inrformat.families.cells.encoder.encoder import CellsEncoder, CellsOptions
+from inrformat.families.cells.encoder.encoder import CellsEncoder
+from inrformat.families.cells.encoder.options import CellsOptions
 
 HEIGHT, WIDTH = 72, 96
 

@@ -12,7 +12,8 @@ from inrformat.decode import dispatch, reference
 from inrformat.decode.canvas import Canvas
 from inrformat.decode.pixels import PixelFormat
 from inrformat.errors import InvalidFileError, UsageError
-from inrformat.families.cells.encoder.encoder import CellsEncoder, CellsOptions
+from inrformat.families.cells.encoder.encoder import CellsEncoder
+from inrformat.families.cells.encoder.options import CellsOptions
 
 from ..conftest import NAMES, geometries, resident
 

@@ -10,7 +10,8 @@ from skimage import data as photographs
 from inrformat.coding.tables import SymbolTable, TableSet
 from inrformat.decode.records import DeviceRecords, join_records
 from inrformat.families.cells.descriptor import Cells
-from inrformat.families.cells.encoder.encoder import CellsEncoder, CellsOptions
+from inrformat.families.cells.encoder.encoder import CellsEncoder
+from inrformat.families.cells.encoder.options import CellsOptions
 from inrformat.families.cells.record import read_record, write_record
 from inrformat.families.codebook import Codebook
 from inrformat.families.siren.descriptor import Siren

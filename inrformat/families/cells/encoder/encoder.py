@@ -6,8 +6,8 @@ import math
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
-from typing import Any, ClassVar, TypeVar
+from dataclasses import asdict, replace
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from inrformat.families.cells.descriptor import Cells
 from inrformat.families.cells.encoder.builtin import builtin_codebooks, file_cost_bytes
 from inrformat.families.cells.encoder.fit import Fit, fit, inverse
 from inrformat.families.cells.encoder.model import Model, decode_ready, symbols_of
+from inrformat.families.cells.encoder.options import STEP_LEAST, STEP_MOST, CellsOptions, step_of_quality
 from inrformat.families.cells.encoder.rate_control import SCALES_PER_OCTAVE, Measured
 from inrformat.families.cells.encoder.size_budget import ByteBudget
 from inrformat.families.cells.encoder.torch_engine import BatchedCells
@@ -31,13 +32,12 @@ from inrformat.families.cells.record import SCALE_LIMIT, CellSymbols, write_reco
 from inrformat.families.cells.reference import OFFSET, step_of
 from inrformat.families.codebook import Codebook
 
-__all__ = ["CellsEncoder", "CellsOptions", "step_of_quality"]
+__all__ = ["CellsEncoder", "make_encoder", "read_codebook"]
 
 _ROUNDS, _RETARGET_ROUNDS, _RETARGETS = 8, 3, 5
 _SAMPLE_PIXELS = 6 << 20
 _BUILTIN_PIXELS = 1 << 20
 _TARGET_PIXELS = 2 << 20
-_STEP_LEAST, _STEP_MOST = 2.0, 400.0
 _DB_PER_SCALE = 4.5 / 4
 _PAIR_EVERY = 4
 _SETTLE_PIXELS = 1 << 29
@@ -48,40 +48,6 @@ _SPREAD_FLOOR, _SPREAD_BUDGET = 8.0, 1.0
 
 Given = TypeVar("Given")
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CellsOptions:
-    """What to aim at: one of the five; a quality of 70 where none is given.
-
-    Attributes:
-        quality: 0..100; the quantization step halves with every ten. 70 is about 38 dB on photographs of 256 px.
-        psnr_db: mean over the data set. psnr_floor_db: at least, for each image. rate_bpp: of records.
-        target_bytes: at most, of the whole file. threads: 0 for one a core.
-        codebook: a file whose codebook is used instead of learning one, or "builtin" for a built-in one.
-    """
-
-    family: ClassVar[str] = Cells.family
-
-    quality: float | None = None
-    psnr_db: float | None = None
-    psnr_floor_db: float | None = None
-    rate_bpp: float | None = None
-    target_bytes: int | None = None
-    threads: int = 0
-    codebook: str | os.PathLike[str] | None = None
-
-    def __post_init__(self) -> None:
-        aims = (self.quality, self.psnr_db, self.psnr_floor_db, self.rate_bpp, self.target_bytes)
-        if sum(x is not None for x in aims) > 1:
-            raise UsageError("choose one of a quality, a mean PSNR, a PSNR of each image, a rate and a file size")
-        if self.quality is not None and not 0 <= self.quality <= 100:
-            raise UsageError(f"quality {self.quality} is not in 0..100")
-
-
-def step_of_quality(quality: float) -> float:
-    """Quantization step for a quality 0..100, in units of 1/255: 2 at 100, twice as much for every 10 less."""
-    return min(_STEP_LEAST * math.exp2((100 - quality) / 10), _STEP_MOST)
 
 
 class CellsEncoder:
@@ -146,7 +112,7 @@ class CellsEncoder:
         chosen = _within(sample, _SAMPLE_PIXELS)
         step = step_of_quality(70 if self.options.quality is None else self.options.quality)
         if self._has_aim:
-            step = _STEP_LEAST * 2.0**3
+            step = STEP_LEAST * 2.0**3
         if not self._learns:
             return self._train_builtin(_within(chosen, _TARGET_PIXELS), step)
         colour = colour_basis(chosen)
@@ -161,7 +127,7 @@ class CellsEncoder:
             octaves = self._octaves_off(measured)
             if abs(octaves) < _SETTLED_OCTAVES:
                 break
-            step = min(max(step * 2.0**octaves, _STEP_LEAST), _STEP_MOST)
+            step = min(max(step * 2.0**octaves, STEP_LEAST), STEP_MOST)
             model = train(fits, step, counts, rounds=_RETARGET_ROUNDS, model=model, on_round=self._alive)
             self._use(to_codebook(model, fits, step, colour, scale_spread=self._scale_spread))
         if complete and sum(i.shape[0] * i.shape[1] for i in sample) <= _BUILTIN_PIXELS:
@@ -181,7 +147,7 @@ class CellsEncoder:
             octaves = self._octaves_off(measured) if self._has_aim else 0.0
             if abs(octaves) < _SETTLED_OCTAVES:
                 break
-            step = min(max(step * 2.0**octaves, _STEP_LEAST), _STEP_MOST)
+            step = min(max(step * 2.0**octaves, STEP_LEAST), STEP_MOST)
         return self._codebook
 
     def _use_cheapest(self, candidates: Sequence[Codebook], images: Sequence[Image]) -> None:
@@ -211,7 +177,7 @@ class CellsEncoder:
             measured = self._measure(batches())
             octaves = self._octaves_off(measured)
             step = self._network.step
-            self._restep(min(max(step * 2.0**octaves, _STEP_LEAST), _STEP_MOST))
+            self._restep(min(max(step * 2.0**octaves, STEP_LEAST), STEP_MOST))
             if abs(octaves) < _SETTLED_OCTAVES or self._network.step == step:
                 break
         if self.options.target_bytes is not None:
@@ -276,13 +242,13 @@ class CellsEncoder:
         factor = measured.bytes_per_scale
         expected = measured.mean_bytes * factor ** (SCALES_PER_OCTAVE * math.log2(restep))
         asked = self.options.target_bytes or 0
-        if self._network.step >= _STEP_MOST and expected * self._images > left:
+        if self._network.step >= STEP_MOST and expected * self._images > left:
             least = math.ceil(asked - left + expected * self._images)
             raise UsageError(
                 f"{asked:,} bytes are too few for these images, whose targets, names and tables take {asked - left:,}: "
                 f"the smallest file is about {least:,} bytes"
             )
-        finest = math.ceil(SCALES_PER_OCTAVE * math.log2(_STEP_LEAST / self._network.step))
+        finest = math.ceil(SCALES_PER_OCTAVE * math.log2(STEP_LEAST / self._network.step))
         return ByteBudget(left, self._images, expected, measured.images, factor, finest)
 
     def _encode_and_count(self, image: Image) -> EncodedRecord:

@@ -14,7 +14,8 @@ from inrformat.convert.sources import scan_folder
 from inrformat.encode.record import psnr_db
 from inrformat.errors import UsageError
 from inrformat.families.cells.encoder.builtin import builtin_codebooks
-from inrformat.families.cells.encoder.encoder import CellsEncoder, CellsOptions, step_of_quality
+from inrformat.families.cells.encoder.encoder import CellsEncoder
+from inrformat.families.cells.encoder.options import CellsOptions, step_of_quality
 from inrformat.families.cells.encoder.rate_distortion import LAMBDA
 
 ASTRONAUT = photographs.astronaut()

@@ -9,7 +9,8 @@ from inrformat.decode.records import DeviceRecords, join_records
 from inrformat.encode.record import EncodedRecord, psnr_db
 from inrformat.errors import InvalidFileError, UsageError
 from inrformat.families.cells.descriptor import Cells
-from inrformat.families.cells.encoder.encoder import CellsEncoder, CellsOptions, step_of_quality
+from inrformat.families.cells.encoder.encoder import CellsEncoder
+from inrformat.families.cells.encoder.options import CellsOptions, step_of_quality
 from inrformat.families.cells.record import read_record, write_record
 from inrformat.families.codebook import Codebook
 

@@ -13,7 +13,8 @@ from inrformat.convert.pipeline import convert
 from inrformat.convert.size_budget import size_budget
 from inrformat.convert.sources import scan_folder
 from inrformat.errors import UsageError
-from inrformat.families.cells.encoder.encoder import CellsEncoder, CellsOptions
+from inrformat.families.cells.encoder.encoder import CellsEncoder
+from inrformat.families.cells.encoder.options import CellsOptions
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,8 @@ from inrformat.decode.dispatch import decode_images
 from inrformat.decode.records import join_records
 from inrformat.encode.record import Outcome, psnr_db
 from inrformat.errors import UsageError
-from inrformat.families.cells.encoder.encoder import CellsEncoder, CellsOptions
+from inrformat.families.cells.encoder.encoder import CellsEncoder
+from inrformat.families.cells.encoder.options import CellsOptions
 
 ASTRONAUT, COFFEE = photographs.astronaut(), photographs.coffee()
 

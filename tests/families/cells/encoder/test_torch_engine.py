@@ -9,7 +9,8 @@ from inrformat.decode.dispatch import decode_images
 from inrformat.decode.records import join_records
 from inrformat.encode.record import psnr_db
 from inrformat.families.cells.descriptor import Cells
-from inrformat.families.cells.encoder.encoder import CellsEncoder, CellsOptions
+from inrformat.families.cells.encoder.encoder import CellsEncoder
+from inrformat.families.cells.encoder.options import CellsOptions
 from inrformat.families.cells.record import read_record
 
 ASTRONAUT, COFFEE, CAT = photographs.astronaut(), photographs.coffee(), photographs.chelsea()

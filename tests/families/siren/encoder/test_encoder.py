@@ -7,8 +7,8 @@ import torch
 from inrformat.coding.rans import RansDecoder
 from inrformat.encode.record import psnr_db
 from inrformat.errors import UsageError
-from inrformat.families.siren.encoder.encoder import SirenEncoder, SirenOptions
-from inrformat.families.siren.encoder.options import Pruning
+from inrformat.families.siren.encoder.encoder import SirenEncoder
+from inrformat.families.siren.encoder.options import Pruning, SirenOptions
 
 CPU = torch.device("cpu")
 QUICK = {"hidden": (3, 15), "steps": 200, "pruning": Pruning.NONE, "shared_base": False}

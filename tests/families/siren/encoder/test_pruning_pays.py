@@ -5,8 +5,8 @@ import pytest
 import torch
 from skimage import data as photographs
 
-from inrformat.families.siren.encoder.encoder import SirenEncoder, SirenOptions
-from inrformat.families.siren.encoder.options import Pruning
+from inrformat.families.siren.encoder.encoder import SirenEncoder
+from inrformat.families.siren.encoder.options import Pruning, SirenOptions
 
 TARGETS = {"drop": {"max_drop_db": 1.0}, "psnr": {"psnr_db": 20.0}, "bytes": {"bytes_per_image": 170}}
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from inrformat.families.siren.encoder.encoder import SirenEncoder, SirenOptions
-from inrformat.families.siren.encoder.options import Pruning
+from inrformat.families.siren.encoder.encoder import SirenEncoder
+from inrformat.families.siren.encoder.options import Pruning, SirenOptions
 from inrformat.families.siren.encoder.rate_control import for_drop
 
 
