@@ -163,7 +163,7 @@ def accuracy(model: nn.Module, batches: Iterable[Any], *, device: str) -> float:
 
 
 def fit(options: argparse.Namespace, *, quiet: bool = False) -> dict[str, Any]:
-    """Train and test; accuracy, time of each epoch in seconds, images a second."""
+    """Train and test; accuracy, time of each epoch in seconds, images per second."""
     torch.manual_seed(options.seed)
     shared = {"size": options.size, "batch_size": options.batch_size, "workers": options.workers}
     loader, classes = make_loader(options.train, training=True, device=options.device, seed=options.seed, **shared)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from inrformat.convert.sources import ImageSource
     from inrformat.encode.encoder import EncoderOptions
 
-_DESCRIPTION = """Convert a folder of images: one class a sub-folder, as torchvision's ImageFolder reads them, or a flat
-folder without classes. EXIF orientation is applied, transparency dropped, and of animations the first frame taken."""
+_DESCRIPTION = """Convert a folder of images: one class per sub-folder, as torchvision's ImageFolder reads them, or a
+flat folder without classes. EXIF orientation is applied, transparency dropped, and of animations the first frame taken."""
 
 _SHOWN = 5
 
@@ -66,7 +66,7 @@ def _add_target_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--masks", metavar="DIR", type=Path, help="semantic masks: .png of class numbers, named as images"
     )
-    group.add_argument("--class-names", metavar="FILE", type=Path, help=".yaml of YOLO, or text with one name a line")
+    group.add_argument("--class-names", metavar="FILE", type=Path, help=".yaml of YOLO, or text with one name per line")
 
 
 def _annotated(source: ImageSource, arguments: argparse.Namespace) -> ImageSource:

@@ -8,8 +8,8 @@ from the record's bytes::
     record = states (L x uint32) | words (n x uint16)                       little-endian
 
 The state stays in [2**16, 2**32), so that a lane reads at most one word after each symbol and at most one after its
-plain bits. A record costs about three bytes a lane over the ideal code length (two for the initial state, one for what
-is unused of the final one), which is why small networks use few lanes.
+plain bits. A record costs about three bytes per lane over the ideal code length (two for the initial state, one for
+what is unused of the final one), which is why small networks use few lanes.
 
 The functions work on a batch of records whose segments have equal lengths; unequal records are batches of one.
 """
@@ -39,7 +39,7 @@ Segment = tuple[NDArray[Any], NDArray[Any]]
 def lanes_for(symbols: int) -> int:
     """Lanes of a record with that many symbols: a power of two, 1..32, one for each 256 symbols (spec section 7.3).
 
-    At 4 to 8 bits a symbol the 3 bytes a lane costs are then 0.6 to 2.4 % of the record.
+    At 4 to 8 bits per symbol the 3 bytes that a lane costs are then 0.6 to 2.4 % of the record.
     """
     return min(1 << max(symbols // 256, 1).bit_length() - 1, LANE_CHOICES[-1])
 

@@ -1,7 +1,7 @@
 """The rANS decoder of ``coding/rans.py`` in torch: same symbols, on any device, straight from resident bytes.
 
 Reads nothing from the host: words, offsets and tables are tensors of one device. It is the readable form of what a
-fused kernel does with one warp a record; the numpy coder stays normative.
+fused kernel does with one warp per record; the numpy coder stays normative.
 """
 
 from __future__ import annotations

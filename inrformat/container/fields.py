@@ -1,4 +1,4 @@
-"""Typed field columns: labels, names and other targets, one value a record (spec section 5.5)."""
+"""Typed field columns: labels, names and other targets, one value per record (spec section 5.5)."""
 
 from __future__ import annotations
 

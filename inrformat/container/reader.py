@@ -130,7 +130,7 @@ class InrdReader:
         return tuple(f.name for f in self.metadata.fields)
 
     def field(self, name: str) -> NDArray[Any] | VariableColumn | None:
-        """A field column, one value a record; None where the file has no field of that name."""
+        """A field column, one value per record; None where the file has no field of that name."""
         if name not in self.field_names:
             return None
         number = self.field_names.index(name)

@@ -69,7 +69,7 @@ RULES = {
         error_rule("RECORD-SYMBOLS", "a record has exactly the words its symbols need"),
         error_rule("RECORD-STATE", "every rANS lane ends in its initial state"),
         error_rule("FIELD-COUNT", "the metadata names every field section"),
-        error_rule("FIELD-SIZE", "a field's values take exactly its bytes, one value a record"),
+        error_rule("FIELD-SIZE", "a field's values take exactly its bytes, one value per record"),
         error_rule("FIELD-UTF8", "text fields are valid UTF-8"),
         error_rule("FIELD-LABEL", "the field label is int64 and its values number the classes"),
         error_rule("FIELD-TARGET", "a target's field has the type, count and finite numbers its name demands"),

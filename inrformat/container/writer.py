@@ -97,7 +97,7 @@ class InrdWriter:
             self._flush()
 
     def add_field(self, name: str, kind: FieldType, values: Sequence[Any] | NDArray[Any]) -> None:
-        """Add a field column with one value a record, those still to come included."""
+        """Add a field column with one value per record, those still to come included."""
         self._fields.append((FieldSpec(name, kind), encode_field(kind, values)))
         if len({spec.name for spec, _ in self._fields}) != len(self._fields):
             raise UsageError(f"field {name!r} was added twice")

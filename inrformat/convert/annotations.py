@@ -1,7 +1,7 @@
 """What is known of images beside their class: boxes, polygons, masks, keypoints and captions, by image name.
 
 Read from COCO's JSON (``annotations/instances_*.json`` and its keypoint and caption files) or from YOLO's text files,
-one an image: ``class x y width height`` or ``class x1 y1 x2 y2 x3 y3 ...``, relative to the image's sides.
+one per image: ``class x y width height`` or ``class x1 y1 x2 y2 x3 y3 ...``, relative to the image's sides.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def with_masks(annotations: Annotations | None, folder: Path, *, classes: tuple[
 
 
 def read_class_names(path: Path) -> tuple[str, ...]:
-    """Class names by number from a text file, one a line, or from ``names:`` or ``classes:`` of a YOLO .yaml file.
+    """Class names by number from a text file, one per line, or from ``names:`` or ``classes:`` of a YOLO .yaml file.
 
     Raises:
         SourceError: there are none, or one occurs twice.

@@ -122,7 +122,7 @@ def _semantic(annotation: Annotation, height: int, width: int) -> bytes:
     try:
         with Image.open(annotation.mask) as opened:
             if opened.mode not in {"L", "P", "I;16", "I"}:
-                raise SourceError(f"{annotation.mask}: a mask holds one class number a pixel, this is {opened.mode}")
+                raise SourceError(f"{annotation.mask}: a mask holds one class number per pixel, this is {opened.mode}")
             mask = (
                 opened if opened.size == (width, height) else opened.resize((width, height), Image.Resampling.NEAREST)
             )

@@ -1,6 +1,6 @@
 """Where each output pixel of a batch looks in its source image (spec section 8.2).
 
-A `Geometry` holds one map a sample, from output pixel centres to source coordinates, both in pixels with centres at
+A `Geometry` holds one map per sample, from output pixel centres to source coordinates, both in pixels with centres at
 half integers (torchvision's ``align_corners=False``): a 3x3 matrix on (x, y, 1), which says affine and projective maps,
 with an optional displacement of the output position before it. How large a piece of the source an output pixel covers,
 its footprint, follows from the map; decoders filter by it. ``canvas.py`` builds geometries out of torchvision's steps.
@@ -24,7 +24,7 @@ MAX_OUTPUT_SIDE = 1 << 14
 MAX_TAPS = 64
 """Evaluations along one output axis of a map that is not aligned: it filters minifications up to 1 / 32."""
 PACKED = 16
-"""Numbers a sample in ``Geometry.packed``."""
+"""Numbers per sample in ``Geometry.packed``."""
 _LARGEST = 1 << 40  # in a matrix: counts that follow from it stay whole numbers
 
 

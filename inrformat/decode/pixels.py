@@ -20,7 +20,7 @@ class PixelFormat:
 
     Attributes:
         dtype: uint8 gives floor(255 v + 0.5); a float dtype gives (v - mean) / std, or v.
-        mean, std: one number a channel, in [0, 1] units; both or neither.
+        mean, std: one number per channel, in [0, 1] units; both or neither.
         channels_last: strides of ``torch.channels_last``; the shape is ``(B, C, H, W)`` either way.
     """
 
@@ -45,7 +45,7 @@ class PixelFormat:
         """Per channel a and b of the float value a v + b.
 
         Raises:
-            UsageError: mean or std do not have one number a channel.
+            UsageError: mean or std do not have one number per channel.
         """
         if self.mean is None or self.std is None:
             return (1.0,) * channels, (0.0,) * channels

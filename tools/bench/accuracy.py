@@ -4,7 +4,7 @@
     tools/bench/accuracy.py IMAGENETTE/train --test IMAGENETTE/val --size 224 --model resnet18 --device cuda --amp
 
 Each arm is converted anew with its options, trained with each seed and always tested on the original images. Reported:
-mean and spread (standard deviation over seeds) of the accuracy, images a second end to end, bytes. Arms and the
+mean and spread (standard deviation over seeds) of the accuracy, images per second end to end, bytes. Arms and the
 originals are trained in turn within one run. Results: tools/bench/results/accuracy_NAME.json.
 """
 

@@ -5,7 +5,7 @@
     tools/bench/data_path.py PHOTOGRAPHS WORK/256.inrd --squares 256 --bpp 1 --processes 1 2
 
 The last makes its sources first: squares cut from photographs, as JPEGs of quality 90 for one side and, from the
-same pixels, a file of so many bits a pixel for the other; both are kept beside FILE for the next run.
+same pixels, a file of so many bits per pixel for the other; both are kept beside FILE for the next run.
 Both take the pipeline of ``tools/train.py``. With N processes the DataLoader has N workers (none for 1: it then works
 in this process) and each process one thread; InrdLoader has one process with N decoding threads. Runs alternate; the
 median of each is reported. ``--batches`` runs that many batches of InrdLoader and reports memory and open handles.
@@ -63,7 +63,7 @@ def epoch_seconds(loader: Any) -> tuple[float, int]:
 
 
 def compared(options: argparse.Namespace, processes: int) -> dict[str, Any]:
-    """Median images a second of both, and their ratio."""
+    """Median images per second of both, and their ratio."""
     torch.set_num_threads(processes)
     shared = {"size": options.size, "batch_size": options.batch_size, "training": True, "device": options.device}
     workers = 0 if processes == 1 else processes

@@ -2,12 +2,12 @@
 
     python tools/bench/decode.py ../shared/data/kodak --train ../shared/data/clothing/train
 
-Photographs are cut to squares of --side px and converted with `cells` at about --rate bits a pixel and, a few of them,
-with `siren` 10x28; the rivals get the same pixels as JPEG of quality 90. Every way gives normalised float32 batches of
+Photographs are cut to squares of --side px and converted with `cells` at about --rate bits per pixel and, a few of
+them, with `siren` 10x28; the rivals get the same pixels as JPEG of quality 90. Every way gives normalised float32 batches of
 the same crops, drawn beforehand: ours by backend; Pillow and v2 transforms; torchvision's decode_jpeg and v2; raw
 bytes in memory and grid_sample. Passes take turns, the median counts. "floor" is the time that the bytes (record in,
 pixels out) need at the measured copy bandwidth or the multiply-adds at the measured rate of matrix products,
-whichever is longer; multiply-adds are 30 a pixel for `cells` on aligned maps, 200 on others, and all that the network
+whichever is longer; multiply-adds are 30 per pixel for `cells` on aligned maps, 200 on others, and all that the network
 has for `siren`.
 With a CUDA device the same is measured there, with decode_jpeg on the device.
 """
@@ -285,7 +285,7 @@ def main() -> None:
     training = squares(arguments.train, arguments.side, 100)
     local, psnr = cells(images, training, arguments.rate)
     rate = 8 * float(local.lengths.sum()) / (len(images) * arguments.side**2)
-    print(f"{len(images)} photographs of {arguments.side} px; cells: {rate:.2f} bits a pixel, {psnr:.1f} dB")
+    print(f"{len(images)} photographs of {arguments.side} px; cells: {rate:.2f} bits per pixel, {psnr:.1f} dB")
     few = images[: arguments.siren_images]
     global_, siren_psnr = sirens(few, arguments.siren_steps)
     devices = [CPU, *([torch.device("cuda")] if torch.cuda.is_available() else [])]

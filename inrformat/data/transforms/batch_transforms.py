@@ -1,4 +1,4 @@
-"""The rest of a pipeline, on decoded batches: what v2 defines for a sample runs once a sample, seeded for it alone."""
+"""Transforms on decoded batches: what v2 defines per sample runs once for each sample, with a seed of its own."""
 
 from __future__ import annotations
 
