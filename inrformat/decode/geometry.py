@@ -47,7 +47,7 @@ class Geometry:
         size: (height, width) of the output in pixels.
         matrices: float ``(B, 3, 3)``: source (x w, y w, w) of output (x, y, 1), in pixels.
         windows: float ``(B, 4)``: left, top, right, bottom of what can be seen, in source pixels.
-        softness: float ``(B, 2)``: source pixels, along x and y, over which the window's edge fades out.
+        feather: float ``(B, 2)``: source pixels, along x and y, over which the window's edge fades out.
         aligned: every matrix only scales, flips and shifts, so that decoders may treat one axis after the other.
         outside: what is seen outside the window. fill: the colour there, in [0, 1], for each channel or all.
         displacement: float ``(B, height, width, 2)``: (x, y) in output pixels, added to the output position.
@@ -70,7 +70,7 @@ class Geometry:
         expected: dict[str, tuple[int, ...]] = {
             "matrices": (batch, 3, 3),
             "windows": (batch, 4),
-            "softness": (batch, 2),
+            "feather": (batch, 2),
         }
         for name, shape in expected.items():
             if tuple(getattr(self, name).shape) != shape:
