@@ -32,7 +32,7 @@ class Canvas:
     Attributes:
         height, width: float64 ``(B,)``, of the frame in pixels. size: the same as ints where it is one for all samples.
         shortest: no side of any sample's frame is shorter, in pixels.
-        matrices: float64 ``(B, 3, 3)``, source from frame pixels. windows, softness, aligned, outside, fill: as in
+        matrices: float64 ``(B, 3, 3)``, source from frame pixels. windows, feather, aligned, padding_mode, fill: as in
             `Geometry`. displacement: as in `Geometry`, of this very frame.
     """
 
@@ -200,7 +200,7 @@ class Canvas:
         )
         pick = {
             n: torch.where(mask.reshape(-1, *[1] * (getattr(ours, n).ndim - 1)), getattr(ours, n), getattr(theirs, n))
-            for n in ("height", "width", "matrices", "windows", "softness")
+            for n in ("height", "width", "matrices", "windows", "feather")
         }
         displacement = self.displacement
         if displacement is not None and other.displacement is not None:

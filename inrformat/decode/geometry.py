@@ -49,7 +49,7 @@ class Geometry:
         windows: float ``(B, 4)``: left, top, right, bottom of what can be seen, in source pixels.
         feather: float ``(B, 2)``: source pixels, along x and y, over which the window's edge fades out.
         aligned: every matrix only scales, flips and shifts, so that decoders may treat one axis after the other.
-        outside: what is seen outside the window. fill: the colour there, in [0, 1], for each channel or all.
+        padding_mode: what is seen outside the window. fill: the colour there, in [0, 1], for each channel or all.
         displacement: float ``(B, height, width, 2)``: (x, y) in output pixels, added to the output position.
         antialias: filter by the footprint; False evaluates at points.
     """
@@ -193,7 +193,7 @@ class Geometry:
         return counts, reach / spans.clamp(min=1)
 
     def packed(self) -> Tensor:
-        """What kernels read: float32 ``(B, 16)``: matrix row by row, window, softness, 0."""
+        """What kernels read: float32 ``(B, 16)``: matrix row by row, window, feather, 0."""
         zero = self.matrices.new_zeros((len(self), 1))
         parts = [self.matrices.flatten(1), self.windows, self.feather, zero]
         return torch.cat([p.float() for p in parts], dim=1)

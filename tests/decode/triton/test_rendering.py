@@ -62,7 +62,7 @@ def test_points_are_evaluated_where_no_filter_is_wanted(mixed, weights):
     assert compared(mixed, weights, geometry, PixelFormat()) <= 1
 
 
-@pytest.mark.parametrize("outside", list(PaddingMode)[1:])
+@pytest.mark.parametrize("padding_mode", list(PaddingMode)[1:])
 def test_every_rule_for_what_lies_outside(mixed, weights, padding_mode):
     canvas = start(mixed).crop(0.5, 3.25, 6.5, 25.5).resize(8, 26)
     geometry = canvas.pad(5, 2, 3, 9, padding_mode=padding_mode, fill=(0.1, 0.6, 0.9)).resize(12, 17).geometry()
@@ -95,7 +95,7 @@ def test_other_maps_agree_with_the_reference(mixed, weights, name):
     assert compared(mixed, weights, geometry, PixelFormat()) <= 1
 
 
-@pytest.mark.parametrize("outside", [PaddingMode.EDGE, PaddingMode.SYMMETRIC])
+@pytest.mark.parametrize("padding_mode", [PaddingMode.EDGE, PaddingMode.SYMMETRIC])
 def test_other_maps_with_taps_and_mirrored_borders(mixed, weights, padding_mode):
     turned = torch.tensor([[[0.8, 0.5, -2.0], [-0.4, 1.0, 2.0]]] * len(ROWS), dtype=torch.float64)
     native = mixed.shapes[ROWS, 1:].cpu()
