@@ -22,6 +22,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -112,13 +113,15 @@ def theirs_tensor(jpegs: list[Tensor], view: View, device: torch.device) -> Tens
     else:
         decoded = [torchvision_io.decode_jpeg(j) for j in jpegs]
     images = torch.stack([view.torchvision(image, k) for k, image in enumerate(decoded)])
-    return F.normalize(F.to_dtype(images, torch.float32, scale=True), MEAN, STD)
+    normalised: Tensor = F.normalize(F.to_dtype(images, torch.float32, scale=True), MEAN, STD)
+    return normalised
 
 
 def theirs_raw(raw: Tensor, view: View, grid: Tensor) -> Tensor:
     """Raw bytes in memory and grid_sample, which does not antialias."""
     images = torch.nn.functional.grid_sample(raw.float() / 255, grid, align_corners=False)
-    return F.normalize(images, MEAN, STD)
+    normalised: Tensor = F.normalize(images, MEAN, STD)
+    return normalised
 
 
 def grids(geometry: Geometry, side: int) -> Tensor:
@@ -234,13 +237,13 @@ def measure(
             return dispatch.decode(records, rows, view.geometry(side).to(device), form, backend=backend)
 
         ways: dict[str, Callable[[], Tensor]] = {
-            f"ours, {fast}": lambda run=ours: run(fast),
-            "torchvision, PIL": lambda view=view: theirs_pil(data, view),
-            "torchvision, decode_jpeg": lambda view=view: theirs_tensor(tensors, view, device),
-            "raw and grid_sample": lambda view=view, grid=grid: theirs_raw(raw, view, grid),
+            f"ours, {fast}": partial(ours, fast),
+            "torchvision, PIL": partial(theirs_pil, data, view),
+            "torchvision, decode_jpeg": partial(theirs_tensor, tensors, view, device),
+            "raw and grid_sample": partial(theirs_raw, raw, view, grid),
         }
         if slow:
-            ways["ours, reference"] = lambda run=ours: run("reference")
+            ways["ours, reference"] = partial(ours, "reference")
         speeds = timed(ways, count=count, passes=passes, cuda=device.type == "cuda")
         best = speeds[f"ours, {fast}"]
         entry = {
