@@ -49,6 +49,7 @@ def annotated(folder, kind):
     found = read_annotations(folder / "coco.json") if kind != "masks" else None
     if kind != "coco":
         found = with_masks(found, folder / "masks", classes=("thing",))
+    assert found is not None
     return scan_folder(folder / "images").annotated(found)
 
 

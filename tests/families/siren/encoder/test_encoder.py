@@ -9,6 +9,8 @@ from inrformat.encode.record import psnr_db
 from inrformat.errors import UsageError
 from inrformat.families.siren.encoder.encoder import SirenEncoder, SirenOptions
 from inrformat.families.siren.encoder.options import Pruning
+from inrformat.families.siren.record import read_records
+from inrformat.families.siren.reference import dequantize, render
 
 CPU = torch.device("cpu")
 QUICK = {"hidden": (3, 15), "steps": 200, "pruning": Pruning.NONE, "shared_base": False}
@@ -23,7 +25,7 @@ def encode(images, *, sample=None, **options):
 def symbols_of(codebook, record):
     network = codebook.networks[record.network]
     lanes = network.lanes(height=record.height, width=record.width)
-    return network, network.read_symbols(RansDecoder([record.data], codebook.tables, lanes=lanes))
+    return network, read_records(network, RansDecoder([record.data], codebook.tables, lanes=lanes))
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +46,8 @@ def test_stored_quality_is_that_of_the_decoded_record(images, shared_base):
     assert (codebook.networks[0].base is not None) == shared_base
     for record, image in zip(records, images, strict=True):
         network, (scales, symbols) = symbols_of(codebook, record)
-        weights = network.dequantize(torch.from_numpy(scales), torch.from_numpy(symbols))
-        pixels = network.render(weights, native=(32, 32), y=torch.arange(32) + 0.5, x=torch.arange(32) + 0.5)
+        weights = dequantize(network, torch.from_numpy(scales), torch.from_numpy(symbols))
+        pixels = render(network, weights, native=(32, 32), y=torch.arange(32) + 0.5, x=torch.arange(32) + 0.5)
         decoded = (pixels.clamp(0, 1) * 255 + 0.5).floor()[0].permute(1, 2, 0).numpy()
         assert psnr_db(decoded, image) == pytest.approx(record.psnr_db, abs=0.01)
 

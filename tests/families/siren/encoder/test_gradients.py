@@ -15,6 +15,7 @@ from inrformat.families.siren.descriptor import Siren
 from inrformat.families.siren.encoder.gradient import errors_and_gradients
 from inrformat.families.siren.encoder.numba_kernel import loss_and_gradient, workspace_size
 from inrformat.families.siren.padding import PaddedLayout
+from inrformat.families.siren.reference import evaluate
 
 PIXELS = 300
 
@@ -23,9 +24,10 @@ def reference(shape, parameters, xy, colours):
     """Mean squared error and gradient by automatic differentiation of the family's own evaluation, in float64."""
     network = Siren(shape.widths, shape.omega, (1.0,) * 2, (0,) * 2, 0)
     leaf = torch.from_numpy(parameters).double().requires_grad_()
-    out = network.evaluate(leaf, torch.from_numpy(xy).double().mT)
+    out = evaluate(network, leaf, torch.from_numpy(xy).double().mT)
     losses = (out.mT - torch.from_numpy(colours).double()).square().mean((1, 2))
     losses.sum().backward()
+    assert leaf.grad is not None
     return losses.detach().numpy(), leaf.grad.numpy()
 
 

@@ -1,6 +1,7 @@
 """What layer-wise quantization costs against the float networks that it starts from."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from inrformat.families.siren.encoder.rate_control import for_drop
 def quantized(photo_tiles):
     """3x15 networks of twelve photographs of 32 px: the float ones' errors, the quantized ones, the descriptor."""
     images = [*photo_tiles["astronaut"], *photo_tiles["coffee"]]
-    seen = {}
+    seen: dict[str, Any] = {}
 
     class Watched(SirenEncoder):
         def _context(self, *parts):
