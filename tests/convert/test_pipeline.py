@@ -128,6 +128,7 @@ def test_an_image_larger_than_the_fit_s_memory_is_converted_from_a_sample_of_its
     assert np.min(psnr_stored(tmp_path / "x")) > 12
 
 
+@pytest.mark.slow
 def test_images_that_miss_their_target_are_reported(odd_folder, tmp_path):
     asked = SirenEncoder(SirenOptions(hidden=(2, 8), steps=300, psnr_db=30.0), device=CPU)
     summary = convert(scan_folder(odd_folder), tmp_path / "x", asked)
@@ -139,6 +140,7 @@ def test_images_that_miss_their_target_are_reported(odd_folder, tmp_path):
     assert all(outcome == Outcome.TARGET_MISSED for _, outcome, _ in summary.failures)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")
 def test_fits_that_diverge_become_mean_colours_and_are_reported(odd_folder, tmp_path, monkeypatch):
     def poisoned(shape, *, seed):

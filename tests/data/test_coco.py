@@ -14,6 +14,8 @@ from inrformat.data.randomness import CounterGenerator
 from inrformat.data.transforms.crops import random_resized_box
 from inrformat.families.cells.encoder.encoder import CellsEncoder, CellsOptions
 
+pytestmark = pytest.mark.slow
+
 SCALE, RATIO, SIDE = (0.3, 1.0), (0.75, 4 / 3), 160
 
 

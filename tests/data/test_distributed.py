@@ -11,6 +11,8 @@ from torchvision.transforms import v2
 
 from inrformat import InrdDataset, InrdLoader
 
+pytestmark = pytest.mark.slow
+
 RANDOM = v2.Compose([v2.RandomResizedCrop(16), v2.RandomHorizontalFlip()])
 
 

@@ -41,6 +41,7 @@ def test_a_file_that_names_its_codebook_decodes_to_the_stated_psnr(folder: Path,
         assert psnr_db(decoded, image) == pytest.approx(stated[number], abs=0.02)
 
 
+@pytest.mark.slow
 def test_the_choice_is_no_dearer_than_either_in_bytes_and_distortion(folder: Path, tmp_path: Path) -> None:
     images = [ASTRONAUT[::2, ::2], ASTRONAUT[:130, 100:231]]
     for quality in (55.0, 90.0):

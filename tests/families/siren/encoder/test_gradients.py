@@ -100,6 +100,7 @@ for widths, pixels in (((2, 15, 15, 3), 70), ((2, 28, 3), 130), ((2, 40, 40, 3),
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="Triton is not installed")
 def test_fused_kernel_agrees_with_the_batched_form_in_triton_s_interpreter():
     environment = {**os.environ, "TRITON_INTERPRET": "1"}
@@ -144,6 +145,7 @@ def spilled_bytes(hidden, *, capability, folder):
     return sum(int(n) for pair in found for n in pair)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="Triton is not installed")
 @pytest.mark.parametrize("capability", [80, 90])
 @pytest.mark.parametrize("hidden", [(3, 15), (10, 28), (10, 40)], ids=["3x15", "10x28", "10x40"])

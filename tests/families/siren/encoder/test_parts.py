@@ -78,6 +78,7 @@ def test_points_between_pixels_have_the_colours_of_the_picture_there():
     assert len(np.unique(order.xy, axis=1).T) == 4 * height * width
 
 
+@pytest.mark.slow
 def test_a_learned_base_saves_steps_on_other_images(photo_tiles):
     shape, engine = Shape((2, 15, 15, 3), 30.0), CpuEngine(threads=1)
     tuning = AdamConfig(steps=60, learning_rate=3e-3)

@@ -10,6 +10,8 @@ from skimage import data as photographs
 from inrformat.families.siren.encoder.encoder import SirenEncoder, SirenOptions
 from inrformat.families.siren.encoder.options import Pruning
 
+pytestmark = pytest.mark.slow
+
 TARGETS = {"drop": {"max_drop_db": 1.0}, "psnr": {"psnr_db": 20.0}, "bytes": {"bytes_per_image": 170}}
 
 

@@ -11,6 +11,8 @@ from inrformat.families.siren.encoder.encoder import SirenEncoder, SirenOptions
 from inrformat.families.siren.encoder.options import Pruning
 from inrformat.families.siren.encoder.rate_control import for_drop
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def quantized(photo_tiles):
