@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +24,43 @@ from inrformat.families.siren.encoder.options import SirenOptions
 
 torch.set_num_threads(2)
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Equipment:
+    """What a test can need that not every machine has; a marker says that a test needs it.
+
+    Attributes:
+        present: whether this machine has it. missing: what to say where it has not.
+        expected: environment variable that is 1 where it must be there, so that no such test is skipped unnoticed.
+    """
+
+    present: Callable[[], bool]
+    missing: str
+    expected: str
+
+
+EQUIPMENT = {
+    "gpu": Equipment(
+        present=torch.cuda.is_available, missing="torch finds no CUDA device", expected="INRFORMAT_EXPECT_GPU"
+    ),
+    "node": Equipment(
+        present=lambda: shutil.which("node") is not None,
+        missing="there is no node on the PATH",
+        expected="INRFORMAT_EXPECT_NODE",
+    ),
+}
+"""By marker."""
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose equipment is missing; fail it where the equipment is expected."""
+    for marker, equipment in EQUIPMENT.items():
+        if item.get_closest_marker(marker) is None or equipment.present():
+            continue
+        if os.environ.get(equipment.expected) == "1":
+            pytest.fail(f"{equipment.missing}, though {equipment.expected}=1", pytrace=False)
+        pytest.skip(equipment.missing)
 
 
 def tiles(image: np.ndarray, *, side: int, count: int) -> list[np.ndarray]:

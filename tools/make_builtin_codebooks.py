@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from inrformat.container.checksum import crc32c
 from inrformat.container.packing import compress, pack_map
 from inrformat.convert.sources import load_image, scan_folder
-from inrformat.families.builtin import BUILTIN_FOLDER
+from inrformat.families.cells import FAMILY
 from inrformat.families.cells.encoder.fit import fit
 from inrformat.families.cells.encoder.options import step_of_quality
 from inrformat.families.cells.encoder.train import ClassCounts, colour_basis, to_codebook, train
@@ -55,7 +55,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="*", metavar="KIND-QUALITY", help="those alone")
     arguments = parser.parse_args()
-    BUILTIN_FOLDER.mkdir(exist_ok=True)
+    target = FAMILY.codebooks
+    assert target is not None
     for kind in SAMPLES:
         wanted = [q for q in QUALITIES if not arguments.only or f"{kind}-{q}" in arguments.only]
         if not wanted:
@@ -69,7 +70,7 @@ def main() -> None:
             codebook = to_codebook(model, fits, step, colour, scale_spread=SCALE_SPREAD)
             data = compress(pack_map(codebook.to_map()))
             name = f"cells-1-{kind}-{quality}"
-            (BUILTIN_FOLDER / f"{name}.bin").write_bytes(data)
+            (target / f"{name}.bin").write_bytes(data)
             print(f"| `{name}` | {len(data)} | `{crc32c(data):08x}` |", flush=True)
 
 

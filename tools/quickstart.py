@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 from torch import nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
@@ -149,7 +149,7 @@ def write_photographs(photos: dict[str, list[np.ndarray]], folder: Path) -> None
         image.resize(size, Image.Resampling.LANCZOS).save(folder / f"{name}.png")
 
 
-def train_classifier(train: Dataset, test: Dataset, *, seed: int) -> float:
+def train_classifier(train: ImageFolder | InrdDataset, test: ImageFolder | InrdDataset, *, seed: int) -> float:
     """Train a small convolutional network; returns its accuracy on ``test``."""
     torch.manual_seed(seed)
     classes = len(train.classes)
@@ -188,12 +188,13 @@ def preview(folder: Path, files: dict[str, Path], target: Path) -> None:
     sheet = Image.new("RGB", ((1 + 2 * len(files)) * cell, len(first) * (2 * PREVIEW_PX + 28) + 8), "white")
     draw = ImageDraw.Draw(sheet)
     y = 4
-    for row, name in enumerate(first.reader.field("name")):
+    for row, name in enumerate(first.reader.text_field("name") or ()):
         with Image.open(folder / name) as original:
             pictures = [(f"{name}: original", original.convert("RGB"))]
         for family in files:
             index = native[family].reader.index
-            caption = f"{family}, {index.psnr_db[row]:.1f} dB, {index.lengths_bytes[row]:,} bytes"
+            psnr_db = float("nan") if index.psnr_db is None else index.psnr_db[row]
+            caption = f"{family}, {psnr_db:.1f} dB, {index.lengths_bytes[row]:,} bytes"
             pictures += [
                 (caption, to_picture(native[family][row][0])),
                 (f"{family} at 2x", to_picture(double[family][row][0])),

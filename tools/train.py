@@ -13,7 +13,7 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +75,7 @@ def make_loader(
         )
         return loader, inrd.classes
     folder = ImageFolder(path, pipeline)
-    sampler = DistributedSampler(folder, shuffle=training, seed=seed) if dist.is_initialized() else None
+    sampler: Any = DistributedSampler(folder, shuffle=training, seed=seed) if dist.is_initialized() else None
     return DataLoader(
         folder,
         batch_size,
@@ -120,7 +120,7 @@ def cifar_resnet(classes: int, *, width: int = 16, blocks: int = 3) -> nn.Module
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, classes))
 
 
-MODELS = {
+MODELS: dict[str, Callable[[int], nn.Module]] = {
     "resnet18": lambda classes: resnet18(num_classes=classes),
     "resnet20": cifar_resnet,
     "resnet8": lambda classes: cifar_resnet(classes, blocks=1, width=8),
@@ -180,7 +180,7 @@ def fit(options: argparse.Namespace, *, quiet: bool = False) -> dict[str, Any]:
     for epoch in range(options.epochs):
         began = time.perf_counter()
         for part in (loader, getattr(loader, "sampler", None)):
-            if hasattr(part, "set_epoch"):
+            if part is not None and hasattr(part, "set_epoch"):
                 part.set_epoch(epoch)
         loss, count = train_epoch(wrapped, loader, optimizer, schedule, device=options.device, amp=options.amp)
         seconds.append(time.perf_counter() - began)

@@ -43,7 +43,7 @@ def _in_thread(jobs: Iterable[Callable[[], T]], depth: int) -> Generator[T, None
 
 
 def _on_stream(jobs: Iterable[Callable[[], T]], depth: int, device: torch.device) -> Generator[T, None, None]:
-    stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+    stream = torch.cuda.Stream(device)
     stream.wait_stream(torch.cuda.current_stream(device))  # for what was copied to the device just now
     pending: deque[tuple[T, torch.cuda.Event]] = deque()
     try:

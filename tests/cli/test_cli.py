@@ -80,6 +80,7 @@ def test_info_says_which_decoders_run_here():
     fails(2, "info takes a FILE", "info")
 
 
+@pytest.mark.slow
 def test_info_says_what_pruning_bought(photo_folder, tmp_path):
     asked = SirenOptions(hidden=(3, 15), steps=200, psnr_db=16.0, prune_trial=False, prune_rounds=2)
     convert(photo_folder, tmp_path / "x.inrd", asked, device="cpu")
@@ -90,6 +91,7 @@ def test_info_says_what_pruning_bought(photo_folder, tmp_path):
     assert f"{sum(saved):,} bytes saved, PSNR +0.00 dB" in inrformat("info", tmp_path / "x.inrd").stdout
 
 
+@pytest.mark.slow
 def test_info_says_what_pruning_by_a_ratio_bought(photo_folder, tmp_path):
     asked = SirenOptions(hidden=(3, 15), steps=150, pruning=Pruning.RATIO, prune_ratio=0.4, prune_rounds=2)
     convert(photo_folder, tmp_path / "x.inrd", asked, device="cpu")
@@ -101,6 +103,7 @@ def test_info_says_what_pruning_by_a_ratio_bought(photo_folder, tmp_path):
     assert f"PSNR {values['pruning']['mean_gain_db']:+.2f} dB" in inrformat("info", tmp_path / "x.inrd").stdout
 
 
+@pytest.mark.slow
 def test_images_that_miss_their_target_are_named(photo_folder, tmp_path):
     out = tmp_path / "x.inrd"
     done = inrformat("convert", photo_folder, out, "--network", "siren", "--steps", 30, "--psnr", 45, "--limit", 7)
@@ -112,6 +115,7 @@ def test_images_that_miss_their_target_are_named(photo_folder, tmp_path):
     assert [image["fit_outcome"] for image in values["images"]] == ["target missed"] * 7
 
 
+@pytest.mark.slow
 def test_siren_flags_reach_the_encoder(photo_folder, tmp_path):
     def psnr_and_networks(name, *flags):
         out = tmp_path / name
@@ -130,6 +134,7 @@ def test_siren_flags_reach_the_encoder(photo_folder, tmp_path):
     fails(2, "expected LAYERSxWIDTH", "convert", photo_folder, tmp_path / "c", "--network", "siren", "--hidden", "big")
 
 
+@pytest.mark.slow
 def test_cells_are_the_default_and_their_flags_reach_the_encoder(photo_folder, tmp_path):
     def converted(name, *flags):
         out = tmp_path / name
@@ -189,6 +194,7 @@ def test_text_output_names_the_essentials(photo_file):
     )
 
 
+@pytest.mark.slow
 def test_bad_input_gets_one_line_and_its_exit_code(photo_folder, photo_file, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "broken").mkdir()
@@ -234,6 +240,7 @@ def test_wrong_usage_is_exit_2(arguments):
     assert result.stderr.startswith("usage:")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_conversion_leaves_nothing_behind(photo_folder, tmp_path, which):
     endless = ["--network", "siren", "--steps", "1000000"]
@@ -265,6 +272,7 @@ def test_version():
     assert inrformat("--version").stdout.startswith("inrformat 0.")
 
 
+@pytest.mark.slow
 def test_cifar_converts_and_comes_back_as_reported(shared_data, tmp_path):
     source, out = shared_data / "cifar10" / "test", tmp_path / "c.inrd"
     done = inrformat("convert", source, out, "--network", "siren", "--limit", 40, "--steps", 100)

@@ -48,6 +48,7 @@ def annotated(folder, kind):
     found = read_annotations(folder / "coco.json") if kind != "masks" else None
     if kind != "coco":
         found = with_masks(found, folder / "masks", classes=("thing",))
+    assert found is not None
     return scan_folder(folder / "images").annotated(found)
 
 
@@ -56,6 +57,7 @@ def to_size(source, out, target_bytes, *, size=None, skip_unreadable=False):
     return convert(source, out, options, size=size, skip_unreadable=skip_unreadable)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind,size,target_bytes", [("coco", None, 120_000), ("masks", None, 90_000), ("both", 64, 80_000)]
 )
@@ -72,6 +74,7 @@ def test_a_size_that_the_targets_alone_exceed_is_refused_and_says_what_they_take
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.slow
 def test_the_size_holds_where_images_are_left_out_and_the_last_piece_is_small(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(pipeline, "_CHUNK_IMAGES", 11)
     for path in sorted((folder / "images").iterdir()):

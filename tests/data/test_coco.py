@@ -14,6 +14,8 @@ from inrformat.data.randomness import CounterGenerator
 from inrformat.data.transforms.crops import random_resized_box
 from inrformat.families.cells.encoder.options import CellsOptions
 
+pytestmark = pytest.mark.slow
+
 SCALE, RATIO, SIDE = (0.3, 1.0), (0.75, 4 / 3), 160
 
 
@@ -39,8 +41,8 @@ def test_boxes_and_masks_stay_on_their_objects_through_random_crops_and_flips(de
         for target in targets:
             generator = CounterGenerator(torch.tensor([sample]), seed=2, epoch=0)
             native = dataset[sample][1]
-            sides = (torch.tensor([float(s)], dtype=torch.float64) for s in native["boxes"].canvas_size)
-            box = [int(v) for v in random_resized_box(*sides, generator, scale=SCALE, ratio=RATIO)]
+            height, width = (torch.tensor([float(s)], dtype=torch.float64) for s in native["boxes"].canvas_size)
+            box = [int(v) for v in random_resized_box(height, width, generator, scale=SCALE, ratio=RATIO)]
             flip = bool(generator.chance(0.5))
             expected = F.resized_crop(native["boxes"], *box, [SIDE, SIDE])
             expected = F.horizontal_flip(expected) if flip else expected

@@ -1,5 +1,6 @@
 import copy
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
@@ -76,7 +77,7 @@ def test_v2_pipelines_run_on_it(photo_file):
 def test_a_data_loader_gives_every_sample_once(photo_file, workers):
     dataset = InrdDataset(photo_file, transform=v2.ToDtype(torch.float32, scale=True))
     context = "spawn" if workers else None
-    loader = DataLoader(dataset, batch_size=5, num_workers=workers, multiprocessing_context=context)
+    loader: DataLoader[Any] = DataLoader(dataset, batch_size=5, num_workers=workers, multiprocessing_context=context)
     images, targets = zip(*loader, strict=True)
     assert torch.cat(targets).tolist() == dataset.targets
     expected = torch.stack([dataset[k][0] for k in range(len(dataset))])

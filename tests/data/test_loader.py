@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+from typing import Any
 
 import numpy as np
 import pytest
@@ -168,6 +169,7 @@ def test_an_interrupt_ends_the_process(tile_file):
     with subprocess.Popen(
         [sys.executable, "-c", FOREVER, str(tile_file)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
+        assert process.stdout is not None
         for _ in range(9):
             assert process.stdout.readline() == "batch\n"
         process.send_signal(signal.SIGINT)
@@ -283,7 +285,9 @@ def test_functions_run_on_single_images_of_the_decoded_batch(dataset):
 
 def test_several_files_are_one_set(tile_file, second_file):
     parts = [InrdDataset(tile_file), InrdDataset(second_file)]
-    joined = ConcatDataset([Subset(parts[0], [3, 1]), parts[1], Subset(ConcatDataset(parts), [20, 2, 13])])
+    joined: ConcatDataset[Any] = ConcatDataset(
+        [Subset(parts[0], [3, 1]), parts[1], Subset(ConcatDataset(parts), [20, 2, 13])]
+    )
     images, labels = everything(loaded(joined, 7))
     expected = [joined[k] for k in range(len(joined))]
     assert labels.tolist() == [t for _, t in expected]

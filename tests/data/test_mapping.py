@@ -100,8 +100,8 @@ def test_boxes_of_random_resized_crops_and_flips_are_torchvisions_to_the_pixel()
     worst = 1.0
     for sample in range(50):
         generator = CounterGenerator(torch.tensor([sample]), seed=0, epoch=0)
-        sides = (torch.tensor([float(s)], dtype=torch.float64) for s in SIZE)
-        box = random_resized_box(*sides, generator, scale=(0.3, 1), ratio=(0.75, 4 / 3))
+        height, width = (torch.tensor([float(s)], dtype=torch.float64) for s in SIZE)
+        box = random_resized_box(height, width, generator, scale=(0.3, 1), ratio=(0.75, 4 / 3))
         canvas = start().crop(*box).resize(64, 64).horizontal_flip(generator.chance(0.5))
         ours = mapped(target(sample), canvas.geometry())["boxes"]
         theirs = F.resized_crop(target(sample)["boxes"], *(int(b) for b in box), [64, 64])

@@ -80,6 +80,7 @@ def test_decoding_is_differentiable_in_weights_and_positions(request, family):
 
     picture(shift).square().sum().backward()
     assert any(leaf.grad is not None and leaf.grad.abs().sum() > 0 for leaf in leaves)
+    assert shift.grad is not None
     # The slope that positions get is the analytic one of the picture; the fill begins at the frame's outermost pixels.
     nudge = torch.zeros(1, 6, 5, 2, dtype=torch.float64)
     nudge[:, 1:-1, 1:-1, 0] = 1e-5

@@ -13,6 +13,7 @@ from inrformat.decode.canvas import Canvas
 from inrformat.decode.pixels import PixelFormat
 from inrformat.families.cells.encoder.encoder import CellsEncoder
 from inrformat.families.cells.encoder.options import CellsOptions
+from inrformat.families.registry import family_of
 
 from .conftest import resident
 
@@ -70,5 +71,7 @@ def test_gradients_are_the_slopes_of_the_picture(records):
     for axis, slope in ((0, along_x), (1, along_y)):
         step = torch.zeros(2, dtype=torch.float64)
         step[axis] = 1e-4
-        ahead, behind = (network.sample(weights, inside + s * step, native=native) for s in (1, -1))
+        ahead, behind = (
+            family_of(network).reference().sample(network, weights, inside + s * step, native=native) for s in (1, -1)
+        )
         assert torch.allclose(slope, (ahead - behind) / 2e-4, atol=1e-7)

@@ -62,7 +62,8 @@ def parse(stored: dict[str, Any], *, table_count: int) -> Mean:
 def read_weights(network: Mean, decoder: Any, *, height: int, width: int) -> torch.Tensor:
     colours = decoder.decode(np.full(CHANNELS, network.table))
     decoder.finish()
-    return colours.float() / 255
+    weights: torch.Tensor = colours.float() / 255
+    return weights
 
 
 def render(network: Mean, weights: torch.Tensor, *, native: Any, y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
@@ -95,7 +96,8 @@ class TrainedMeanEncoder:
         ids, ends = np.zeros(CHANNELS, np.int32), np.array([CHANNELS])
         data = encode_record(colour.astype(np.int32), ids, ends, self.codebook.tables, lanes=1)
         decoded = np.broadcast_to(colour.astype(np.uint8), image.shape)
-        return EncodedRecord(data, *image.shape[:2], network=0, psnr_db=psnr_db(decoded, image))
+        height, width = image.shape[:2]
+        return EncodedRecord(data, height, width, network=0, psnr_db=psnr_db(decoded, image))
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def file_of(images: Images, encoder: CellsEncoder) -> dict[str, Any]:
             Image.fromarray(image).save(folder / f"{number:06d}.png", compress_level=1)
         summary = convert(scan_folder(folder), out, encoder)
         with InrdReader(out) as reader:
-            psnrs, name = reader.index.psnr_db, reader.codebook.get("builtin")
+            psnrs, name = np.asarray(reader.index.psnr_db), reader.codebook.get("builtin")
             payload = int(reader.index.lengths_bytes.sum())
     squares = sum(i.size * 255**2 * 10 ** (-p / 10) for i, p in zip(images, psnrs, strict=True))
     return {
@@ -92,7 +92,7 @@ def webp_change(images: Images, file: dict[str, Any]) -> float | None:
     if not psnrs[0] <= file["psnr_db"] <= psnrs[-1]:
         return None
     theirs = np.exp(np.interp(file["psnr_db"], psnrs, np.log(rates))) * images[0].shape[0] * images[0].shape[1] / 8
-    return 100 * (file["bytes"] / theirs - 1)
+    return 100 * (float(file["bytes"]) / float(theirs) - 1)
 
 
 def row(parts: Sequence[Images], quality: float) -> dict[str, Any]:

@@ -46,9 +46,10 @@ def make_squares(photographs: Path, file: Path, *, side: int, bpp: float) -> Pat
         left, top = (image.width - short) // 2, (image.height - short) // 2
         square = image.resize((side, side), Image.Resampling.LANCZOS, (left, top, left + short, top + short))
         name = path.relative_to(photographs)
-        for folder, suffix, options in ((jpegs, ".jpg", {"quality": 90}), (pngs, ".png", {"compress_level": 1})):
+        for folder in (jpegs, pngs):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            square.save((folder / name).with_suffix(suffix), **options)
+        square.save((jpegs / name).with_suffix(".jpg"), quality=90)
+        square.save((pngs / name).with_suffix(".png"), compress_level=1)
         count += 1
     target = f"{round(count * side * side * bpp / 8)}"
     command = [sys.executable, "-m", "inrformat", "convert", str(pngs), str(file), "--target-size", target]
@@ -99,7 +100,8 @@ def many_batches(options: argparse.Namespace) -> dict[str, Any]:
     loader, _ = make_loader(
         options.file, size=options.size, batch_size=options.batch_size, training=True, device=options.device
     )
-    done, marks = 0, []
+    done = 0
+    marks: list[dict[str, int]] = []
     while done < options.batches:
         for _ in loader:
             done += 1

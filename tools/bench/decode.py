@@ -3,8 +3,8 @@
     python tools/bench/decode.py ../shared/data/kodak --train ../shared/data/clothing/train
 
 Photographs are cut to squares of --side px and converted with `cells` at about --rate bits per pixel and, a few of
-them, with `siren` 10x28; the rivals get the same pixels as JPEG of quality 90. Every way gives normalised float32 batches of
-the same crops, drawn beforehand: ours by backend; Pillow and v2 transforms; torchvision's decode_jpeg and v2; raw
+them, with `siren` 10x28; the rivals get the same pixels as JPEG of quality 90. Every way gives normalised float32
+batches of the same crops, drawn beforehand: ours by backend; Pillow and v2 transforms; torchvision's decode_jpeg and v2; raw
 bytes in memory and grid_sample. Passes take turns, the median counts. "floor" is the time that the bytes (record in,
 pixels out) need at the measured copy bandwidth or the multiply-adds at the measured rate of matrix products,
 whichever is longer; multiply-adds are 30 per pixel for `cells` on aligned maps, 200 on others, and all that the network
@@ -22,6 +22,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -113,13 +114,15 @@ def theirs_tensor(jpegs: list[Tensor], view: View, device: torch.device) -> Tens
     else:
         decoded = [torchvision_io.decode_jpeg(j) for j in jpegs]
     images = torch.stack([view.torchvision(image, k) for k, image in enumerate(decoded)])
-    return F.normalize(F.to_dtype(images, torch.float32, scale=True), MEAN, STD)
+    normalised: Tensor = F.normalize(F.to_dtype(images, torch.float32, scale=True), MEAN, STD)
+    return normalised
 
 
 def theirs_raw(raw: Tensor, view: View, grid: Tensor) -> Tensor:
     """Raw bytes in memory and grid_sample, which does not antialias."""
     images = torch.nn.functional.grid_sample(raw.float() / 255, grid, align_corners=False)
-    return F.normalize(images, MEAN, STD)
+    normalised: Tensor = F.normalize(images, MEAN, STD)
+    return normalised
 
 
 def grids(geometry: Geometry, side: int) -> Tensor:
@@ -235,13 +238,13 @@ def measure(
             return dispatch.decode(records, rows, view.geometry(side).to(device), form, backend=backend)
 
         ways: dict[str, Callable[[], Tensor]] = {
-            f"ours, {fast}": lambda run=ours: run(fast),
-            "torchvision, PIL": lambda view=view: theirs_pil(data, view),
-            "torchvision, decode_jpeg": lambda view=view: theirs_tensor(tensors, view, device),
-            "raw and grid_sample": lambda view=view, grid=grid: theirs_raw(raw, view, grid),
+            f"ours, {fast}": partial(ours, fast),
+            "torchvision, PIL": partial(theirs_pil, data, view),
+            "torchvision, decode_jpeg": partial(theirs_tensor, tensors, view, device),
+            "raw and grid_sample": partial(theirs_raw, raw, view, grid),
         }
         if slow:
-            ways["ours, reference"] = lambda run=ours: run("reference")
+            ways["ours, reference"] = partial(ours, "reference")
         speeds = timed(ways, count=count, passes=passes, cuda=device.type == "cuda")
         best = speeds[f"ours, {fast}"]
         entry = {

@@ -43,7 +43,7 @@ from inrformat.families.siren.encoder.sensitivity import weight_energies
 
 RESULTS = Path(__file__).parent / "results"
 METADATA = Metadata(generator="inrformat bench")
-ADAM = {"learning_rate": 2e-3}
+LEARNING_RATE = 2e-3
 
 
 def load(folder: Path, count: int, *, side: int | None = None) -> list[np.ndarray]:
@@ -56,7 +56,7 @@ def load(folder: Path, count: int, *, side: int | None = None) -> list[np.ndarra
         if side is not None:
             short = min(image.size)
             left, top = (image.width - short) // 2, (image.height - short) // 2
-            image = image.crop((left, top, left + short, top + short)).resize((side, side), PilImage.LANCZOS)
+            image = image.crop((left, top, left + short, top + short)).resize((side, side), PilImage.Resampling.LANCZOS)
         images.append(np.asarray(image))
     return images
 
@@ -75,7 +75,7 @@ def one_at_a_time(image: np.ndarray, hidden: tuple[int, int], steps: int, seed: 
     xy = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1).reshape(-1, 2)
     truth = torch.from_numpy(image.reshape(-1, 3) / 255).float()
     parameters = [p for linear in linears for p in linear.parameters()]
-    optimizer = torch.optim.Adam(parameters, lr=ADAM["learning_rate"])
+    optimizer = torch.optim.Adam(parameters, lr=LEARNING_RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     best = math.inf
     for _ in range(steps):
@@ -175,10 +175,13 @@ def speed(images: list[np.ndarray], *, slow_count: int, steps: int) -> dict[str,
     firsts = np.stack([initial_parameters(shape, seed=seed) for seed in range(len(images))])
     start = Start(origin=np.zeros_like(firsts[0]), differences=firsts)
     engine.fit(
-        shape, images[:1], Start(origin=start.origin, differences=firsts[:1]), AdamConfig(steps=1, **ADAM)
+        shape,
+        images[:1],
+        Start(origin=start.origin, differences=firsts[:1]),
+        AdamConfig(steps=1, learning_rate=LEARNING_RATE),
     )  # compile
     began = time.perf_counter()
-    fit = engine.fit(shape, images, start, AdamConfig(steps=steps, **ADAM))
+    fit = engine.fit(shape, images, start, AdamConfig(steps=steps, learning_rate=LEARNING_RATE))
     rate = len(images) / (time.perf_counter() - began)
     return {
         "threads": torch.get_num_threads(), "steps": steps, "images": len(images), "plain_images": slow_count,
@@ -191,7 +194,7 @@ def speed(images: list[np.ndarray], *, slow_count: int, steps: int) -> dict[str,
 
 def quantization(images: list[np.ndarray], *, shared: bool) -> dict[str, Any]:
     """What rounding and fine-tuning cost against float, and the bits before and after entropy coding."""
-    shape, tuning = Shape((2, 15, 15, 15, 3), 30.0), AdamConfig(steps=1500, **ADAM)
+    shape, tuning = Shape((2, 15, 15, 15, 3), 30.0), AdamConfig(steps=1500, learning_rate=LEARNING_RATE)
     engine = engine_for(torch.device("cpu"))
     first = initial_parameters(shape, seed=0)
     base = learn_base(engine, shape, images, tuning) if shared else np.zeros_like(first)

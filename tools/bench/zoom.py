@@ -47,7 +47,8 @@ def enlarged(native: torch.Tensor, size: tuple[int, int]) -> dict[str, np.ndarra
 def measured(file: Path, photographs: Path, side: int) -> dict[str, Any]:
     """Every way's PSNR on every image of a file."""
     small, large = InrdDataset(file), InrdDataset(file, size=side)
-    names, images = small.reader.text_field("name") or (), []
+    names = small.reader.text_field("name") or ()
+    images: list[dict[str, Any]] = []
     for number in range(len(small)):
         name = names[number]
         truth = load_image(photographs / name, size=side)

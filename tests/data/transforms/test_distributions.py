@@ -56,10 +56,10 @@ def test_random_resized_crops_have_torchvisions_areas_aspects_and_places(size, o
 @pytest.mark.parametrize("size", [(100, 1000), (1000, 100), (50, 51)])
 def test_where_no_try_fits_the_crop_is_torchvisions_fallback(size):
     transform = v2.RandomResizedCrop(8, scale=(4.0, 5.0))
-    sides = (torch.tensor([float(s)], dtype=torch.float64) for s in size)
+    heights, widths = (torch.tensor([float(s)], dtype=torch.float64) for s in size)
     generator = CounterGenerator(torch.arange(1), seed=0, epoch=0)
-    box = random_resized_box(*sides, generator, scale=transform.scale, ratio=transform.ratio)
-    assert [float(b) for b in box] == boxes_of_torchvision(transform, *size, count=1)[:, 0].tolist()
+    box = random_resized_box(heights, widths, generator, scale=transform.scale, ratio=transform.ratio)
+    assert [float(b) for b in box] == boxes_of_torchvision(transform, size[0], size[1], count=1)[:, 0].tolist()
 
 
 def matrices(transform, size, count=4000):
@@ -137,6 +137,7 @@ def test_elastic_displacements_are_as_large_and_as_smooth():
     plan = plan_of(transform, frame)
     canvas = frame.canvas(*(torch.full((300,), s) for s in size))
     ours = plan.canvas(canvas, CounterGenerator(torch.arange(300), seed=0, epoch=0)).displacement
+    assert ours is not None
     theirs = torch.cat([p["displacement"] for p in params(transform, size, 300)]) * torch.tensor([20.0, 16.0])
     for axis in (0, 1):
         assert float(ours[..., axis].std() / theirs[..., axis].std()) == pytest.approx(1, abs=0.05)

@@ -129,6 +129,7 @@ def test_quality_halves_the_step_every_ten() -> None:
 def test_damaged_records_raise_and_never_crash(trained: tuple[CellsEncoder, Codebook]) -> None:
     encoder, codebook = trained
     network = codebook.networks[0]
+    assert isinstance(network, Cells)
     data = encoder.encode([COFFEE[:96, :96]])[0].data
     rng = np.random.default_rng(5)
     refused = 0

@@ -66,7 +66,7 @@ def test_stated_psnr_is_that_of_the_decoded_image(codebook):
     assert psnr_db(decoded, CAT[:120, :90]) == pytest.approx(record.psnr_db, abs=0.02)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.gpu
 def test_cuda_gives_what_the_cpu_gives(codebook):
     here, there = (
         CellsEncoder(CellsOptions(), codebook=codebook, device=torch.device(d)).encode(IMAGES) for d in ("cpu", "cuda")

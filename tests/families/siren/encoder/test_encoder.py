@@ -9,6 +9,8 @@ from inrformat.encode.record import psnr_db
 from inrformat.errors import UsageError
 from inrformat.families.siren.encoder.encoder import SirenEncoder
 from inrformat.families.siren.encoder.options import Pruning, SirenOptions
+from inrformat.families.siren.record import read_records
+from inrformat.families.siren.reference import dequantize, render
 
 CPU = torch.device("cpu")
 QUICK = {"hidden": (3, 15), "steps": 200, "pruning": Pruning.NONE, "shared_base": False}
@@ -23,7 +25,7 @@ def encode(images, *, sample=None, **options):
 def symbols_of(codebook, record):
     network = codebook.networks[record.network]
     lanes = network.lanes(height=record.height, width=record.width)
-    return network, network.read_symbols(RansDecoder([record.data], codebook.tables, lanes=lanes))
+    return network, read_records(network, RansDecoder([record.data], codebook.tables, lanes=lanes))
 
 
 @pytest.fixture(scope="module")
@@ -44,12 +46,13 @@ def test_stored_quality_is_that_of_the_decoded_record(images, shared_base):
     assert (codebook.networks[0].base is not None) == shared_base
     for record, image in zip(records, images, strict=True):
         network, (scales, symbols) = symbols_of(codebook, record)
-        weights = network.dequantize(torch.from_numpy(scales), torch.from_numpy(symbols))
-        pixels = network.render(weights, native=(32, 32), y=torch.arange(32) + 0.5, x=torch.arange(32) + 0.5)
+        weights = dequantize(network, torch.from_numpy(scales), torch.from_numpy(symbols))
+        pixels = render(network, weights, native=(32, 32), y=torch.arange(32) + 0.5, x=torch.arange(32) + 0.5)
         decoded = (pixels.clamp(0, 1) * 255 + 0.5).floor()[0].permute(1, 2, 0).numpy()
         assert psnr_db(decoded, image) == pytest.approx(record.psnr_db, abs=0.01)
 
 
+@pytest.mark.slow
 def test_quantization_keeps_to_its_budget(images):
     _, coarse = encode(images, max_drop_db=0.25)
     _, fine = encode(images, max_drop_db=0.001)
@@ -65,6 +68,7 @@ def test_layers_get_different_steps(images):
     assert max(steps) > 3 * min(steps)
 
 
+@pytest.mark.slow
 def test_a_psnr_target_is_reached_with_fewer_bytes_where_it_can_be(images):
     _, free = encode(images)
     _, aimed = encode(images, psnr_db=22.0)
@@ -72,12 +76,14 @@ def test_a_psnr_target_is_reached_with_fewer_bytes_where_it_can_be(images):
     assert sum(len(r.data) for r in aimed) < sum(len(r.data) for r in free)
 
 
+@pytest.mark.slow
 def test_no_record_exceeds_its_target_in_bytes(images):
     _, records = encode(images, bytes_per_image=330)
     sizes = [len(r.data) for r in records]
     assert max(sizes) <= 330 and min(sizes) > 280
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", ["sensitivity", "magnitude"])
 @pytest.mark.parametrize("scope", ["global", "layer"])
 def test_iterative_pruning_reaches_its_ratio_and_saves_bytes(images, by, scope):
@@ -92,11 +98,13 @@ def test_iterative_pruning_reaches_its_ratio_and_saves_bytes(images, by, scope):
     assert sum(len(r.data) for r in records) < 0.9 * dense
 
 
+@pytest.mark.slow
 def test_dynamic_pruning_takes_more_from_easy_images(images):
     _, records = encode([*images, np.full((32, 32, 3), 90, np.uint8)], pruning=Pruning.DYNAMIC, prune_drop_db=1.0)
     assert records[-1].sparsity > min(r.sparsity for r in records[:-1])
 
 
+@pytest.mark.slow
 def test_pruning_on_trial_never_costs_quality_and_bytes_both(images):
     _, dense = encode(images)
     _, tried = encode(images, pruning=Pruning.AUTO)
@@ -104,6 +112,7 @@ def test_pruning_on_trial_never_costs_quality_and_bytes_both(images):
     assert not any(t.psnr_db < d.psnr_db - 0.3 and len(t.data) > len(d.data) + 8 for d, t in pairs)
 
 
+@pytest.mark.slow
 def test_images_that_were_not_in_the_sample_and_of_other_sizes_are_encoded_too(images):
     mixed = [images[4], images[0], images[4][:20, :27]]
     _, records = encode(mixed, sample=images[:3])
@@ -120,6 +129,7 @@ def test_tiny_and_constant_images_are_encoded(size):
     assert records[0].psnr_db > 30
 
 
+@pytest.mark.slow
 def test_the_same_input_gives_the_same_bytes(images):
     assert [r.data for r in encode(images)[1]] == [r.data for r in encode(images)[1]]
 

@@ -36,6 +36,7 @@ def test_engines_agree_on_images_of_unequal_sizes(mixed_images):
     assert (one.psnr_db() > 20).all() and (other.psnr_db() > 20).all()
 
 
+@pytest.mark.slow
 def test_engines_agree_where_a_step_sees_a_part_of_the_pixels(mixed_images):
     tuning = replace(TUNING, steps=400, pixels_per_step=200, between=True)
     one = CpuEngine(threads=1).fit(SHAPE, mixed_images, start_for(mixed_images), tuning)
@@ -51,6 +52,7 @@ def test_an_image_s_fit_does_not_depend_on_its_company(engine, mixed_images):
     assert together.psnr_db()[-1] == pytest.approx(alone.psnr_db()[0], abs=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("between", "budget"), [(False, 60_000), (True, 240_000)])
 def test_an_image_whose_pixels_and_activations_exceed_the_memory_is_fitted_from_a_sample(mixed_images, between, budget):
     # The largest image alone has 20 kB of points, four times that with those between, and 430 kB of activations.

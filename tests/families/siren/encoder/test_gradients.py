@@ -15,6 +15,7 @@ from inrformat.families.siren.descriptor import Siren
 from inrformat.families.siren.encoder.gradient import errors_and_gradients
 from inrformat.families.siren.encoder.numba_kernel import loss_and_gradient, workspace_size
 from inrformat.families.siren.padding import PaddedLayout
+from inrformat.families.siren.reference import evaluate
 
 PIXELS = 300
 
@@ -23,9 +24,10 @@ def reference(shape, parameters, xy, colours):
     """Mean squared error and gradient by automatic differentiation of the family's own evaluation, in float64."""
     network = Siren(shape.widths, shape.omega, (1.0,) * 2, (0,) * 2, 0)
     leaf = torch.from_numpy(parameters).double().requires_grad_()
-    out = network.evaluate(leaf, torch.from_numpy(xy).double().mT)
+    out = evaluate(network, leaf, torch.from_numpy(xy).double().mT)
     losses = (out.mT - torch.from_numpy(colours).double()).square().mean((1, 2))
     losses.sum().backward()
+    assert leaf.grad is not None
     return losses.detach().numpy(), leaf.grad.numpy()
 
 
@@ -98,6 +100,7 @@ for widths, pixels in (((2, 15, 15, 3), 70), ((2, 28, 3), 130), ((2, 40, 40, 3),
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="Triton is not installed")
 def test_fused_kernel_agrees_with_the_batched_form_in_triton_s_interpreter():
     environment = {**os.environ, "TRITON_INTERPRET": "1"}
@@ -142,6 +145,7 @@ def spilled_bytes(hidden, *, capability, folder):
     return sum(int(n) for pair in found for n in pair)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="Triton is not installed")
 @pytest.mark.parametrize("capability", [80, 90])
 @pytest.mark.parametrize("hidden", [(3, 15), (10, 28), (10, 40)], ids=["3x15", "10x28", "10x40"])

@@ -12,6 +12,7 @@ from inrformat.families.siren.encoder.prune import keep_mask, saliency
 from inrformat.families.siren.encoder.quantize import group_steps, scales_for_noise
 from inrformat.families.siren.encoder.sensitivity import weight_energies
 from inrformat.families.siren.encoder.training_points import pixel_order, shuffled_colours
+from inrformat.families.siren.reference import evaluate
 
 
 def test_energies_are_the_mean_squared_jacobian(shape, networks):
@@ -20,7 +21,7 @@ def test_energies_are_the_mean_squared_jacobian(shape, networks):
     xy = torch.stack(torch.meshgrid(centres, centres, indexing="xy"), -1).flatten(0, 1).double()
     chosen = np.random.default_rng(0).choice(1024, 40, replace=False)
     theta = torch.from_numpy(networks[:1]).double()
-    jacobian = torch.autograd.functional.jacobian(lambda p: network.evaluate(p, xy[chosen]), theta)
+    jacobian = torch.autograd.functional.jacobian(lambda p: evaluate(network, p, xy[chosen]), theta)
     some = jacobian.reshape(-1, theta.shape[1]).square().mean(0).numpy()
     exact = weight_energies(shape, networks[:1])[0]
     # 40 of 1024 points: the mean over many weights is close, single ones scatter.
@@ -77,6 +78,7 @@ def test_points_between_pixels_have_the_colours_of_the_picture_there():
     assert len(np.unique(order.xy, axis=1).T) == 4 * height * width
 
 
+@pytest.mark.slow
 def test_a_learned_base_saves_steps_on_other_images(photo_tiles):
     shape, engine = Shape((2, 15, 15, 3), 30.0), CpuEngine(threads=1)
     tuning = AdamConfig(steps=60, learning_rate=3e-3)

@@ -1,5 +1,7 @@
 """What pruning buys: automatic pruning only shrinks records at no loss, any pruning says what it saved and lost."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -8,11 +10,13 @@ from skimage import data as photographs
 from inrformat.families.siren.encoder.encoder import SirenEncoder
 from inrformat.families.siren.encoder.options import Pruning, SirenOptions
 
+pytestmark = pytest.mark.slow
+
 TARGETS = {"drop": {"max_drop_db": 1.0}, "psnr": {"psnr_db": 20.0}, "bytes": {"bytes_per_image": 170}}
 
 
 def encode(images, **options):
-    quick = {"hidden": (3, 15), "steps": 300, "shared_base": False, "prune_rounds": 2}
+    quick: dict[str, Any] = {"hidden": (3, 15), "steps": 300, "shared_base": False, "prune_rounds": 2}
     encoder = SirenEncoder(SirenOptions(**quick, **options), device=torch.device("cpu"))
     encoder.train(images, complete=True)
     return encoder, encoder.encode(images)
@@ -49,7 +53,7 @@ def test_pruning_as_asked_reports_bytes_and_quality_against_the_unpruned_record(
     cats = [photographs.chelsea()[100:140, x : x + 48] for x in (100, 148, 196)]
     records = {}
     for name, options in (("dense", {"pruning": Pruning.NONE}), ("pruned", how)):
-        quick = {"hidden": (3, 15), "steps": 200, "shared_base": False, "prune_rounds": 2}
+        quick: dict[str, Any] = {"hidden": (3, 15), "steps": 200, "shared_base": False, "prune_rounds": 2}
         encoder = SirenEncoder(SirenOptions(**quick, **options), device=torch.device("cpu"))
         encoder.train(cats[:2], complete=False)  # the third is encoded later
         records[name] = encoder.encode(cats)

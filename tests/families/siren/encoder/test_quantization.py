@@ -1,6 +1,7 @@
 """What layer-wise quantization costs against the float networks that it starts from."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,12 +11,14 @@ from inrformat.families.siren.encoder.encoder import SirenEncoder
 from inrformat.families.siren.encoder.options import Pruning, SirenOptions
 from inrformat.families.siren.encoder.rate_control import for_drop
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def quantized(photo_tiles):
     """3x15 networks of twelve photographs of 32 px: the float ones' errors, the quantized ones, the descriptor."""
     images = [*photo_tiles["astronaut"], *photo_tiles["coffee"]]
-    seen = {}
+    seen: dict[str, Any] = {}
 
     class Watched(SirenEncoder):
         def _context(self, *parts):
