@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from inrformat.encode.encoder import EncoderOptions
 
 _DESCRIPTION = """Convert a folder of images: one class per sub-folder, as torchvision's ImageFolder reads them, or a
-flat folder without classes. EXIF orientation is applied, transparency dropped; of animations the first frame is taken."""
+flat folder without classes. EXIF orientation is applied, transparency dropped, an animation's first frame taken."""
 
 _SHOWN = 5
 

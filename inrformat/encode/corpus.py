@@ -44,6 +44,6 @@ class Corpus:
     size_budget: Callable[[int], SizeBudget] = _no_budget
 
     @classmethod
-    def of(cls, images: Sequence[Image]) -> Corpus:
-        """A set that lies in memory, as its own sample."""
-        return cls(sample=images, complete=True, length=len(images), batches=lambda: [images])
+    def of(cls, images: Sequence[Image], *, complete: bool = True) -> Corpus:
+        """Images in memory as their own sample; ``complete`` says that there will be no others."""
+        return cls(sample=images, complete=complete, length=len(images), batches=lambda: [images])

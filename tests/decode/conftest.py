@@ -7,21 +7,12 @@ from skimage import data as photographs
 
 from inrformat.decode.canvas import Canvas
 from inrformat.decode.geometry import Geometry, PaddingMode
-from inrformat.decode.records import DeviceRecords, join_records
-from inrformat.families.cells.encoder.encoder import CellsEncoder
+from inrformat.decode.records import DeviceRecords
+from inrformat.encode.in_memory import encode_in_memory
 from inrformat.families.cells.encoder.options import CellsOptions
-from inrformat.families.codebook import Codebook
-from inrformat.families.siren.encoder.encoder import SirenEncoder
 from inrformat.families.siren.encoder.options import Pruning, SirenOptions
 
 CPU = torch.device("cpu")
-
-
-def resident(encoder, images) -> DeviceRecords:
-    encoder_codebook: Codebook = encoder.train(images, complete=True)
-    coded = encoder.encode(images)
-    shapes = np.array([(r.network, r.height, r.width) for r in coded])
-    return join_records([r.data for r in coded], encoder_codebook, shapes=shapes, device=CPU)
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +20,7 @@ def cells_records() -> DeviceRecords:
     """Three pieces of photographs of unlike sizes, none a multiple of the cell."""
     coffee, astronaut = photographs.coffee(), photographs.astronaut()
     images = [coffee[100:172, 200:296], astronaut[::4, ::4][:90, :130], coffee[::9, ::9]]
-    return resident(CellsEncoder(CellsOptions(quality=70)), images)
+    return encode_in_memory(images, CellsOptions(quality=70)).records
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +28,7 @@ def siren_records(photo_tiles) -> DeviceRecords:
     """Tiles of 32 px as sirens, and one of another size."""
     images = [*photo_tiles["astronaut"][:2], np.ascontiguousarray(photo_tiles["coffee"][0][:20, :27])]
     options = SirenOptions(hidden=(3, 15), steps=120, pruning=Pruning.NONE, shared_base=False)
-    return resident(SirenEncoder(options, device=CPU), images)
+    return encode_in_memory(images, options).records
 
 
 def geometries(records: DeviceRecords, rows: torch.Tensor) -> dict[str, Geometry]:

@@ -9,10 +9,9 @@ from torchvision.transforms.v2 import functional as F
 from inrformat.decode.canvas import Canvas
 from inrformat.decode.dispatch import decode_images
 from inrformat.decode.geometry import PaddingMode
-from inrformat.decode.records import join_records
 from inrformat.decode.reference import decode
+from inrformat.encode.in_memory import encode_in_memory
 from inrformat.errors import GeometryError
-from inrformat.families.cells.encoder.encoder import CellsEncoder
 from inrformat.families.cells.encoder.options import CellsOptions
 
 HEIGHT, WIDTH = 72, 96
@@ -28,12 +27,8 @@ def smooth_image() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def smooth():
-    encoder = CellsEncoder(CellsOptions(quality=95))
     image = smooth_image()
-    codebook = encoder.train([image], complete=True)
-    record = encoder.encode([image])[0]
-    shapes = np.array([(record.network, HEIGHT, WIDTH)])
-    records = join_records([record.data], codebook, shapes=shapes, device=torch.device("cpu"))
+    records = encode_in_memory([image], CellsOptions(quality=95)).records
     native = decode_images(records, [0])[0].double() / 255
     return records, native
 

@@ -11,11 +11,9 @@ from torchvision.transforms.v2 import functional as F
 from inrformat.decode import dispatch
 from inrformat.decode.canvas import Canvas
 from inrformat.decode.pixels import PixelFormat
-from inrformat.families.cells.encoder.encoder import CellsEncoder
+from inrformat.encode.in_memory import encode_in_memory
 from inrformat.families.cells.encoder.options import CellsOptions
 from inrformat.families.registry import family_of
-
-from .conftest import resident
 
 SIDE = 192
 ROWS = torch.arange(3)
@@ -38,7 +36,7 @@ def originals():
 def records(originals):
     small = F.resize(originals, [SIDE, SIDE], InterpolationMode.BICUBIC, antialias=True).clamp(0, 1)
     images = [(i.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8) for i in small]
-    return resident(CellsEncoder(CellsOptions(quality=80)), images)
+    return encode_in_memory(images, CellsOptions(quality=80)).records
 
 
 def decoded(records, size, **options):

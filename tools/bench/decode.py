@@ -4,8 +4,8 @@
 
 Photographs are cut to squares of --side px and converted with `cells` at about --rate bits per pixel and, a few of
 them, with `siren` 10x28; the rivals get the same pixels as JPEG of quality 90. Every way gives normalised float32
-batches of the same crops, drawn beforehand: ours by backend; Pillow and v2 transforms; torchvision's decode_jpeg and v2; raw
-bytes in memory and grid_sample. Passes take turns, the median counts. "floor" is the time that the bytes (record in,
+batches of the same crops, drawn beforehand: ours by backend; Pillow and v2 transforms; torchvision's decode_jpeg and
+v2; raw bytes in memory and grid_sample. Passes take turns, the median counts. "floor" is the time that the bytes (record in,
 pixels out) need at the measured copy bandwidth or the multiply-adds at the measured rate of matrix products,
 whichever is longer; multiply-adds are 30 per pixel for `cells` on aligned maps, 200 on others, and all that the network
 has for `siren`.
@@ -41,11 +41,10 @@ from inrformat.decode import dispatch
 from inrformat.decode.canvas import Canvas
 from inrformat.decode.geometry import Geometry
 from inrformat.decode.pixels import PixelFormat
-from inrformat.decode.records import DeviceRecords, join_records
-from inrformat.families.cells.encoder.encoder import CellsEncoder
+from inrformat.decode.records import DeviceRecords
+from inrformat.encode.in_memory import encode_in_memory
 from inrformat.families.cells.encoder.options import CellsOptions
 from inrformat.families.siren.descriptor import Siren
-from inrformat.families.siren.encoder.encoder import SirenEncoder
 from inrformat.families.siren.encoder.options import Pruning, SirenOptions
 
 RESULTS = Path(__file__).parent / "results"
@@ -193,25 +192,16 @@ def cells(images: list[np.ndarray], training: list[np.ndarray], rate_bpp: float)
     low, high = 20.0, 95.0
     while high - low > 1:
         quality = (low + high) / 2
-        encoder = CellsEncoder(CellsOptions(quality=quality))
-        codebook = encoder.train(training, complete=False)
-        coded = encoder.encode(images)
-        rate = 8 * sum(len(r.data) for r in coded) / sum(i.shape[0] * i.shape[1] for i in images)
-        low, high = (quality, high) if rate < rate_bpp else (low, quality)
-    shapes = np.array([(r.network, r.height, r.width) for r in coded])
-    records = join_records([r.data for r in coded], codebook, shapes=shapes, device=CPU)
-    return records, float(np.mean([r.psnr_db for r in coded]))
+        encoded = encode_in_memory(images, CellsOptions(quality=quality), sample=training)
+        low, high = (quality, high) if encoded.rate_bpp < rate_bpp else (low, quality)
+    return encoded.records, encoded.mean_psnr_db
 
 
 def sirens(images: list[np.ndarray], steps: int) -> tuple[DeviceRecords, float]:
     """Records of `siren` 10x28, and their mean PSNR."""
     options = SirenOptions(hidden=(10, 28), steps=steps, pruning=Pruning.NONE, shared_base=False)
-    encoder = SirenEncoder(options, device=CPU)
-    codebook = encoder.train(images, complete=True)
-    coded = encoder.encode(images)
-    shapes = np.array([(r.network, r.height, r.width) for r in coded])
-    records = join_records([r.data for r in coded], codebook, shapes=shapes, device=CPU)
-    return records, float(np.mean([r.psnr_db for r in coded]))
+    encoded = encode_in_memory(images, options)
+    return encoded.records, encoded.mean_psnr_db
 
 
 def measure(

@@ -7,9 +7,8 @@ import pytest
 import torch
 
 from inrformat.decode.dispatch import decode_images
-from inrformat.decode.records import join_records
 from inrformat.decode.reference import decode
-from inrformat.families.cells.encoder.encoder import CellsEncoder
+from inrformat.encode.in_memory import encode_in_memory
 from inrformat.families.cells.encoder.options import CellsOptions
 
 HEIGHT, WIDTH = 72, 96
@@ -21,11 +20,7 @@ def smooth():
     y, x = np.mgrid[:HEIGHT, :WIDTH] + 0.5
     waves = [np.sin(x / 13 + k) * np.cos(y / 17 - k) for k in range(3)]
     image = np.stack([127 + 70 * w + 0.3 * x for w in waves], axis=-1).round().astype(np.uint8)
-    encoder = CellsEncoder(CellsOptions(quality=95))
-    codebook = encoder.train([image], complete=True)
-    record = encoder.encode([image])[0]
-    shapes = np.array([(record.network, HEIGHT, WIDTH)])
-    records = join_records([record.data], codebook, shapes=shapes, device=torch.device("cpu"))
+    records = encode_in_memory([image], CellsOptions(quality=95)).records
 
     def decoded(geometry):
         return decode(records, torch.zeros(len(geometry), dtype=torch.int64), geometry).clamp(0, 1)

@@ -11,11 +11,11 @@ from inrformat.coding.rans import RansDecoder
 from inrformat.decode import dispatch, reference
 from inrformat.decode.canvas import Canvas
 from inrformat.decode.pixels import PixelFormat
+from inrformat.encode.in_memory import encode_in_memory
 from inrformat.errors import InvalidFileError, UsageError
-from inrformat.families.cells.encoder.encoder import CellsEncoder
 from inrformat.families.cells.encoder.options import CellsOptions
 
-from ..conftest import NAMES, geometries, resident
+from ..conftest import NAMES, geometries
 
 ROWS = torch.tensor([2, 0, 1, 0])
 FLOAT = PixelFormat(torch.float32)
@@ -38,7 +38,7 @@ def test_pixels_are_those_of_the_reference(request, family, name):
 @pytest.mark.parametrize("quality", [5, 50])
 def test_images_without_cells_of_some_size_decode_like_others(photo_tiles, quality):
     flat = [np.full((32, 32, 3), level, np.uint8) for level in (0, 90, 255)]
-    records = resident(CellsEncoder(CellsOptions(quality=quality)), [*flat, *photo_tiles["coffee"][:3]])
+    records = encode_in_memory([*flat, *photo_tiles["coffee"][:3]], CellsOptions(quality=quality)).records
     rows = torch.arange(6)
     view = Canvas.of([32] * 6, [32] * 6).resize(32, 32).geometry()
     expected = reference.decode(records, rows, view).clamp(0, 1)
