@@ -29,7 +29,7 @@ class Instance:
     Attributes:
         label: its class number. box: left, top, right, bottom. polygons: its outlines, each of (x, y); all in shares of
             the image's width and height. keypoints: (x, y, visibility), x and y in such shares.
-        runs: its mask, where it came as pixels. crowd: many objects of the class, not told apart.
+        run_length_mask: its mask, where it came as pixels. crowd: many objects of the class, not told apart.
     """
 
     label: int

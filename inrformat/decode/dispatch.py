@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import version
 
 import torch
 from torch import Tensor
@@ -25,6 +26,8 @@ __all__ = ["BACKENDS", "Backend", "backend_for", "backends", "decode", "decode_i
 _LOG = logging.getLogger(__name__)
 _BYTES = PixelFormat()
 _BATCH_PIXELS = 1 << 24
+_OLDEST_TRITON = (3, 5)
+"""The first whose ``range`` can keep what is cheap to make again out of registers (``disable_licm``)."""
 
 BACKENDS = ("triton", "cpu", "reference")
 """Names, fastest first."""
@@ -84,7 +87,7 @@ def decode(
     """Decode a batch of records under a geometry (spec section 8).
 
     Args:
-        rows: int64 ``(B,)``, which of ``records``; the caller answers for their range. geometry: of the same B samples.
+        rows: int64 ``(B,)``, which of ``records``; their range is not checked. geometry: of the same B samples.
         pixels: dtype, normalisation and layout of the result.
         backend: auto, or the name of one.
 
@@ -162,13 +165,13 @@ def _warn_once(text: str) -> None:
 def _runner(name: str) -> Callable[[DeviceRecords, Tensor, Geometry, PixelFormat], Tensor]:
     if name == "cpu":
         _LOG.info("the CPU decoder is compiled at its first use on a machine, which takes about half a minute")
-        from inrformat.decode.cpu import launch as cpu
+        from inrformat.decode.cpu.launch import decode as decode_cpu
 
-        return cpu.decode
+        return decode_cpu
     if name == "triton":
-        from inrformat.decode.triton import launch as triton
+        from inrformat.decode.triton.launch import decode as decode_triton
 
-        return triton.decode
+        return decode_triton
     return _decode_reference
 
 
@@ -180,11 +183,18 @@ def _has(module: str) -> bool:
     return importlib.util.find_spec(module) is not None
 
 
+def _triton_version() -> tuple[int, int]:
+    major, minor = version("triton").split(".")[:2]
+    return int(major), int(minor)
+
+
 def _triton_missing() -> str:
     if not torch.cuda.is_available():
         return "torch finds no CUDA device"
     if not _has("triton"):
         return "triton is not installed: pip install triton"
+    if _triton_version() < _OLDEST_TRITON:
+        return f"Triton {version('triton')} is older than 3.5: pip install -U triton, or torch 2.9 or newer"
     if torch.cuda.get_device_capability() < (8, 0):
         return "the GPU is older than compute capability 8.0"
     return ""

@@ -1,4 +1,4 @@
-"""What an encoder may look at before it encodes the first image: a sample, the set itself, and the room there is."""
+"""What an encoder may look at before it encodes the first image: a sample, the set itself, and the bytes there are."""
 
 from __future__ import annotations
 

@@ -50,8 +50,8 @@ def test_coco_is_read_into_columns_in_pixels_of_the_stored_size(tmp_path):
 
 
 def test_a_mask_that_does_not_fit_its_image_is_named_with_its_annotation(tmp_path):
-    runs = {"size": [20, 40], "counts": "PPYo"}
-    entry = {"id": 91, "image_id": 1, "category_id": 3, "bbox": [0, 0, 1, 1], "iscrowd": 1, "segmentation": runs}
+    mask = {"size": [20, 40], "counts": "PPYo"}
+    entry = {"id": 91, "image_id": 1, "category_id": 3, "bbox": [0, 0, 1, 1], "iscrowd": 1, "segmentation": mask}
     (tmp_path / "x.json").write_text(json.dumps({**COCO, "annotations": [entry]}))
     with pytest.raises(SourceError, match=r"x\.json: annotation 91: its run-length mask has .* encode it anew"):
         read_annotations(tmp_path / "x.json")

@@ -129,9 +129,9 @@ def read_options(arguments: Any) -> MeanOptions:
     return MeanOptions(arguments.brighter or 0)
 
 
-def room(**parts: Any) -> Any:
-    """Loads parts as a family's folder would hold them."""
-    return lambda: SimpleNamespace(**parts)
+def part(**names: Any) -> Any:
+    """Loads what a module of these names would hold."""
+    return lambda: SimpleNamespace(**names)
 
 
 FAMILY = Family(
@@ -140,9 +140,9 @@ FAMILY = Family(
     rules=(error_rule("MEAN-FORM", "a mean descriptor has a table"),),
     parse=lambda: parse,
     describe=lambda: lambda stored: f"mean, table {stored['table']}",
-    reference=room(read_weights=read_weights, render=render, sample=sample),
-    encoder=room(make_encoder=make_encoder),
-    flags=room(add_flags=add_flags, read_options=read_options),
+    reference=part(read_weights=read_weights, render=render, sample=sample),
+    encoder=part(make_encoder=make_encoder),
+    flags=part(add_flags=add_flags, read_options=read_options),
 )
 
 

@@ -5,10 +5,11 @@
 Photographs are cut to squares of --side px and converted with `cells` at about --rate bits per pixel and, a few of
 them, with `siren` 10x28; the rivals get the same pixels as JPEG of quality 90. Every way gives normalised float32
 batches of the same crops, drawn beforehand: ours by backend; Pillow and v2 transforms; torchvision's decode_jpeg and
-v2; raw bytes in memory and grid_sample. Passes take turns, the median counts. "floor" is the time that the bytes (record in,
-pixels out) need at the measured copy bandwidth or the multiply-adds at the measured rate of matrix products,
-whichever is longer; multiply-adds are 30 per pixel for `cells` on aligned maps, 200 on others, and all that the network
-has for `siren`.
+v2; raw bytes in memory and grid_sample. Passes take turns, the median counts. "floor" is the time that the bytes
+(record in, pixels out) need at the measured copy bandwidth or the multiply-adds at the measured rate of matrix
+products, whichever is longer; multiply-adds are 30 per pixel for `cells` on aligned maps, 200 on others, and all that
+the network has for `siren`.
+
 With a CUDA device the same is measured there, with decode_jpeg on the device.
 """
 
