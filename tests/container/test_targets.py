@@ -16,6 +16,7 @@ from inrformat.families.codebook import Codebook
 HEIGHT, WIDTH = 6, 9
 PLANES = [pack_instances(np.ones((n, HEIGHT, WIDTH), bool)) for n in (1, 2)]
 MASKS = [pack_semantic(np.full((HEIGHT, WIDTH), n, np.uint8)) for n in (3, 4)]
+TOO_SMALL = pack_semantic(np.ones((2, 2), np.uint8))
 SOUND = {
     "label": (FieldType.INT64, [1, 0]),
     "labels": (FieldType.INT64_LIST, [[0, 1], []]),
@@ -38,7 +39,7 @@ BROKEN = {
     "crowd flags too few": ("iscrowd", "FIELD-TARGET", FieldType.INT64_LIST, [[0], [1]]),
     "keypoints of two numbers": ("keypoints", "FIELD-TARGET", FieldType.FLOAT64_LIST, [[1, 2], []]),
     "captions as bytes": ("caption", "FIELD-TARGET", FieldType.BYTES, [b"a", b"b"]),
-    "a mask too small": ("semantic", "FIELD-MASK", FieldType.BYTES, [MASKS[0], pack_semantic(np.ones((2, 2), np.uint8))]),
+    "a mask too small": ("semantic", "FIELD-MASK", FieldType.BYTES, [MASKS[0], TOO_SMALL]),
     "a mask that is noise": ("instances", "FIELD-MASK", FieldType.BYTES, [PLANES[0], b"noise"]),
 }  # fmt: skip
 
@@ -53,8 +54,12 @@ def written(path, fields):
     return path
 
 
+def check_codebook(reader):
+    Codebook.from_map(reader.codebook)
+
+
 def rules_broken(path):
-    report = validate_file(path, check_codebook=lambda reader: Codebook.from_map(reader.codebook))
+    report = validate_file(path, check_codebook=check_codebook)
     return [finding.rule for finding in report.findings]
 
 
