@@ -1,4 +1,4 @@
-"""Which samples a batch holds: positions in an epoch's order, cut into batches and shared out to ranks."""
+"""Which samples a batch holds: positions in an epoch's order, cut into batches and dealt out to ranks."""
 
 from __future__ import annotations
 

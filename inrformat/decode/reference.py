@@ -141,7 +141,7 @@ def _axis(geometry: Geometry, axis: int) -> tuple[Tensor, Tensor | None, Tensor]
 
     Returns:
         Positions to evaluate at, float32 ``(n,)`` in native pixels; the filter over them, ``(outputs, n)``, rows adding
-        to 1, or None where each output pixel is one evaluation; the share of the window in each, ``(outputs,)``.
+        to 1, or None where each output pixel is one evaluation; the window's coverage of each, ``(outputs,)``.
     """
     scale, shift = geometry.matrices[0, axis, axis], geometry.matrices[0, axis, 2]
     low, high = geometry.windows[0, axis], geometry.windows[0, axis + 2]
@@ -164,7 +164,7 @@ def _axis(geometry: Geometry, axis: int) -> tuple[Tensor, Tensor | None, Tensor]
 
 
 def _coverage(position: Tensor, low: Tensor, high: Tensor, feather: Tensor) -> Tensor:
-    """Share of the window in what is seen at ``position``: 1 inside, 0 outside, linear across the edge."""
+    """How much of what is seen at ``position`` the window covers: 1 inside, 0 outside, linear across the edge."""
     return (torch.minimum(position - low, high - position) / feather + 0.5).clamp(0, 1)
 
 

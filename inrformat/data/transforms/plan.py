@@ -44,7 +44,7 @@ class Plan:
     Attributes:
         lifted: transforms evaluated in coordinates or fused into the decoder. steps: the same, lifted.
         pixels: the form in which the decoder hands pixels over.
-        tail: transforms applied to the decoded batch. reason: why the first of them was not lifted.
+        batch_transforms: transforms applied to the decoded batch. reason: why the first of them was not lifted.
         size: (height, width) of the decoded batch where it is one for all samples, else None.
     """
 
@@ -62,7 +62,7 @@ class Plan:
         return canvas
 
     def __str__(self) -> str:
-        """The split, one transform a line."""
+        """The split, one transform per line."""
         steps = self.steps[len(self.steps) - len(self.lifted) :]
         lines = ["in coordinates, or fused into the decoder:", *_listed(self.lifted, [step.note for step in steps])]
         place = f"decoded: {self.pixels.dtype}"
