@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from inrformat.container.checksum import crc32c, crc32c_many
+from inrformat.container.checksum import crc32c
 from inrformat.container.fields import VariableColumn, decode_field
 from inrformat.container.header import Header, Section, parse_head
 from inrformat.container.index import RecordIndex, parse_index
@@ -100,17 +100,28 @@ class InrdReader:
 
     def records(self, numbers: Iterable[int]) -> list[bytes]:
         """The stored bytes of several records, each read on its own and checked against its CRC-32C."""
-        ks = [self._checked(k) for k in numbers]
         base = self.header.section(SectionKind.PAYLOAD).offset_bytes
-        places = [(base + int(self.index.offsets_bytes[k]), int(self.index.lengths_bytes[k])) for k in ks]
-        data = [self.read_at(offset, size) for offset, size in places]
-        for k, (offset, _), computed in zip(ks, places, crc32c_many(data), strict=True):
-            if computed != self.index.crcs[k]:
-                raise ChecksumError(
-                    "RECORD-CRC", f"record {k}: CRC-32C is {computed:08x}, stored {self.index.crcs[k]:08x}",
-                    path=self.path, offset_bytes=offset,
-                )  # fmt: skip
-        return data
+        records = []
+        for k in map(self._checked, numbers):
+            data = self.read_at(base + int(self.index.offsets_bytes[k]), int(self.index.lengths_bytes[k]))
+            self.check_record(k, data)
+            records.append(data)
+        return records
+
+    def check_record(self, k: int, data: bytes) -> None:
+        """Compare bytes that were read as record ``k`` with its CRC-32C.
+
+        Raises:
+            ChecksumError: they differ from what was written.
+        """
+        computed, stored = crc32c(data), int(self.index.crcs[k])
+        if computed != stored:
+            raise ChecksumError(
+                "RECORD-CRC",
+                f"record {k}: CRC-32C is {computed:08x}, stored {stored:08x}",
+                path=self.path,
+                offset_bytes=self.header.section(SectionKind.PAYLOAD).offset_bytes + int(self.index.offsets_bytes[k]),
+            )
 
     def payload(self) -> NDArray[np.uint8]:
         """The whole payload section, checked against its CRC-32C: uint8 ``(payload bytes,)``."""

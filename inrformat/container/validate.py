@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from inrformat.container.checksum import crc32c, crc32c_many
+from inrformat.container.checksum import crc32c
 from inrformat.container.layout import SectionKind
 from inrformat.container.limits import DEFAULT_LIMITS, Limits
 from inrformat.container.reader import InrdReader
@@ -139,9 +139,8 @@ def _check_payload(reader: InrdReader, on_bytes: Callable[[int], None]) -> Itera
         ]
         view = memoryview(window)
         stops = [s for s, _ in places[1:]] + [end - base]
-        computed = crc32c_many([view[a:b] for a, b in places])
-        for k, ((start, stop), padded, crc) in enumerate(zip(places, stops, computed, strict=True), first):
-            at = section.offset_bytes + base + start
+        for k, ((start, stop), padded) in enumerate(zip(places, stops, strict=True), first):
+            at, crc = section.offset_bytes + base + start, crc32c(view[start:stop])
             if crc != index.crcs[k]:
                 yield Finding("RECORD-CRC", f"record {k}: CRC-32C is {crc:08x}, stored {index.crcs[k]:08x}", at)
             if any(view[stop:padded]):
