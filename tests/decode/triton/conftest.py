@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from .small_files import grey_file, mixed_file, weights_of
+from .small_files import ROWS, grey_file, mixed_file, weights_of
 
 
 @pytest.fixture(scope="session")
@@ -20,8 +20,8 @@ def grey():
 
 @pytest.fixture(scope="session")
 def weights(mixed):
-    """``weights_of`` the mixed file."""
-    return weights_of(mixed)
+    """``weights_of`` ROWS."""
+    return weights_of(mixed, ROWS)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -28,10 +28,9 @@ DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 CELL_SIZES = [(24, 40), (8, 264), (70, 33)]
 SIREN_SIZES = [(24, 40), (30, 17)]
 ROWS = (3, 0, 1, 4, 2)
-"""The records of the mixed file in the order in which the tests decode them: sirens are 3 and 4."""
-CELL_PLACES = {0: 1, 1: 2, 2: 4}
-"""Where the records of cells lie in a batch of ROWS."""
-SIREN_PLACES = {3: 0, 4: 3}
+"""The records of the mixed file in the order in which the tests decode them."""
+CELL_ROWS, SIREN_ROWS = (2, 0, 1), (4, 3)
+"""Those of each family, in the order in which its tests read them."""
 _GUARD = 128
 
 
@@ -114,12 +113,12 @@ def in_frames(scratch: Scratch) -> Callable[[], bool]:
     return intact
 
 
-def weights_of(records: DeviceRecords) -> tuple[Plan, Scratch]:
-    """The plan of the mixed file, and a scratch that holds the weights of ROWS."""
+def weights_of(records: DeviceRecords, rows: tuple[int, ...]) -> tuple[Plan, Scratch]:
+    """The plan of the mixed file, and a scratch that holds the weights of ``rows``."""
     plan = Plan.of(records)
-    scratch = plan.scratch(len(ROWS))
+    scratch = plan.scratch(len(rows))
     intact = in_frames(scratch)
-    read(plan, records, rows=torch.tensor(ROWS, device=records.device), scratch=scratch)
+    read(plan, records, rows=torch.tensor(rows, device=records.device), scratch=scratch)
     assert intact()
     return plan, scratch
 

@@ -82,7 +82,7 @@ def flatten(networks: Sequence[Network], *, table_count: int, device: torch.devi
 def unit_words(device: torch.device) -> Tensor:
     """int32 ``(32**2 + 16**2 + 8**2,)``: of each unit of cells of 32, 16, 8 px, ``b | a << 8 | group << 16``.
 
-    In unit order; b counts waves down the cell, a across it.
+    In unit order; b counts half periods of the cosine down the cell, a those across it.
     """
     words = FlatArray()
     for side in CELL_SIDES:

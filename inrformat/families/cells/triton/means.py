@@ -62,7 +62,7 @@ def store_cells(
     record, node_means, cell_means, cell_sides, fine_columns, fine_nodes, C: tl.constexpr, CHUNK: tl.constexpr
 ):
     """Of each 8 px node, what `CellsScratch` says of the cell that covers it: mean weight, side and extent."""
-    chunk, end = tl.arange(0, CHUNK), record.grid.count
+    chunk, end = tl.arange(0, CHUNK), record.grid.node_count
     for base in range(start_of(8, record.grid), end, CHUNK):
         node = base + chunk
         inside = node < end

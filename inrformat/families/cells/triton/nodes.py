@@ -23,7 +23,7 @@ class NodeGrid(NamedTuple):
     first_32: Any
     first_16: Any
     first_8: Any
-    count: Any
+    node_count: Any
 
 
 @triton.jit
@@ -54,7 +54,7 @@ def node_grid(height, width):
         first_32=first_32,
         first_16=first_16,
         first_8=first_8,
-        count=first_8 + _count(height, width, 8),
+        node_count=first_8 + _count(height, width, 8),
     )
 
 

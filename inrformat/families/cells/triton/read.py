@@ -119,7 +119,7 @@ def read_cells_kernel(
     low, high = 0, start_of(16, grid)  # of 32 px and more, then of 16 px, then of 8
     for _ in range(3):
         state, next_word, faults = read_classes(record, state, next_word, faults, low, high, CHUNK)
-        low, high = high, tl.where(high == start_of(16, grid), start_of(8, grid), grid.count)
+        low, high = high, tl.where(high == start_of(16, grid), start_of(8, grid), grid.node_count)
     state, next_word = read_means(record, state, next_word, C, CHUNK)
     state, next_word = read_weights(record, state, next_word, C, CHUNK, NODE_BITS)
     tl.store(status + sample, faults | record_faults(state, next_word, stream))

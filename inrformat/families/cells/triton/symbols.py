@@ -49,7 +49,8 @@ class WorkLists(NamedTuple):
 
     Attributes:
         tables, destinations: ``(CHUNK,)``, of work items: symbol table, and where among the record's symbols it goes.
-        nodes: ``(node_count,)``, those a segment is about. first_items: ``(node_count,)``, first weight of each cell.
+        nodes: ``(node_count,)``, those that the segment being read has symbols of.
+        first_items: ``(node_count,)``, number of the first coded weight of each listed cell.
     """
 
     tables: Any
@@ -194,7 +195,7 @@ def read_means(record, state, next_word, C: tl.constexpr, CHUNK: tl.constexpr):
 def _list_cells(record, C: tl.constexpr, CHUNK: tl.constexpr):
     """List the cells and where each one's coded weights begin; returns how many cells and weights there are."""
     step = tl.arange(0, CHUNK)
-    cells, count, end = 0, 0, record.grid.count
+    cells, count, end = 0, 0, record.grid.node_count
     for base in range(start_of(32, record.grid), end, CHUNK):
         node = base + step
         side, _, _ = locate(node, record.grid)

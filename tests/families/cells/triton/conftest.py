@@ -2,7 +2,7 @@
 
 import pytest
 
-from ....decode.triton.small_files import mixed_file, of_cells, weights_of
+from ....decode.triton.small_files import CELL_ROWS, mixed_file, of_cells, weights_of
 
 
 @pytest.fixture(scope="session")
@@ -13,5 +13,5 @@ def mixed():
 
 @pytest.fixture(scope="session")
 def cells_weights(mixed):
-    """The plan and scratch of ``cells``, which holds the weights of ROWS."""
-    return of_cells(*weights_of(mixed))
+    """The plan and scratch of ``cells``, which holds the weights of CELL_ROWS."""
+    return of_cells(*weights_of(mixed, CELL_ROWS))

@@ -4,12 +4,12 @@ import torch
 
 from inrformat.families.cells.reference import read_weights
 
-from ....decode.triton.small_files import CELL_PLACES
+from ....decode.triton.small_files import CELL_ROWS
 
 
 def test_weights_are_the_reference_s(mixed, cells_weights):
     plan, scratch = cells_weights
-    for row, place in CELL_PLACES.items():
+    for sample, row in enumerate(CELL_ROWS):
         number, height, width = mixed.shapes[row].tolist()
         network = mixed.networks[number]
         decoder = mixed.decoder(
@@ -17,11 +17,11 @@ def test_weights_are_the_reference_s(mixed, cells_weights):
         )
         expected = read_weights(network, decoder, height=height, width=width)
         rows, columns = expected.sides.shape[1:]
-        sides = scratch.cell_sides[place].reshape(-1, plan.fine_columns)[:rows, :columns] & 255
+        sides = scratch.cell_sides[sample].reshape(-1, plan.fine_columns)[:rows, :columns] & 255
         assert torch.equal(sides, expected.sides[0].int())
-        step = float(scratch.steps[place])
-        stored = scratch.symbols[place, plan.plane_start :][: 3 * plan.plane_size].reshape(3, -1, plan.plane_width)
-        means = scratch.cell_means[place].reshape(3, -1, plan.fine_columns)
+        step = float(scratch.steps[sample])
+        stored = scratch.symbols[sample, plan.plane_start :][: 3 * plan.plane_size].reshape(3, -1, plan.plane_width)
+        means = scratch.cell_means[sample].reshape(3, -1, plan.fine_columns)
         for side, planes in expected.planes.items():
             here = (sides == side).repeat_interleave(8, 0).repeat_interleave(8, 1)
             wanted = planes[0, :, : 8 * rows, : 8 * columns]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ....decode.triton.small_files import mixed_file, of_siren, weights_of
+from ....decode.triton.small_files import SIREN_ROWS, mixed_file, of_siren, weights_of
 
 
 @pytest.fixture(scope="session")
@@ -13,5 +13,5 @@ def mixed():
 
 @pytest.fixture(scope="session")
 def siren_weights(mixed):
-    """The plan and scratch of ``siren``, which holds the parameters of ROWS."""
-    return of_siren(*weights_of(mixed))
+    """The plan and scratch of ``siren``, which holds the parameters of SIREN_ROWS."""
+    return of_siren(*weights_of(mixed, SIREN_ROWS))

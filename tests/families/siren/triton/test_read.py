@@ -6,21 +6,21 @@ import torch
 
 from inrformat.families.siren.reference import read_weights
 
-from ....decode.triton.small_files import SIREN_PLACES
+from ....decode.triton.small_files import SIREN_ROWS
 
 
 def test_parameters_are_the_reference_s(mixed, siren_weights):
     plan, scratch = siren_weights
     layers, units = plan.shape.layers, plan.shape.units
-    for row, place in SIREN_PLACES.items():
+    for sample, row in enumerate(SIREN_ROWS):
         number, height, width = mixed.shapes[row].tolist()
         network = mixed.networks[number]
         decoder = mixed.decoder(
             torch.tensor([row], device=mixed.device), lanes=network.lanes(height=height, width=width)
         )
         expected = read_weights(network, decoder, height=height, width=width)[0]
-        squares = scratch.parameters[place, : layers * units * units].reshape(layers, units, units)
-        biases = scratch.parameters[place, layers * units * units :].reshape(layers, units)
+        squares = scratch.parameters[sample, : layers * units * units].reshape(layers, units, units)
+        biases = scratch.parameters[sample, layers * units * units :].reshape(layers, units)
         at = 0
         for layer, (inputs, outputs) in enumerate(pairwise(network.widths)):
             w = expected[at : at + inputs * outputs].reshape(outputs, inputs)
