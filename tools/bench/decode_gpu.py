@@ -104,12 +104,24 @@ def measure(
         decode(records, rows, geometry, FORM, out=out)
 
     def evaluate() -> None:
-        render(plan, records, rows[part], geometry[part], FORM, scratch, out=out[part], precision="fast")
+        render(
+            plan,
+            records,
+            rows=rows[part],
+            scratch=scratch,
+            geometry=geometry[part],
+            pixels=FORM,
+            out=out[part],
+            precision="fast",
+        )
+
+    def read_records() -> None:
+        read(plan, records, rows=rows[part], scratch=scratch)
 
     halves = len(rows) / min(len(rows), scratch.batch)
     taken = {
         "decode": seconds(whole, records.device, passes=passes),
-        "read": halves * seconds(lambda: read(plan, records, rows[part], scratch), records.device, passes=passes),
+        "read": halves * seconds(read_records, records.device, passes=passes),
         "evaluate": halves * seconds(evaluate, records.device, passes=passes),
         "decode of new maps": seconds(
             lambda: decode(records, rows, view.geometry(side).to(records.device), FORM), records.device, passes=passes

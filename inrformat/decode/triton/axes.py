@@ -1,64 +1,81 @@
-"""What the kernels of aligned maps share: each axis alone, then both as products of small matrices (spec section 8.2).
-
-An *axis* is a tuple of what a program knows of one: ``centres``, where its output pixels look, native px, ``(n,)``;
-``span``, native px an output pixel spans; window ``low`` and ``high`` and its ``feather``; ``point``, whether pixels
-are evaluated at their centres, which holds up to a span of ``point_span``, else at the native pixels around, filtered.
-"""
+"""Aligned maps: each axis alone, then both as products of small matrices (spec section 8.2)."""
 
 from __future__ import annotations
+
+from typing import Any, NamedTuple
 
 import triton
 import triton.language as tl
 
 from inrformat.decode.triton.epilogue import CONSTANT, finished
-from inrformat.decode.triton.sampling import number_at, window_coverage, window_of
+from inrformat.decode.triton.sampling import map_number, window_coverage, window_of
 
-__all__ = ["axis_of", "both_axes", "lattice_filter", "pixels_of", "shrinks", "store_tile"]
+__all__ = ["Axis", "both_axes", "first_and_last_pixel", "lattice_filter", "output_axis", "shrinks", "store_tile"]
+
+
+class Axis(NamedTuple):
+    """What a program knows of one axis of its output pixels.
+
+    Attributes:
+        pixels: int32 ``(n,)``, which output pixels; ones beyond the output's end look where the last one looks.
+        centres: float32 ``(n,)``, where they look, in native pixels. span: native pixels from one to the next.
+        window: the `Window`. at_points: whether they are evaluated at their centres; else the network is evaluated at
+            the native pixels around, and filtered.
+    """
+
+    pixels: Any
+    centres: Any
+    span: Any
+    window: Any
+    at_points: Any
 
 
 @triton.jit
 def shrinks(packed, sample, point_span):
     """Whether an axis of an aligned map is filtered."""
-    return tl.maximum(tl.abs(number_at(packed, sample, 0)), tl.abs(number_at(packed, sample, 4))) > point_span
+    return tl.maximum(tl.abs(map_number(packed, sample, 0)), tl.abs(map_number(packed, sample, 4))) > point_span
 
 
 @triton.jit
-def axis_of(packed, sample, axis: tl.constexpr, pixel, count, point_span):
-    """The axis, 0 for x, of the output pixels ``pixel`` ``(n,)``, of which the last exists ``count`` of."""
-    scale, shift = number_at(packed, sample, 4 * axis), number_at(packed, sample, 3 * axis + 2)
-    centres = scale * (tl.minimum(pixel, count - 1).to(tl.float32) + 0.5) + shift
-    low, high, feather = window_of(packed, sample, axis)
+def output_axis(packed, sample, axis: tl.constexpr, pixels, count, point_span):
+    """The `Axis`, 0 for x, of the output pixels ``pixels`` ``(n,)``, of which those below ``count`` exist."""
+    scale, shift = map_number(packed, sample, 4 * axis), map_number(packed, sample, 3 * axis + 2)
+    centres = scale * (tl.minimum(pixels, count - 1).to(tl.float32) + 0.5) + shift
     span = tl.abs(scale)
-    return centres, span, low, high, feather, span <= point_span
+    return Axis(
+        pixels=pixels,
+        centres=centres,
+        span=span,
+        window=window_of(packed, sample, axis),
+        at_points=span <= point_span,
+    )
 
 
 @triton.jit
-def pixels_of(axis, PADDING_MODE: tl.constexpr):
+def first_and_last_pixel(axis, PADDING_MODE: tl.constexpr):
     """Numbers of the first and the last native pixel that a filtered axis sees, before folding."""
-    centres, span, low, high, _, _ = axis
-    first, last = tl.min(centres, axis=0) - span, tl.max(centres, axis=0) + span
+    first, last = tl.min(axis.centres, axis=0) - axis.span, tl.max(axis.centres, axis=0) + axis.span
     if PADDING_MODE <= CONSTANT:
-        first, last = tl.maximum(first, low), tl.minimum(last, high)
+        first, last = tl.maximum(first, axis.window.low), tl.minimum(last, axis.window.high)
     return tl.ceil(first - 0.5).to(tl.int32), tl.floor(last - 0.5).to(tl.int32)
 
 
 @triton.jit
 def lattice_filter(first, axis, PADDING_MODE: tl.constexpr, SIZE: tl.constexpr):
     """Centres of SIZE native pixels, ``(SIZE,)``, and their weights in each output, ``(n, SIZE)``."""
-    centres, span, low, high, _, _ = axis
     at = (tl.arange(0, SIZE) + first).to(tl.float32) + 0.5
-    weight = tl.maximum(1.0 - tl.abs(at[None, :] - centres[:, None]) / span, 0.0)
+    weight = tl.maximum(1.0 - tl.abs(at[None, :] - axis.centres[:, None]) / axis.span, 0.0)
     if PADDING_MODE <= CONSTANT:
-        weight = tl.where(((at >= low) & (at <= high))[None, :], weight, 0.0)
+        inside = (at >= axis.window.low) & (at <= axis.window.high)
+        weight = tl.where(inside[None, :], weight, 0.0)
     return at, weight
 
 
 @triton.jit
 def both_axes(down, planes, across, PRECISION: tl.constexpr):
     """``down`` ``(n, k)`` and ``across`` ``(m, l)`` applied to ``planes`` ``(k, channels, l)``: ``(n channels, m)``."""
-    half = tl.dot(
-        down, tl.reshape(planes, (planes.shape[0], planes.shape[1] * planes.shape[2])), input_precision=PRECISION
-    )  # fmt: skip
+    rows = tl.reshape(planes, (planes.shape[0], planes.shape[1] * planes.shape[2]))
+    half = tl.dot(down, rows, input_precision=PRECISION)
     half = tl.reshape(half, (down.shape[0] * planes.shape[1], planes.shape[2]))
     return tl.dot(half, tl.trans(across), input_precision=PRECISION)
 
@@ -66,35 +83,47 @@ def both_axes(down, planes, across, PRECISION: tl.constexpr):
 @triton.jit
 def _coverage(axis):
     """Share of the window in each output of an axis."""
-    centres, span, low, high, feather, point = axis
-    return window_coverage(centres, low, high, tl.where(point, feather, tl.maximum(feather, span)))
+    feather = tl.where(axis.at_points, axis.window.feather, tl.maximum(axis.window.feather, axis.span))
+    return window_coverage(axis.centres, axis.window, feather)
 
 
 @triton.jit
 def store_tile(
-    out, sums, mix, offset, gain, style, rows, columns, total_y, total_x, i, j, frame,
-    C: tl.constexpr, CP: tl.constexpr, PADDING_MODE: tl.constexpr, BYTES: tl.constexpr,
-):  # fmt: skip
-    """Normalise, mix channels, blend with the fill and store a tile.
+    frame,
+    sums,
+    colour,
+    offset,
+    gain,
+    channel_style,
+    vertical,
+    horizontal,
+    total_y,
+    total_x,
+    C: tl.constexpr,
+    C_PAD: tl.constexpr,
+    PADDING_MODE: tl.constexpr,
+    BYTES: tl.constexpr,
+):
+    """Normalise, mix channels, blend with the fill and store a tile: the outputs of two axes.
 
-    ``sums`` ``(rows CP, columns)`` of the network's channels, filtered by weights that add to the totals of the axes
-    ``rows`` and ``columns``; ``mix`` ``(C, C)``: image channels, the columns, of those; a colour is ``gain`` times that
-    plus ``offset``. ``i`` and ``j``: rows and columns of the tile; ``frame``: height, width, strides of channel, y, x.
+    ``sums`` ``(rows C_PAD, columns)`` of the network's channels, filtered by weights that add to ``total_y`` in each
+    row and ``total_x`` in each column; ``colour`` ``(C, C)``: image channels, the columns, of those; a colour is
+    ``gain`` times that plus ``offset``. ``frame``, ``channel_style``: see ``epilogue.py``.
     """
-    height, width, stride_c, stride_y, stride_x = frame
     # A pixel far outside the window weighs nothing, but must not divide by nothing.
     inverse_y, inverse_x = 1.0 / tl.maximum(total_y, 1e-9), 1.0 / tl.maximum(total_x, 1e-9)
     offset *= (total_y * inverse_y)[:, None] * (total_x * inverse_x)[None, :]
     gain *= inverse_y[:, None] * inverse_x[None, :]
-    planes = tl.reshape(sums, (i.shape[0], CP, j.shape[0]))
-    channel = tl.arange(0, CP)
-    inside = (i < height)[:, None] & (j < width)[None, :]
-    at = out + i[:, None] * stride_y + j[None, :] * stride_x
+    row, column = vertical.pixels, horizontal.pixels
+    planes = tl.reshape(sums, (row.shape[0], C_PAD, column.shape[0]))
+    channel = tl.arange(0, C_PAD)
+    exists = (row < frame.height)[:, None] & (column < frame.width)[None, :]
+    at = frame.first + row[:, None] * frame.stride_y + column[None, :] * frame.stride_x
     for c in tl.static_range(C):
-        weight = tl.load(mix + channel * C + c, mask=channel < C, other=0.0)
+        weight = tl.load(colour + channel * C + c, mask=channel < C, other=0.0)
         plane = offset + gain * tl.sum(planes * weight[None, :, None], axis=1)
         if PADDING_MODE == CONSTANT:
-            fill = tl.load(style + 2 * C + c)
-            plane = fill + (plane - fill) * _coverage(rows)[:, None] * _coverage(columns)[None, :]
-        plane = finished(plane, tl.load(style + c), tl.load(style + C + c), BYTES)
-        tl.store(at + c * stride_c, plane.to(out.dtype.element_ty), mask=inside)
+            fill = tl.load(channel_style + 2 * C + c)
+            plane = fill + (plane - fill) * _coverage(vertical)[:, None] * _coverage(horizontal)[None, :]
+        plane = finished(plane, tl.load(channel_style + c), tl.load(channel_style + C + c), BYTES)
+        tl.store(at + c * frame.stride_c, plane.to(frame.first.dtype.element_ty), mask=exists)

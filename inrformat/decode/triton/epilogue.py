@@ -1,9 +1,11 @@
 """The last step of every kernel: colours to the bytes or floats of a `PixelFormat`, at any strides.
 
-``style`` is float32 ``(3, C)``: scale, shift and fill of each channel. What is no number becomes 0.
+``channel_style`` is float32 ``(3, C)``: scale, shift and fill of each channel. What is no number becomes 0.
 """
 
 from __future__ import annotations
+
+from typing import Any, NamedTuple
 
 import triton
 import triton.language as tl
@@ -11,9 +13,20 @@ import triton.language as tl
 from inrformat.decode.geometry import PaddingMode
 from inrformat.decode.triton.sampling import coverage_at
 
-__all__ = ["CONSTANT", "finished", "store_points"]
+__all__ = ["CONSTANT", "Frame", "finished", "store_points"]
 
 CONSTANT = tl.constexpr(int(PaddingMode.CONSTANT))
+
+
+class Frame(NamedTuple):
+    """One sample's output: a pointer to its first number, its size in pixels, and its strides in numbers."""
+
+    first: Any
+    height: Any
+    width: Any
+    stride_c: Any
+    stride_y: Any
+    stride_x: Any
 
 
 @triton.jit
@@ -28,19 +41,29 @@ def finished(colours, scale, shift, BYTES: tl.constexpr):
 
 @triton.jit
 def store_points(
-    out, colours, packed, sample, style, i, j, x, y, inside, stride_c, stride_y, stride_x,
-    C: tl.constexpr, CP: tl.constexpr, PADDING_MODE: tl.constexpr, ALIGNED: tl.constexpr, BYTES: tl.constexpr,
-):  # fmt: skip
-    """``colours`` ``(P, CP)`` of the pixels (i, j) of an image, whose output positions are (x, y)."""
-    channel = tl.arange(0, CP)
+    frame,
+    colours,
+    packed,
+    sample,
+    channel_style,
+    pixels,
+    C: tl.constexpr,
+    C_PAD: tl.constexpr,
+    PADDING_MODE: tl.constexpr,
+    ALIGNED: tl.constexpr,
+    BYTES: tl.constexpr,
+):
+    """``colours`` ``(P, C_PAD)`` of the `OutputPixels` ``pixels``."""
+    channel = tl.arange(0, C_PAD)
     used = channel < C
     if PADDING_MODE == CONSTANT:
-        coverage = coverage_at(packed, sample, x, y)[:, None]
-        fill = tl.load(style + 2 * C + channel, mask=used, other=0.0)[None, :]
+        coverage = coverage_at(packed, sample, pixels.x, pixels.y)[:, None]
+        fill = tl.load(channel_style + 2 * C + channel, mask=used, other=0.0)[None, :]
         # Of maps that are not aligned, what was sampled is weighed by the window as well (spec section 8.2).
         colours = fill + ((colours if ALIGNED else coverage * colours) - fill) * coverage
-    scale = tl.load(style + channel, mask=used, other=0.0)[None, :]
-    shift = tl.load(style + C + channel, mask=used, other=0.0)[None, :]
-    at = out + (i * stride_y + j * stride_x)[:, None] + (channel * stride_c)[None, :]
+    scale = tl.load(channel_style + channel, mask=used, other=0.0)[None, :]
+    shift = tl.load(channel_style + C + channel, mask=used, other=0.0)[None, :]
+    at = pixels.row * frame.stride_y + pixels.column * frame.stride_x
+    at = frame.first + at[:, None] + (channel * frame.stride_c)[None, :]
     colours = finished(colours, scale, shift, BYTES)
-    tl.store(at, colours.to(out.dtype.element_ty), mask=inside[:, None] & used[None, :])
+    tl.store(at, colours.to(frame.first.dtype.element_ty), mask=pixels.exists[:, None] & used[None, :])

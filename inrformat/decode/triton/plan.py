@@ -1,4 +1,4 @@
-"""What a file's records need of a device, found once: flat descriptors, greatest sizes, and the scratch of a batch.
+"""What a file's records need of a device, found once: each family's plan, and the scratch of a batch on each stream.
 
 Everything is sized by the greatest native height and width and the largest networks of the file, so that decoding never
 asks the device how large something is.
@@ -9,25 +9,30 @@ from __future__ import annotations
 import threading
 import weakref
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from inrformat.decode.records import DeviceRecords
-from inrformat.decode.triton.descriptors import Descriptors, flatten, siren_extent
+from inrformat.decode.triton.backend import FamilyPlan, TritonBackend
 from inrformat.decode.triton.rans import slot_entries
 from inrformat.errors import DeviceError
-from inrformat.families.cells.descriptor import Cells
-from inrformat.families.cells.nodes import CELL_SIDES, TOP_SIDE_MAX, grid, top_side
-from inrformat.families.cells.triton.read import CHUNK
-from inrformat.families.siren.descriptor import Siren
+from inrformat.families.family import Family
+from inrformat.families.registry import family_of
 
-__all__ = ["SCRATCH_BYTES", "Plan", "Scratch", "plan_of", "why_not"]
+__all__ = ["SCRATCH_BYTES", "FamilyInFile", "Plan", "Scratch", "plan_of", "why_not"]
 
 SCRATCH_BYTES = 224 << 20
 """Scratch of a batch; larger batches are decoded in parts of this size, or one record at a time."""
-_WIDEST_SIREN = 64
-_MAX_PLACES = 1 << 30
+_STATUS_BYTES = 4
+
+
+class FamilyInFile(NamedTuple):
+    """A family that a file has networks of: its kernels, and its plan of the file."""
+
+    backend: TritonBackend
+    plan: FamilyPlan
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,62 +40,38 @@ class Scratch:
     """Memory for ``batch`` records on one stream; what lies in it is of the last decode.
 
     Attributes:
-        area: int16 ``(batch, area_size)``: symbols. work: int32: lists and work items of ``cells``.
-        means, dc: float32; cover: int32; steps: float32 ``(batch,)``: see ``read_cells.py``.
-        parameters: float32 ``(batch, padded)`` of ``siren``.
-        status: int32 ``(batch,)``: 0, or the bits of ``rans.py`` and ``read_cells.py`` for a record that is damaged.
+        status: int32 ``(batch,)``: 0, or the bits of ``rans.py`` and of the family for a record that is damaged.
+        families: what each of ``Plan.families`` allocated, in their order.
     """
 
-    area: Tensor
-    work: Tensor
-    means: Tensor
-    dc: Tensor
-    cover: Tensor
-    steps: Tensor
-    parameters: Tensor
     status: Tensor
+    families: tuple[Any, ...]
 
     @property
     def batch(self) -> int:
+        """Records that it holds."""
         return len(self.status)
-
-    @property
-    def size_bytes(self) -> int:
-        """Device memory of all of it."""
-        return sum(getattr(self, n).nbytes for n in self.__slots__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """Of one `DeviceRecords`; sizes in elements of one record.
+    """Of one `DeviceRecords`.
 
     Attributes:
-        entries: see ``rans.slot_entries``. height, width: greatest native size, px.
-        channels: of every image. has_cells, has_siren: families of the file.
-        nodes: of a ``cells`` record, at most. details, roots, plane: where these begin in a record's area.
-        plane_height, plane_width: px, multiples of 32. layers, pad: of the sirens, see ``descriptors.siren_extent``.
+        slot_entries: see ``rans.slot_entries``. channels: of every image. max_height, max_width: greatest native size
+            in pixels. families: those of the file's networks.
         launching: held while the kernels of a batch are queued: threads may share a stream, and its scratch.
     """
 
     device: torch.device
-    descriptors: Descriptors
-    entries: Tensor
-    height: int
-    width: int
+    slot_entries: Tensor
     channels: int
-    has_cells: bool
-    has_siren: bool
-    nodes: int
-    details: int
-    roots: int
-    plane: int
-    plane_height: int
-    plane_width: int
-    layers: int
-    pad: int
+    max_height: int
+    max_width: int
+    families: tuple[FamilyInFile, ...]
     launching: threading.Lock = field(default_factory=threading.Lock)
     _scratches: dict[int, Scratch] = field(default_factory=dict)
-    _styles: dict[tuple[float, ...], Tensor] = field(default_factory=dict)
+    _channel_styles: dict[tuple[float, ...], Tensor] = field(default_factory=dict)
 
     @classmethod
     def of(cls, records: DeviceRecords) -> Plan:
@@ -102,63 +83,21 @@ class Plan:
         reason = why_not(records)
         if reason is not None:
             raise DeviceError(f"the Triton backend cannot decode this file: {reason}; use another backend")
-        height, width = _largest(records)
-        top = top_side(height, width)
-        has_cells = any(isinstance(n, Cells) for n in records.networks)
-        sides = [TOP_SIDE_MAX >> k for k in range(6) if top >= TOP_SIDE_MAX >> k] if has_cells else []
-        counts = [rows * columns for rows, columns in (grid(height, width, s) for s in sides)]
-        # A smaller image may have fewer levels, but nowhere more nodes.
-        nodes, roots = sum(counts), counts[0] if counts else 0
-        layers, pad = siren_extent(records.networks)
-        details = nodes
-        roots_at = details + nodes * 3 * records.channels
-        plane = -(-(roots_at + roots * records.channels) // 16) * 16
-        block = CELL_SIDES[0]
+        _, max_height, max_width = records.shapes.amax(0).tolist()
+        backends = [_backend(family) for family in _families(records)]
         return cls(
             device=records.device,
-            descriptors=flatten(records.codebook, records.device),
-            entries=slot_entries(records.codebook.tables, records.device),
-            height=height,
-            width=width,
+            slot_entries=slot_entries(records.codebook.tables, records.device),
             channels=records.channels,
-            has_cells=has_cells,
-            has_siren=any(isinstance(n, Siren) for n in records.networks),
-            nodes=nodes,
-            details=details,
-            roots=roots_at,
-            plane=plane,
-            plane_height=-(-height // block) * block if has_cells else 0,
-            plane_width=-(-width // block) * block if has_cells else 0,
-            layers=layers,
-            pad=pad,
+            max_height=max_height,
+            max_width=max_width,
+            families=tuple(FamilyInFile(b, b.prepare(records)) for b in backends if b is not None),
         )
-
-    @property
-    def plane_size(self) -> int:
-        """Weights of one channel of the largest image."""
-        return self.plane_height * self.plane_width
-
-    @property
-    def padded(self) -> int:
-        """Parameters of the largest siren, zero-padded."""
-        return self.layers * self.pad * (self.pad + 1)
-
-    @property
-    def area_size(self) -> int:
-        """Symbols of a record; the last place is the step scale's."""
-        return max(self.plane + self.channels * self.plane_size, self.padded) + 16
-
-    @property
-    def scale_at(self) -> int:
-        """Place of the step scale in a record's area."""
-        return self.area_size - 1
 
     @property
     def record_bytes(self) -> int:
         """Scratch of one record."""
-        fine = self.plane_size // 64
-        work = 2 * (CHUNK + self.nodes) + (self.nodes + fine) * self.channels + fine + self.padded + 2
-        return 2 * self.area_size + 4 * work
+        return sum(family.plan.record_bytes for family in self.families) + _STATUS_BYTES
 
     def part(self, batch: int) -> int:
         """Records decoded at a time."""
@@ -172,47 +111,42 @@ class Plan:
             held = self._scratches[stream] = self._allocate(batch)
         return held
 
-    def style(self, scale: tuple[float, ...], shift: tuple[float, ...], fill: tuple[float, ...]) -> Tensor:
-        """Those numbers on the device, float32 ``(3, channels)``; copied there the first time."""
+    def channel_style(self, scale: tuple[float, ...], shift: tuple[float, ...], fill: tuple[float, ...]) -> Tensor:
+        """Those numbers on the device, float32 ``(3 * channels,)``; copied there the first time."""
         key = (*scale, *shift, *fill)
-        if key not in self._styles:
-            self._styles[key] = torch.tensor(key, dtype=torch.float32, device=self.device)
-        return self._styles[key]
+        if key not in self._channel_styles:
+            self._channel_styles[key] = torch.tensor(key, dtype=torch.float32, device=self.device)
+        return self._channel_styles[key]
 
     def _allocate(self, batch: int) -> Scratch:
-        def empty(count: int, dtype: torch.dtype) -> Tensor:
-            return torch.empty((batch, count), dtype=dtype, device=self.device)
-
-        fine = self.plane_size // 64
         return Scratch(
-            area=empty(self.area_size, torch.int16),
-            work=empty(2 * (CHUNK + self.nodes), torch.int32),
-            means=empty(self.nodes * self.channels, torch.float32),
-            dc=empty(fine * self.channels, torch.float32),
-            cover=empty(fine, torch.int32),
-            steps=empty(1, torch.float32)[:, 0],
-            parameters=empty(self.padded, torch.float32),
-            status=empty(1, torch.int32)[:, 0],
+            status=torch.empty(batch, dtype=torch.int32, device=self.device),
+            families=tuple(family.plan.allocate(batch) for family in self.families),
         )
 
 
 def why_not(records: DeviceRecords) -> str | None:
     """Why the kernels cannot decode these records, or None."""
-    widest = max((max(n.widths) for n in records.networks if isinstance(n, Siren)), default=0)
-    if widest > _WIDEST_SIREN:
-        return f"a siren of {widest} units in a layer, where {_WIDEST_SIREN} fit a multiprocessor"
     if len(records) == 0:
         return "it holds no records"
-    if any(isinstance(n, Cells) for n in records.networks):
-        height, width = _largest(records)
-        if records.channels * (height + 31) * (width + 31) * 4 // 3 > _MAX_PLACES:
-            return f"images of {height} x {width} px"
+    for family in _families(records):
+        backend = _backend(family)
+        if backend is None:
+            return f"network family {family.name!r} has no Triton kernels"
+        reason = backend.why_not(records)
+        if reason is not None:
+            return reason
     return None
 
 
-def _largest(records: DeviceRecords) -> tuple[int, int]:
-    _, height, width = records.shapes.amax(0).tolist()
-    return height, width
+def _families(records: DeviceRecords) -> tuple[Family, ...]:
+    """Families of the file's networks, each once."""
+    by_name = {network.family: family_of(network) for network in records.networks}
+    return tuple(by_name.values())
+
+
+def _backend(family: Family) -> TritonBackend | None:
+    return None if family.triton is None else family.triton()
 
 
 _plans: weakref.WeakKeyDictionary[DeviceRecords, Plan] = weakref.WeakKeyDictionary()
@@ -220,7 +154,11 @@ _lock = threading.Lock()
 
 
 def plan_of(records: DeviceRecords) -> Plan:
-    """The plan of ``records``, made the first time: do so when a file is loaded, not in a CUDA graph."""
+    """The plan of ``records``, made the first time: do so when a file is loaded, not in a CUDA graph.
+
+    Raises:
+        DeviceError: see `why_not`.
+    """
     with _lock:
         if records not in _plans:
             _plans[records] = Plan.of(records)

@@ -2,11 +2,12 @@
 
 A lane of the record is a lane of the warp. Which words lanes take follows from a ballot and population counts. What to
 decode is a list of work items made beforehand, table number and destination of each symbol, so that one loop serves
-every segment of every family. A *stream* is what does not change while a record is read: its first word, how many it
-holds, its lanes, and the slot entries.
+every segment of every family.
 """
 
 from __future__ import annotations
+
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,11 +17,32 @@ from torch import Tensor
 
 from inrformat.coding.tables import ESCAPE_BITS, PRECISION_BITS, TOTAL, TableSet
 
-__all__ = ["MISCOUNTED", "TOO_SHORT", "UNFINISHED", "decode_items", "open_record", "record_faults", "slot_entries"]
+__all__ = [
+    "FIRST_FAMILY_FAULT",
+    "MISCOUNTED",
+    "TOO_SHORT",
+    "UNFINISHED",
+    "RecordStream",
+    "decode_items",
+    "open_record",
+    "record_faults",
+    "slot_entries",
+]
 
 TOO_SHORT = tl.constexpr(1)
 MISCOUNTED = tl.constexpr(2)
 UNFINISHED = tl.constexpr(4)
+FIRST_FAMILY_FAULT = tl.constexpr(8)
+"""Bits of a status from here on are the family's."""
+
+
+class RecordStream(NamedTuple):
+    """What does not change while a kernel reads a record: its words and how many, its lanes, the tables' slots."""
+
+    words: Any
+    word_count: Any
+    lanes: Any
+    slot_entries: Any
 
 
 def slot_entries(tables: TableSet, device: torch.device) -> Tensor:
@@ -56,63 +78,65 @@ def _population(x):
 
 
 @triton.jit
-def open_record(words, offsets, lengths, entries, row, total_words, lanes):
-    """The record's stream, its lanes' states, uint32 ``(32,)``, and the number of the word that follows them."""
+def open_record(payload_words, payload_word_count, offsets, lengths, slot_entries, row, lanes):
+    """The record's `RecordStream`, its lanes' states, uint32 ``(32,)``, and the number of the word behind them."""
     lane = tl.arange(0, 32)
     first, length = tl.load(offsets + row) // 2, tl.load(lengths + row)
     # A record that does not lie inside the payload holds nothing, and is reported for that.
-    lies = (first >= 0) & (length >= 0) & (length % 2 == 0) & (length < 1 << 31) & (first <= total_words - length // 2)
-    held = tl.where(lies, length // 2, 0).to(tl.int32)
-    head = words + tl.where(lies, first, 0)
-    low = tl.load(head + 2 * lane, mask=(lane < lanes) & (2 * lane < held), other=0).to(tl.int32) & 0xFFFF
-    high = tl.load(head + 2 * lane + 1, mask=(lane < lanes) & (2 * lane + 1 < held), other=0).to(tl.int32) & 0xFFFF
+    inside = (first >= 0) & (length >= 0) & (length % 2 == 0) & (length < 1 << 31)
+    inside &= first <= payload_word_count - length // 2
+    count = tl.where(inside, length // 2, 0).to(tl.int32)
+    words = payload_words + tl.where(inside, first, 0)
+    low = tl.load(words + 2 * lane, mask=(lane < lanes) & (2 * lane < count), other=0).to(tl.int32) & 0xFFFF
+    high = tl.load(words + 2 * lane + 1, mask=(lane < lanes) & (2 * lane + 1 < count), other=0).to(tl.int32) & 0xFFFF
     state = low.to(tl.uint32) | (high.to(tl.uint32) << 16)
-    return (head, held, lanes, entries), state, 2 * lanes
+    return RecordStream(words=words, word_count=count, lanes=lanes, slot_entries=slot_entries), state, 2 * lanes
 
 
 @triton.jit
-def record_faults(state, following, stream):
+def record_faults(state, next_word, stream):
     """0, or bits that say how a record that was read to its end is not one."""
-    held, lanes = stream[1], stream[2]
     lane = tl.arange(0, 32)
-    wrong = tl.max(((lane < lanes) & (state != _BOUND)).to(tl.int32), axis=0)
-    faults = tl.where(held < 2 * lanes, TOO_SHORT, 0)
-    return faults | tl.where(following != held, MISCOUNTED, 0) | tl.where(wrong > 0, UNFINISHED, 0)
+    wrong = tl.max(((lane < stream.lanes) & (state != _BOUND)).to(tl.int32), axis=0)
+    faults = tl.where(stream.word_count < 2 * stream.lanes, TOO_SHORT, 0)
+    return faults | tl.where(next_word != stream.word_count, MISCOUNTED, 0) | tl.where(wrong > 0, UNFINISHED, 0)
 
 
 @triton.jit
-def _refill(state, following, head, held, active):
+def _refill(state, next_word, stream, active):
     """Lanes below 2**16 take the next words, in lane order; words beyond the record's end are 0."""
     lane = tl.arange(0, 32)
     bit = tl.full((32,), 1, tl.uint32) << lane.to(tl.uint32)
     low = active & (state < _BOUND)
     ballot = tl.sum(tl.where(low, bit, tl.zeros_like(bit)), axis=0)
-    place = following + _population(ballot & (bit - 1))
-    word = tl.load(head + place, mask=low & (place < held), other=0).to(tl.int32) & 0xFFFF
+    number = next_word + _population(ballot & (bit - 1))
+    word = tl.load(stream.words + number, mask=low & (number < stream.word_count), other=0).to(tl.int32) & 0xFFFF
     state = tl.where(low, (state << 16) | word.to(tl.uint32), state)
-    return state, following + _population(ballot)
+    return state, next_word + _population(ballot)
 
 
 @triton.jit
-def decode_items(state, following, stream, tables, places, symbols, count):
-    """Decode ``count`` symbols, item i with table ``tables[i]`` to ``symbols[places[i]]``, from a fresh step on."""
-    head, held, lanes, entries = stream
+def decode_items(state, next_word, stream, tables, destinations, symbols, count):
+    """Decode ``count`` symbols, item i with table ``tables[i]`` to ``symbols[destinations[i]]``.
+
+    Begins a new step of the record: the first item is lane 0's.
+    """
     lane = tl.arange(0, 32)
-    for first in range(0, count, lanes):
+    for first in range(0, count, stream.lanes):
         item = first + lane
-        active = (lane < lanes) & (item < count)
+        active = (lane < stream.lanes) & (item < count)
         table = tl.load(tables + item, mask=active, other=0)
-        place = tl.load(places + item, mask=active, other=0)
+        destination = tl.load(destinations + item, mask=active, other=0)
         slot = (state & (_SLOTS - 1)).to(tl.int32)
-        entry = tl.load(entries + table * _SLOTS + slot, mask=active, other=0)
+        entry = tl.load(stream.slot_entries + table * _SLOTS + slot, mask=active, other=0)
         low = entry.to(tl.uint32)
         after = (low & 0x1FFF) * (state >> _PRECISION) + ((low >> 13) & 0xFFF)
         state = tl.where(active, after, state)
-        state, following = _refill(state, following, head, held, active)
+        state, next_word = _refill(state, next_word, stream, active)
         bits = tl.where(active, low >> 25, tl.zeros_like(low))
         plain = (state & ((tl.full((32,), 1, tl.uint32) << bits) - 1)).to(tl.int32)
-        state, following = _refill(state >> bits, following, head, held, active)
+        state, next_word = _refill(state >> bits, next_word, stream, active)
         signed = tl.where(plain > 32767, plain - 65536, plain)
         value = tl.where(bits == _ESCAPE, signed, (entry >> 32).to(tl.int32) + plain)
-        tl.store(symbols + place, value.to(tl.int16), mask=active)
-    return state, following
+        tl.store(symbols + destination, value.to(tl.int16), mask=active)
+    return state, next_word

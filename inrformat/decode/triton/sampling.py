@@ -1,23 +1,103 @@
-"""Where output pixels look: positions, windows and filters of spec section 8.2, from ``Geometry.packed``.
+"""Where output pixels look under any map: positions, filter taps, coverage of the window (spec section 8.2).
 
-PADDING_MODE is the number of a `PaddingMode`. Positions that are no numbers become 0, so that what is read lies inside.
+Kernels read a sample's map from ``Geometry.packed``. Positions that are no numbers become 0, so that what is read lies
+inside. PADDING_MODE is the number of a `PaddingMode`.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
 import triton
 import triton.language as tl
+from torch import Tensor
 
-from inrformat.decode.geometry import PACKED, PaddingMode
+from inrformat.decode.geometry import PACKED, Geometry, PaddingMode
 
-__all__ = ["coverage_at", "fold", "number_at", "output_pixels", "source_of", "tap", "window_coverage", "window_of"]
+__all__ = [
+    "Maps",
+    "OutputPixels",
+    "Window",
+    "coverage_at",
+    "fold",
+    "map_number",
+    "output_pixels",
+    "source_of",
+    "tap",
+    "taps_of",
+    "window_coverage",
+    "window_of",
+]
 
 _PACKED = tl.constexpr(PACKED)
-_CONSTANT = tl.constexpr(int(PaddingMode.CONSTANT))
+_WINDOW_LOW, _WINDOW_HIGH, _FEATHER = tl.constexpr(9), tl.constexpr(11), tl.constexpr(13)
+"""Where these begin among the packed numbers of a map, x before y; its matrix comes first."""
 _EDGE = tl.constexpr(int(PaddingMode.EDGE))
 _REFLECT = tl.constexpr(int(PaddingMode.REFLECT))
 _SYMMETRIC = tl.constexpr(int(PaddingMode.SYMMETRIC))
 _FARTHEST = tl.constexpr(1e6)
+_POINT_SPAN = 1 + 1e-6
+"""More than 1 by rounding is not minification."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Maps:
+    """A `Geometry` of B samples as kernels take it.
+
+    Attributes:
+        packed: float32 ``(B, 16)``, ``Geometry.packed``.
+        taps: float32 ``(B, 4)``: evaluations along x and y, half widths along x and y. displacement: float32
+            ``(B, H, W, 2)``. Where a map has none, something that is not read.
+        displaced: whether there is a displacement. aligned, padding_mode, antialias: the geometry's.
+    """
+
+    packed: Tensor
+    taps: Tensor
+    displacement: Tensor
+    displaced: bool
+    aligned: bool
+    padding_mode: PaddingMode
+    antialias: bool
+
+    @classmethod
+    def of(cls, geometry: Geometry) -> Maps:
+        """Computed on the geometry's device."""
+        packed = geometry.packed()
+        displacement = geometry.displacement
+        return cls(
+            packed=packed,
+            taps=packed if geometry.aligned else torch.cat(geometry.taps(), dim=1).float(),
+            displacement=packed if displacement is None else displacement.float().contiguous(),
+            displaced=displacement is not None,
+            aligned=geometry.aligned,
+            padding_mode=geometry.padding_mode,
+            antialias=geometry.antialias,
+        )
+
+    @property
+    def point_span(self) -> float:
+        """Native pixels that an output pixel of an aligned map may span and be evaluated at its centre alone."""
+        return _POINT_SPAN if self.antialias else float("inf")
+
+
+class Window(NamedTuple):
+    """The window along one axis, in native pixels: its ends, and the length over which its edges fade out."""
+
+    low: Any
+    high: Any
+    feather: Any
+
+
+class OutputPixels(NamedTuple):
+    """Pixels of a tile, each ``(P,)``: row, column, whether they exist, and their displaced output position x, y."""
+
+    row: Any
+    column: Any
+    exists: Any
+    x: Any
+    y: Any
 
 
 @triton.jit
@@ -28,14 +108,15 @@ def _number(x):
 
 
 @triton.jit
-def number_at(packed, sample, place: tl.constexpr):
+def map_number(packed, sample, number: tl.constexpr):
     """One of the numbers of a sample's map."""
-    return _number(tl.load(packed + sample * _PACKED + place))
+    return _number(tl.load(packed + sample * _PACKED + number))
 
 
 @triton.jit
-def fold(position, low, high, PADDING_MODE: tl.constexpr):
-    """Bring positions into the window, as ``geometry.fold``."""
+def fold(position, window, PADDING_MODE: tl.constexpr):
+    """Bring positions along an axis into its `Window`, as ``geometry.fold``."""
+    low, high = window.low, window.high
     if PADDING_MODE == _REFLECT or PADDING_MODE == _EDGE:
         low += 0.5
         high -= 0.5
@@ -49,41 +130,58 @@ def fold(position, low, high, PADDING_MODE: tl.constexpr):
 
 @triton.jit
 def window_of(packed, sample, axis: tl.constexpr):
-    """Window and softness along an axis, 0 for x."""
-    low, high = number_at(packed, sample, 9 + axis), number_at(packed, sample, 11 + axis)
-    return low, high, tl.maximum(number_at(packed, sample, 13 + axis), 1e-6)
+    """The `Window` along an axis, 0 for x."""
+    return Window(
+        low=map_number(packed, sample, _WINDOW_LOW + axis),
+        high=map_number(packed, sample, _WINDOW_HIGH + axis),
+        feather=tl.maximum(map_number(packed, sample, _FEATHER + axis), 1e-6),
+    )
 
 
 @triton.jit
-def window_coverage(position, low, high, feather):
-    """Share of the window in what is seen at ``position`` along an axis."""
-    coverage = tl.minimum(position - low, high - position) / feather + 0.5
+def window_coverage(position, window, feather):
+    """Share of the window, 0 to 1, in what is seen at ``position`` along an axis."""
+    coverage = tl.minimum(position - window.low, window.high - position) / feather + 0.5
     return tl.minimum(tl.maximum(coverage, 0.0), 1.0)
 
 
 @triton.jit
 def output_pixels(
-    tile, tiles_x, sample, displacement, height, width, TILE_H: tl.constexpr, TILE_W: tl.constexpr,
+    tile,
+    tile_columns,
+    sample,
+    displacement,
+    height,
+    width,
+    TILE_HEIGHT: tl.constexpr,
+    TILE_WIDTH: tl.constexpr,
     DISPLACED: tl.constexpr,
-):  # fmt: skip
-    """Pixels of a tile, ``(TILE_H * TILE_W,)``: row, column, whether they exist, and their displaced position x, y."""
-    p = tl.arange(0, TILE_H * TILE_W)
-    i, j = (tile // tiles_x) * TILE_H + p // TILE_W, (tile % tiles_x) * TILE_W + p % TILE_W
-    inside = (i < height) & (j < width)
-    x, y = j.to(tl.float32) + 0.5, i.to(tl.float32) + 0.5
+):
+    """The `OutputPixels` of a tile, P = TILE_HEIGHT * TILE_WIDTH."""
+    p = tl.arange(0, TILE_HEIGHT * TILE_WIDTH)
+    row = (tile // tile_columns) * TILE_HEIGHT + p // TILE_WIDTH
+    column = (tile % tile_columns) * TILE_WIDTH + p % TILE_WIDTH
+    exists = (row < height) & (column < width)
+    x, y = column.to(tl.float32) + 0.5, row.to(tl.float32) + 0.5
     if DISPLACED:
-        moved = displacement + ((sample * height + i) * width + j) * 2
-        x += tl.load(moved, mask=inside, other=0.0)
-        y += tl.load(moved + 1, mask=inside, other=0.0)
-    return i, j, inside, x, y
+        moved = displacement + ((sample * height + row) * width + column) * 2
+        x += tl.load(moved, mask=exists, other=0.0)
+        y += tl.load(moved + 1, mask=exists, other=0.0)
+    return OutputPixels(row=row, column=column, exists=exists, x=x, y=y)
 
 
 @triton.jit
-def tap(number, count, reach):
+def taps_of(taps, sample, axis: tl.constexpr):
+    """Evaluations of a sample's output pixels along an axis, 0 for x, as float, and the filter's half width."""
+    return tl.load(taps + 4 * sample + axis), tl.load(taps + 4 * sample + 2 + axis)
+
+
+@triton.jit
+def tap(number, count, half_width):
     """Offset in output pixels and weight of an evaluation along an axis of the output (spec section 8.2)."""
     at = (number * 2.0 + 1.0) / count - 1.0
     # Of an even count n the weights 1 - |at| add to n / 2; a single one weighs 1.
-    return at * reach, tl.where(count > 1.0, (1.0 - tl.abs(at)) * 2.0 / count, 1.0)
+    return at * half_width, tl.where(count > 1.0, (1.0 - tl.abs(at)) * 2.0 / count, 1.0)
 
 
 @triton.jit
@@ -98,8 +196,7 @@ def source_of(packed, sample, x, y):
 
 @triton.jit
 def coverage_at(packed, sample, x, y):
-    """Share of the window in what is seen at output positions under any matrix."""
+    """Share of the window, 0 to 1, in what is seen at output positions under any matrix."""
     x, y = source_of(packed, sample, x, y)
-    low_x, high_x, feather_x = window_of(packed, sample, 0)
-    low_y, high_y, feather_y = window_of(packed, sample, 1)
-    return window_coverage(x, low_x, high_x, feather_x) * window_coverage(y, low_y, high_y, feather_y)
+    across, down = window_of(packed, sample, 0), window_of(packed, sample, 1)
+    return window_coverage(x, across, across.feather) * window_coverage(y, down, down.feather)

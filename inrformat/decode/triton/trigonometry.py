@@ -1,8 +1,8 @@
 """Sine and cosine of half turns on a device, without the library's slow path, which spills registers.
 
-Reduced to |r| <= 1/2 half turns, then the least-squares polynomials of ``encode/siren/kernel.py``: absolute errors of
-1e-7 (sine) and 1.4e-7 (cosine) for the float32 argument they are given; the argument's own rounding, |t| 2^-24 half
-turns, comes on top. Good for |t| < 2^22, where float32 still knows a quarter of a turn.
+Reduced to |r| <= 1/2 half turns, then polynomials, least squares at Chebyshev points: absolute errors of 1e-7 (sine)
+and 1.4e-7 (cosine) for the float32 argument they are given; the argument's own rounding, |t| 2^-24 half turns, comes on
+top. Good for |t| < 2^22, where float32 still knows a quarter of a turn.
 """
 
 from __future__ import annotations

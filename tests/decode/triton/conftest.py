@@ -1,129 +1,38 @@
 """Kernels run on a GPU where there is one, else in Triton's interpreter (``tests/conftest.py``)."""
 
-from dataclasses import replace
-
-import numpy as np
 import pytest
 import torch
-from skimage import data as photographs
 
-from inrformat.coding.tables import SymbolTable, TableSet
-from inrformat.decode.records import DeviceRecords, join_records
-from inrformat.families.cells.descriptor import Cells
-from inrformat.families.cells.encoder.encoder import CellsEncoder
-from inrformat.families.cells.encoder.options import CellsOptions
-from inrformat.families.cells.record import read_record, write_record
-from inrformat.families.codebook import Codebook
-from inrformat.families.siren.descriptor import Siren
-from inrformat.families.siren.record import write_records
-
-DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-CELL_SIZES = [(24, 40), (8, 264), (70, 33)]
-SIREN_SIZES = [(24, 40), (30, 17)]
-ROWS = (3, 0, 1, 4, 2)
-"""The records of the mixed file in the order in which the tests decode them."""
-
-
-def cells_records(*, grey: bool) -> tuple[list[bytes], Cells, TableSet]:
-    """Records of a few lanes each, though the images are small: the interpreter is slow."""
-    images = [np.ascontiguousarray(photographs.astronaut()[::4, ::4][:h, : w or None]) for h, w in CELL_SIZES[::2]]
-    images.insert(1, np.ascontiguousarray(photographs.coffee()[200:208, 100:364]))
-    if grey:
-        images = [image[:, :, :1] for image in images]
-    encoder = CellsEncoder(CellsOptions(quality=50, threads=1))
-    codebook = encoder.train(images, complete=True)
-    records = encoder.encode(images)
-    assert isinstance(codebook.networks[0], Cells)
-    network = replace(codebook.networks[0], lane_pixels=64)
-    data = []
-    for record, (height, width) in zip(records, CELL_SIZES, strict=True):
-        old = codebook.networks[record.network]
-        symbols = read_record(old, record.data, codebook.tables, height=height, width=width)
-        data.append(write_record(network, symbols, codebook.tables))
-    return data, network, codebook.tables
-
-
-def siren_network(widths: tuple[int, ...], first_table: int, *, based: bool) -> Siren:
-    groups = 2 * (len(widths) - 1)
-    steps = (0.02, 0.02) + (0.004, 0.004) * (groups // 2 - 2) + (0.02, 0.02)
-    tables = (first_table, first_table + 1) * (groups // 2)
-    network = Siren(widths, 20.0, steps, tables, first_table + 2)
-    if not based:
-        return network
-    base = np.random.default_rng(1).normal(0, 0.05, network.parameter_count).astype(np.float16).astype(np.float32)
-    return Siren(widths, 20.0, steps, tables, first_table + 2, base)
+from .small_files import ROWS, grey_file, mixed_file, weights_of
 
 
 @pytest.fixture(scope="session")
-def mixed() -> DeviceRecords:
-    """Three images of cells and two sirens of unlike shapes, one of them with a base, in one file."""
-    data, cells, cell_tables = cells_records(grey=False)
-    rng = np.random.default_rng(0)
-    sample = np.round(rng.normal(0, 12, 4000)).astype(int)
-    extra = [
-        SymbolTable.from_values(sample, complete=False),
-        SymbolTable.from_values(sample * 40, complete=False),
-        SymbolTable.from_values(np.arange(-8, 9), complete=False),
-    ]
-    tables = TableSet.of([*cell_tables.tables, *extra])
-    first = len(cell_tables.tables)
-    sirens = [siren_network((2, 20, 20, 3), first, based=True), siren_network((2, 8, 6, 7, 3), first, based=False)]
-    shapes = [(0, *size) for size in CELL_SIZES]
-    for number, (network, size) in enumerate(zip(sirens, SIREN_SIZES, strict=True), start=1):
-        symbols = np.round(rng.normal(0, 12, (1, network.parameter_count))).astype(int)
-        symbols[0, ::97] = -20000 + np.arange(len(symbols[0, ::97]))  # escapes
-        symbols[0, ::97] //= 400
-        data += write_records(network, symbols, np.array([number]), tables)
-        shapes.append((number, *size))
-    codebook = Codebook(tables, (cells, *sirens))
-    return join_records(data, codebook, shapes=np.array(shapes, np.int64), device=DEVICE)
+def mixed():
+    """``mixed_file``."""
+    return mixed_file()
 
 
 @pytest.fixture(scope="session")
-def grey() -> DeviceRecords:
-    """One image of one channel."""
-    data, cells, tables = cells_records(grey=True)
-    shapes = np.array([(0, *CELL_SIZES[0])], np.int64)
-    return join_records(data[:1], Codebook(tables, (cells,)), shapes=shapes, device=DEVICE)
-
-
-def in_frames(scratch):
-    """Move a scratch into larger memory; returns what checks that nothing around it has changed."""
-    frames = []
-    for name in scratch.__slots__:
-        held = getattr(scratch, name)
-        frame = torch.full((held.numel() + 256,), 77, dtype=held.dtype, device=held.device)
-        object.__setattr__(scratch, name, frame[128:-128].reshape(held.shape))
-        frames.append(frame)
-
-    def intact() -> bool:
-        return all(bool((f[:128] == 77).all()) and bool((f[-128:] == 77).all()) for f in frames)
-
-    return intact
-
-
-@pytest.fixture(scope="session")
-def framed():
-    """``in_frames``."""
-    return in_frames
+def grey():
+    """``grey_file``."""
+    return grey_file()
 
 
 @pytest.fixture(scope="session")
 def weights(mixed):
-    """The plan of the mixed records, and a scratch that holds the weights of ROWS."""
-    from inrformat.decode.triton.launch import read
-    from inrformat.decode.triton.plan import plan_of
-    from inrformat.families.cells.triton import general as cells_general
-    from inrformat.families.siren.triton import siren
+    """``weights_of`` ROWS."""
+    return weights_of(mixed, ROWS)
 
-    if mixed.device.type == "cpu":
-        # The interpreter's cost is by operation, whatever its size.
-        cells_general.TILE_HEIGHT = cells_general.TILE_WIDTH = 32
-        siren.tiling = lambda pad, aligned, half: {"SIZE": 32, "num_warps": 8}
-    plan = plan_of(mixed)
-    scratch = plan.scratch(len(ROWS))
-    intact = in_frames(scratch)
-    read(plan, mixed, torch.tensor(ROWS, device=mixed.device), scratch)
-    assert intact()
-    return plan, scratch
+
+@pytest.fixture(scope="session", autouse=True)
+def large_tiles():
+    """In the interpreter an operation costs the same whatever its size."""
+    from inrformat.families.cells.triton import general
+    from inrformat.families.siren.triton import points
+
+    with pytest.MonkeyPatch.context() as patch:
+        if not torch.cuda.is_available():
+            patch.setattr(general, "TILE_HEIGHT", 32)
+            patch.setattr(general, "TILE_WIDTH", 32)
+            patch.setattr(points, "tiling", lambda *_, **__: points.Tiling(side=32, options={"num_warps": 8}))
+        yield

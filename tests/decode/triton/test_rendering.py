@@ -7,25 +7,33 @@ from inrformat.decode import reference
 from inrformat.decode.canvas import Canvas
 from inrformat.decode.geometry import Geometry, PaddingMode
 from inrformat.decode.pixels import PixelFormat
+from inrformat.decode.triton import plan as plans
+from inrformat.decode.triton.launch import decode, render
 from inrformat.errors import UsageError
 
-ROWS = [3, 0, 1, 4, 2]  # as in conftest.py
+from .small_files import ROWS
+
 FLIPS = torch.tensor([True, False, True, False, True])
 NORMALISED = PixelFormat(torch.float32, (0.4, 0.5, 0.6), (0.2, 0.3, 0.4), channels_last=True)
 
 
-def start(records, rows=tuple(ROWS)):
+def start(records, rows=ROWS):
     height, width = records.shapes[list(rows), 1:].unbind(1)
     return Canvas.of(height, width)
 
 
+def rendered(records, weights, geometry, pixels, *, out, precision):
+    """Render the batch of ROWS, whose weights were read."""
+    plan, scratch = weights
+    rows = torch.tensor(ROWS, device=records.device)
+    render(plan, records, rows=rows, scratch=scratch, geometry=geometry, pixels=pixels, out=out, precision=precision)
+
+
 def compared(records, weights, geometry, pixels, precision="float32"):
     """Greatest difference from the reference over the batch, in steps of 1/255 (before normalisation)."""
-    from inrformat.decode.triton.launch import render
-
     rows = torch.tensor(ROWS, device=records.device)
     out = pixels.empty((len(rows), records.channels, *geometry.size), records.device)
-    render(*weights[:1], records, rows, geometry, pixels, weights[1], out=out, precision=precision)
+    rendered(records, weights, geometry, pixels, out=out, precision=precision)
     expected = pixels.of(reference.decode(records, rows, geometry))
     scale = 1.0 if pixels.dtype == torch.uint8 else 255 * min(pixels.std or (1.0,))
     return float((out.float() - expected.float()).abs().max()) * scale
@@ -98,7 +106,7 @@ def test_other_maps_agree_with_the_reference(mixed, weights, name):
 @pytest.mark.parametrize("padding_mode", [PaddingMode.EDGE, PaddingMode.SYMMETRIC])
 def test_other_maps_with_taps_and_mirrored_borders(mixed, weights, padding_mode):
     turned = torch.tensor([[[0.8, 0.5, -2.0], [-0.4, 1.0, 2.0]]] * len(ROWS), dtype=torch.float64)
-    native = mixed.shapes[ROWS, 1:].cpu()
+    native = mixed.shapes[list(ROWS), 1:].cpu()
     geometry = Geometry.of(turned, native=native, size=(9, 11), padding_mode=padding_mode).to(mixed.device)
     form, precision, most = (
         (PixelFormat(), "float32", 1) if padding_mode is PaddingMode.EDGE else (NORMALISED, "fast", 3)
@@ -107,8 +115,6 @@ def test_other_maps_with_taps_and_mirrored_borders(mixed, weights, padding_mode)
 
 
 def test_grey_images_aligned_and_turned(grey):
-    from inrformat.decode.triton.launch import decode
-
     rows = torch.zeros(1, dtype=torch.int64, device=grey.device)
     small = start(grey, (0,)).crop(0, 0, 20, 20).resize(16, 16)
     for geometry in (small.geometry(), small.rotate(10.0, fill=(0.5,)).geometry()):
@@ -118,9 +124,6 @@ def test_grey_images_aligned_and_turned(grey):
 
 
 def test_maps_that_are_no_numbers_read_nothing_and_give_numbers(mixed, weights):
-    from inrformat.decode.triton.launch import render
-
-    rows = torch.tensor(ROWS, device=mixed.device)
     for aligned in (True, False):
         geometry = start(mixed).resize(6, 8).geometry(antialias=False)
         geometry.matrices[0] = float("nan")
@@ -129,14 +132,11 @@ def test_maps_that_are_no_numbers_read_nothing_and_give_numbers(mixed, weights):
         object.__setattr__(geometry, "aligned", aligned)
         form = PixelFormat(torch.float32)
         out = form.empty((len(ROWS), 3, 6, 8), mixed.device)
-        render(*weights[:1], mixed, rows, geometry, form, weights[1], out=out, precision="fast")
+        rendered(mixed, weights, geometry, form, out=out, precision="fast")
         assert out.isfinite().all() and out.min() >= 0 and out.max() <= 1
 
 
 def test_decode_fills_any_strides_in_parts_and_refuses_what_does_not_fit(mixed, monkeypatch):
-    from inrformat.decode.triton import plan as plans
-    from inrformat.decode.triton.launch import decode
-
     rows = torch.tensor([3, 1], device=mixed.device)
     geometry = start(mixed, (3, 1)).resize(8, 8).geometry()
     frame = torch.full((2, 5, 10, 12), -1.0, dtype=torch.float16, device=mixed.device)
