@@ -63,8 +63,8 @@ def open_record(sample: Sample) -> tuple[Stream, Any]:
     states = np.empty(lanes, np.uint32)
     for i in range(lanes):
         states[i] = np.uint32(words[2 * i]) | np.uint32(words[2 * i + 1]) << np.uint32(16)
-    # A plain 0 is a type of its own to numba, and the decoder would be compiled for it a second time.
-    return Stream(sample.slots, states, words[2 * lanes :]), np.int64(0)
+    # Of the type in which the decoder counts words: it would be compiled for any other a second time.
+    return Stream(sample.slots, states, words[2 * lanes :]), np.uint64(0)
 
 
 @relaxed_inline

@@ -44,5 +44,5 @@ def test_each_fault_is_named(coded):
     assert decode(words[:-1], ids, tables)[0] == "RECORD-SYMBOLS"
     assert decode(np.append(words, words[-1:]), ids, tables)[0] == "RECORD-SYMBOLS"
     other_end = words.copy()
-    other_end[-1] ^= 1
+    other_end[-1] ^= 0x8000
     assert decode(other_end, ids, tables)[0] == "RECORD-STATE"

@@ -1,5 +1,7 @@
 """Filters and window coverage of maps, against what the geometry and the reference say."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -40,7 +42,7 @@ def test_axes_of_aligned_maps_are_those_of_the_reference(side, padding_mode):
         positions, weights, covered = _axis(geometry, axis)
         taps = axis_taps(own)
         filtered = positions.double() if weights is None else weights.double() @ positions.double()
-        sums = [taps.weights[a:b] @ taps.positions[a:b] for a, b in zip(taps.starts, taps.starts[1:])]
+        sums = [taps.weights[a:b] @ taps.positions[a:b] for a, b in pairwise(taps.starts)]
         np.testing.assert_allclose(sums, filtered, atol=1e-3)
         coverage.append(covered)
     if padding_mode is PaddingMode.CONSTANT:

@@ -71,7 +71,8 @@ def _decode_aligned(
         return status
     coverage, basis = window_coverage(maps, b), aligned_basis(sparse.cell_at, down, across)
     rows = strip_rows(basis, len(outputs))
-    row = 0  # the output row that ``outputs`` begins with
+    # The output row that ``outputs`` begins with. A plain 0 is a type of its own to numba, to be compiled for as well.
+    row: Any = np.int64(0)
     for strip in range(len(rows.complete)):
         complete, end = rows.complete[strip], rows.end[strip]
         add_strip(sparse, basis, strip, row, outputs)

@@ -22,7 +22,7 @@ class FlatCells(NamedTuple):
     Flat, because taking an array out of a tuple costs compiled code more than the entry that it wants from it.
 
     Attributes:
-        step: quantization step in 1/255 units. scale_table: table of the step scale.
+        step: quantization step in 1/255 units. scale_tables: int32 ``(1,)``, table of the step scale.
         class_tables: int32 ``(4,)``, table of the classes of each level.
         cell_classes, split_classes: int32 ``(4,)``, how many classes of each level are cells and how many split.
         first_cell_class, first_split_class: int32 ``(4,)``, of each level, counted through the classes of all levels.
@@ -34,7 +34,7 @@ class FlatCells(NamedTuple):
 
     channels: int
     step: float
-    scale_table: int
+    scale_tables: NDArray[np.int32]
     class_tables: NDArray[np.int32]
     cell_classes: NDArray[np.int32]
     split_classes: NDArray[np.int32]
@@ -67,7 +67,7 @@ def flatten(network: Cells) -> FlatCells:
     return FlatCells(
         channels=channels,
         step=network.step,
-        scale_table=network.scale_table + first,
+        scale_tables=absolute([network.scale_table]),
         class_tables=absolute([level.class_table for level in levels]),
         cell_classes=np.array(cell_classes, np.int32),
         split_classes=np.array(split_classes, np.int32),

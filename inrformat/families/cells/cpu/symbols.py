@@ -154,9 +154,7 @@ def read_symbols(network: FlatCells, sample: Sample) -> tuple[int, Symbols]:
     if is_too_short(sample):
         return LENGTH, nothing
     stream, next_word = open_record(sample)
-    ids = np.empty(1, np.int32)
-    ids[0] = network.scale_table
-    scale, next_word = decode_symbols(stream, ids, next_word)
+    scale, next_word = decode_symbols(stream, network.scale_tables, next_word)
     if abs(scale[0]) > SCALE_LIMIT:
         return _SCALE, nothing
     fine, next_word = _read_large_classes(network, grids, stream, next_word, classes)

@@ -89,9 +89,19 @@ def _add_product(_context: Any, row: Any, i: Any, source: Any, j: Any, factor: A
 
 
 def _add_products(
-    _context: Any, out: Any, at: Any, out_pitch: Any, factors: Any, f: Any, factor_pitch: Any, used: Any, count: Any,
-    rows: Any, j: Any, pitch: Any,
-) -> Any:  # fmt: skip
+    _context: Any,
+    out: Any,
+    at: Any,
+    out_pitch: Any,
+    factors: Any,
+    f: Any,
+    factor_pitch: Any,
+    used: Any,
+    count: Any,
+    rows: Any,
+    j: Any,
+    pitch: Any,
+) -> Any:
     """Add a matrix product to a block of outputs, ``ROWS x LANES`` from ``out[at]`` on, rows ``out_pitch`` apart.
 
     Row y and column x get the sum over g < ``count`` of ``factors[f + y * factor_pitch + used[g]]`` times
@@ -130,9 +140,18 @@ def _add_products(
 
 
 def _append_nonzero(
-    _context: Any, values: Any, i: Any, numbers: Any, j: Any, count: Any, step: Any, out: Any, weights: Any, n: Any,
+    _context: Any,
+    values: Any,
+    i: Any,
+    numbers: Any,
+    j: Any,
+    count: Any,
+    step: Any,
+    out: Any,
+    weights: Any,
+    n: Any,
     orders: Any,
-) -> Any:  # fmt: skip
+) -> Any:
     """Append to two lists what is not zero among ``values[i : i + min(count, 8)]``: number and ``step`` times value.
 
     Args:

@@ -12,7 +12,7 @@ from inrformat.families.cells.cpu.read import View, read_record
 from inrformat.families.cells.encoder.encoder import CellsEncoder, CellsOptions
 
 WHOLE = View(-1.0, 1e9, -1.0, 1e9)
-SIZES = [(72, 96), (90, 130), (45, 67)]
+SIZES = [(72, 96), (90, 126), (45, 67)]
 """None a multiple of the largest cell."""
 
 
@@ -20,7 +20,7 @@ SIZES = [(72, 96), (90, 130), (45, 67)]
 def coded():
     """The codebook and the records."""
     coffee, astronaut = photographs.coffee(), photographs.astronaut()
-    images = [coffee[100:172, 200:296], astronaut[::4, ::4][:90, :130], coffee[::9, ::9]]
+    images = [coffee[100:172, 200:296], astronaut[::4, ::4][:90, :126], coffee[::9, ::9]]
     encoder = CellsEncoder(CellsOptions(quality=70))
     return encoder.train(images, complete=True), encoder.encode(images)
 

@@ -34,5 +34,6 @@ def test_symbols_are_exactly_those_of_the_normative_coder(with_base):
     assert status == 0
     assert len(expected) == len(prepared.places) == 573
     assert (read_symbols == symbols).all()
-    np.testing.assert_allclose(padded[prepared.places], expected, rtol=1e-6, atol=1e-9)
+    # With a base, what remains of a difference has the rounding of its two parts.
+    np.testing.assert_allclose(padded[prepared.places], expected, rtol=1e-6, atol=1e-7 if with_base else 1e-9)
     assert np.count_nonzero(np.delete(padded, prepared.places)) == 0
