@@ -1,82 +1,117 @@
-"""Network channels to finished pixels: colours, fill, clamp, normalisation, dtype and layout in one pass, compiled."""
+"""Network outputs to finished pixels: colours, fill, clamp, normalisation and layout in one pass; compiled."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from inrformat.jit import relaxed
+from inrformat.decode.geometry import Geometry
+from inrformat.decode.pixels import PixelFormat
+from inrformat.jit import relaxed, relaxed_inline
 
-__all__ = ["Finish", "finish_rows"]
+__all__ = ["ColourTransform", "Epilogue", "finish_image", "finish_rows"]
 
 
-class Finish(NamedTuple):
-    """How network channels y become pixels.
+class ColourTransform(NamedTuple):
+    """Colours in [0, 1] are ``matrix^T y + offset`` of C network outputs y; ``matrix`` is float32 ``(C, C)``."""
+
+    matrix: NDArray[np.float32]
+    offset: np.float32
+
+
+class Epilogue(NamedTuple):
+    """How network outputs become pixels.
 
     Attributes:
-        colour: float32 ``(C, C)``, offset: float32: colours in [0, 1] are ``colour^T y + offset``.
-        fill: float32 ``(C,)`` in [0, 1]. squared: the share of the window weighs the colour twice (spec section 8.2).
+        colour: colours of network outputs.
+        fill: float32 ``(C,)`` in [0, 1]. aligned: whether the map is: how the window's coverage weighs depends on it.
         scale, shift: float32 ``(C,)``: a pixel is ``scale v + shift`` of the clamped colour v.
-        strides: int64 ``(3,)``, elements from one channel, row and column to the next.
+        strides: int64 ``(3,)``, elements from one channel, row and column of ``pixels`` to the next.
     """
 
-    colour: NDArray[np.float32]
-    offset: np.float32
+    colour: ColourTransform
     fill: NDArray[np.float32]
-    squared: bool
+    aligned: bool
     scale: NDArray[np.float32]
     shift: NDArray[np.float32]
     strides: NDArray[np.int64]
 
+    @classmethod
+    def of(cls, colour: ColourTransform, geometry: Geometry, pixels: PixelFormat) -> Epilogue:
+        """That of a network with this ``colour``. Bytes come as 0.5 .. 255.5, yet to be cut to whole numbers."""
+        channels, (height, width) = len(colour.matrix), geometry.size
+        if pixels.dtype == torch.uint8:
+            scale, shift = (255.0,) * channels, (0.5,) * channels
+        else:
+            scale, shift = pixels.scale_shift(channels)
+        strides = (1, width * channels, channels) if pixels.channels_last else (height * width, width, 1)
+        return cls(
+            colour=colour,
+            fill=np.array(geometry.fills(channels), np.float32),
+            aligned=geometry.aligned,
+            scale=np.array(scale, np.float32),
+            shift=np.array(shift, np.float32),
+            strides=np.array(strides, np.int64),
+        )
+
 
 @relaxed
-def _fill(row: Any, cover: Any, fill: float, squared: bool) -> None:
-    """Colours of a row where the window has the share ``cover`` of a pixel and ``fill`` has the rest."""
+def _blend(row: Any, coverage: Any, fill: float, aligned: bool) -> None:
+    """Blend a row of colours with the fill colour, by the coverage of each pixel (spec section 8.2)."""
     for x in range(len(row)):
-        seen = cover[x] * row[x] if squared else row[x]
-        row[x] = fill + (seen - fill) * cover[x]
+        colour = row[x] if aligned else coverage[x] * row[x]
+        row[x] = fill + (colour - fill) * coverage[x]
 
 
 @relaxed
-def finish_rows(channels: Any, rows: tuple[int, int], cover: Any, form: Finish, pixels: Any) -> None:
-    """Write some rows of one image.
+def finish_rows(outputs: Any, first: Any, end: int, coverage: Any, epilogue: Epilogue, pixels: Any) -> None:
+    """Write rows ``first .. end - 1`` of one image.
 
     What every image needs is in one function, whose arrays are plain names: handing a row of them to another one counts
     references, which takes longer than the row.
 
     Args:
-        channels: float32 ``(H, C, W)``, from the first of these rows on. rows: the first, and the one behind the last.
-        cover: float32 ``(H, W)``, share of the window; ``(0, 0)`` where all is inside.
-        pixels: flat, float32, of the image alone.
+        outputs: float32 ``(at least end - first, C, W)``, of the network, from row ``first`` on.
+        coverage: as ``window_coverage`` returns it.
+        pixels: float32, flat, of this image alone.
     """
-    _, count, width = channels.shape
+    _, channels, width = outputs.shape
     row = np.empty(width, np.float32)
-    filled, offset = len(cover) > 0, form.offset
-    colour, scales, shifts = form.colour, form.scale, form.shift
-    plane, down, across = form.strides
-    for y in range(rows[0], rows[1]):
-        for d in range(count):
-            if count == 3:  # the usual case in one pass instead of four
-                f0, f1, f2 = colour[0, d], colour[1, d], colour[2, d]
-                c0, c1, c2 = channels[y - rows[0], 0], channels[y - rows[0], 1], channels[y - rows[0], 2]
+    filled, aligned = len(coverage) > 0, epilogue.aligned
+    matrix, offset = epilogue.colour.matrix, epilogue.colour.offset
+    fills, scales, shifts = epilogue.fill, epilogue.scale, epilogue.shift
+    plane, down, across = epilogue.strides
+    for y in range(first, end):
+        for d in range(channels):
+            if channels == 3:  # the usual case in one pass instead of four
+                f0, f1, f2 = matrix[0, d], matrix[1, d], matrix[2, d]
+                c0, c1, c2 = outputs[y - first, 0], outputs[y - first, 1], outputs[y - first, 2]
                 for x in range(width):
                     row[x] = offset + f0 * c0[x] + f1 * c1[x] + f2 * c2[x]
             else:
                 row[:] = offset
-                for c in range(count):
-                    factor, source = colour[c, d], channels[y - rows[0], c]
+                for c in range(channels):
+                    factor, source = matrix[c, d], outputs[y - first, c]
                     for x in range(width):
                         row[x] += factor * source[x]
             if filled:
-                _fill(row, cover[y], form.fill[d], form.squared)
+                _blend(row, coverage[y], fills[d], aligned)
             scale, shift = scales[d], shifts[d]
-            first = d * plane + y * down
+            begin = d * plane + y * down
             if across == 1:
-                target = pixels[first : first + width]
+                target = pixels[begin : begin + width]
                 for x in range(width):
                     target[x] = scale * min(max(row[x], np.float32(0)), np.float32(1)) + shift
             else:
                 for x in range(width):
-                    pixels[first + x * across] = scale * min(max(row[x], np.float32(0)), np.float32(1)) + shift
+                    pixels[begin + x * across] = scale * min(max(row[x], np.float32(0)), np.float32(1)) + shift
+
+
+@relaxed_inline
+def finish_image(outputs: Any, coverage: Any, epilogue: Epilogue, pixels: Any) -> None:
+    """``finish_rows`` of all rows."""
+    # A plain 0 is a type of its own to numba, and all of finish_rows would be compiled for it a second time.
+    finish_rows(outputs, np.int64(0), outputs.shape[0], coverage, epilogue, pixels)

@@ -1,10 +1,11 @@
-"""Entry to the fused CPU decoder: arrays out of tensors, work to threads, faults to exceptions."""
+"""Entry to the fused CPU decoder: work to threads, faults to exceptions."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -14,12 +15,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inrformat.decode.cpu.backend import CpuBackend
-from inrformat.decode.cpu.batch import Batch
-from inrformat.decode.cpu.buffer_pool import borrow
-from inrformat.decode.cpu.epilogue import Finish
+from inrformat.decode.cpu.batch import Batch, Maps
+from inrformat.decode.cpu.buffer_pool import acquire
+from inrformat.decode.cpu.epilogue import Epilogue
 from inrformat.decode.cpu.rans import FAULTS
-from inrformat.decode.cpu.sampling import Maps
-from inrformat.decode.geometry import Geometry, PaddingMode
+from inrformat.decode.geometry import Geometry
 from inrformat.decode.pixels import PixelFormat
 from inrformat.decode.records import DeviceRecords
 from inrformat.errors import DeviceError, InvalidFileError
@@ -30,57 +30,71 @@ from inrformat.families.registry import family_of
 __all__ = ["decode"]
 
 _TASKS_PER_THREAD = 4
-_prepared: WeakKeyDictionary[Codebook, list[Any]] = WeakKeyDictionary()
+_flattened: WeakKeyDictionary[Codebook, list[Any]] = WeakKeyDictionary()
 
 
 def decode(records: DeviceRecords, rows: Tensor, geometry: Geometry, pixels: PixelFormat) -> Tensor:
-    """See ``dispatch.decode``; as many images at once as torch is allowed threads."""
+    """See ``dispatch.decode``; as many images at once as torch is allowed threads.
+
+    Raises:
+        DeviceError: the family of one of the file's networks has no CPU decoder.
+        InvalidFileError: the symbols of a record do not add up.
+    """
+    networks = _flatten(records.codebook)
     chosen = rows.cpu().numpy()
-    shapes = records.shapes.numpy()[chosen]
-    # Compiled code knows float32 alone; it comes to 0.5 .. 255.5 where bytes are wanted.
-    channels, (height, width) = records.channels, geometry.size
-    flat = borrow(len(chosen) * channels * height * width)
-    if pixels.channels_last:
-        out = torch.from_numpy(flat).reshape(len(chosen), height, width, channels).permute(0, 3, 1, 2)
-    else:
-        out = torch.from_numpy(flat).reshape(len(chosen), channels, height, width)
+    batch, maps = Batch.of(records, chosen), Maps.of(geometry)
+    flat, out = _empty((len(chosen), records.channels, *geometry.size), channels_last=pixels.channels_last)
     status = np.zeros(len(chosen), np.int64)
-    batch, maps, networks = _batch(records, chosen, shapes), _maps(geometry), _networks(records.codebook)
-    tasks = 1 if torch.get_num_threads() == 1 else _TASKS_PER_THREAD * torch.get_num_threads()
-    with_threads = []
-    for number in np.unique(shapes[:, 0]).tolist():
+    numbers = records.shapes.numpy()[chosen, 0]
+    tasks: list[Callable[[], None]] = []
+    for number in np.unique(numbers).tolist():
         network = records.networks[number]
-        finish = _finish(network, geometry, pixels)
-        arguments = (networks[number], records.codebook.tables.slots, batch, maps, finish, geometry.size)
-        members = np.flatnonzero(shapes[:, 0] == number)
-        parts = np.array_split(members, min(len(members), tasks))
-        with_threads += [(_backend(network).decode, (*arguments, part, flat, status)) for part in parts]
-    _run(with_threads)
+        backend = _backend(network)
+        epilogue = Epilogue.of(backend.colour_transform(network), geometry, pixels)
+        for members in _parts(np.flatnonzero(numbers == number)):
+            tasks.append(partial(backend.decode, networks[number], batch, maps, epilogue, members, flat, status))
+    _run(tasks)
     _raise_faults(status, records, chosen)
     return out.to(pixels.dtype)
 
 
-def _run(tasks: list[tuple[Any, tuple[Any, ...]]]) -> None:
+def _empty(shape: tuple[int, int, int, int], *, channels_last: bool) -> tuple[NDArray[np.float32], Tensor]:
+    """Memory of a batch, and the same as a tensor ``(B, C, H, W)``. Compiled code writes float32 and nothing else."""
+    count, channels, height, width = shape
+    flat = acquire(count * channels * height * width)
+    if channels_last:
+        return flat, torch.from_numpy(flat).reshape(count, height, width, channels).permute(0, 3, 1, 2)
+    return flat, torch.from_numpy(flat).reshape(shape)
+
+
+def _parts(members: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Samples divided among tasks: a few for every thread, so that none waits long for the last."""
+    threads = torch.get_num_threads()
+    tasks = 1 if threads == 1 else _TASKS_PER_THREAD * threads
+    return np.array_split(members, min(len(members), tasks))
+
+
+def _run(tasks: list[Callable[[], None]]) -> None:
     threads = torch.get_num_threads()
     if threads == 1 or len(tasks) == 1:
-        for work, arguments in tasks:
-            work(*arguments)
+        for task in tasks:
+            task()
         return
-    for done in [_pool(os.getpid(), threads).submit(work, *arguments) for work, arguments in tasks]:
+    for done in [_pool(os.getpid(), threads).submit(task) for task in tasks]:
         done.result()
 
 
 @cache
 def _pool(_process: int, threads: int) -> ThreadPoolExecutor:
-    # One pool a process: threads do not survive a fork.
+    # One pool per process: threads do not survive a fork.
     return ThreadPoolExecutor(threads, thread_name_prefix="inrformat-decode")
 
 
-def _networks(codebook: Codebook) -> list[Any]:
-    """Arrays of the codebook's networks, made at its first use."""
-    if codebook not in _prepared:
-        _prepared[codebook] = [_backend(network).prepare(network) for network in codebook.networks]
-    return _prepared[codebook]
+def _flatten(codebook: Codebook) -> list[Any]:
+    """The codebook's networks as compiled code reads them, made at its first use."""
+    if codebook not in _flattened:
+        _flattened[codebook] = [_backend(network).flatten(network) for network in codebook.networks]
+    return _flattened[codebook]
 
 
 def _backend(network: Network) -> CpuBackend:
@@ -94,56 +108,6 @@ def _backend(network: Network) -> CpuBackend:
         raise DeviceError(f"network family {network.family!r} has no CPU decoder")
     backend: CpuBackend = load()
     return backend
-
-
-def _batch(records: DeviceRecords, chosen: NDArray[np.int64], shapes: NDArray[np.int64]) -> Batch:
-    first = records.offsets.numpy()[chosen] // 2
-    lanes = [records.networks[n].lanes(height=h, width=w) for n, h, w in shapes.tolist()]
-    return Batch(
-        words=records.words.numpy().view(np.uint16),
-        first=first,
-        last=first + records.lengths.numpy()[chosen] // 2,
-        heights=np.ascontiguousarray(shapes[:, 1]),
-        widths=np.ascontiguousarray(shapes[:, 2]),
-        lanes=np.array(lanes, np.int64),
-    )
-
-
-def _maps(geometry: Geometry) -> Maps:
-    counts, reach = (torch.zeros((0, 2)),) * 2 if geometry.aligned else geometry.taps()
-    displacement = torch.zeros((0, 0, 0, 2)) if geometry.displacement is None else geometry.displacement
-    return Maps(
-        matrices=_array(geometry.matrices.flatten(1), np.float64),
-        windows=_array(geometry.windows, np.float64),
-        feather=_array(geometry.feather, np.float64),
-        counts=_array(counts, np.int64),
-        reach=_array(reach, np.float64),
-        displacement=_array(displacement, np.float32),
-        aligned=geometry.aligned,
-        padding_mode=int(geometry.padding_mode),
-        constant=geometry.padding_mode is PaddingMode.CONSTANT,
-        antialias=geometry.antialias,
-    )
-
-
-def _array(values: Tensor, dtype: Any) -> NDArray[Any]:
-    return np.ascontiguousarray(values.detach().cpu().numpy(), dtype)
-
-
-def _finish(network: Network, geometry: Geometry, form: PixelFormat) -> Finish:
-    channels, (height, width) = network.channels, geometry.size
-    colour, offset = _backend(network).colours(network)
-    scale, shift = ((255.0,) * channels, (0.5,) * channels) if form.dtype == torch.uint8 else form.scale_shift(channels)
-    strides = (1, width * channels, channels) if form.channels_last else (height * width, width, 1)
-    return Finish(
-        colour=np.ascontiguousarray(colour),
-        offset=np.float32(offset),
-        fill=np.array(geometry.fills(channels), np.float32),
-        squared=not geometry.aligned,
-        scale=np.array(scale, np.float32),
-        shift=np.array(shift, np.float32),
-        strides=np.array(strides, np.int64),
-    )
 
 
 def _raise_faults(status: NDArray[np.int64], records: DeviceRecords, chosen: NDArray[np.int64]) -> None:

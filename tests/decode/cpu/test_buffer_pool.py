@@ -3,47 +3,47 @@
 import pytest
 import torch
 
-from inrformat.decode.cpu import memory
-from inrformat.decode.cpu.buffer_pool import borrow
+from inrformat.decode.cpu import buffer_pool
+from inrformat.decode.cpu.buffer_pool import acquire
 
 
 @pytest.fixture
 def free(monkeypatch):
     """The buffers that are kept; none at first."""
-    monkeypatch.setattr(memory, "_free", [])
-    return memory._free
+    monkeypatch.setattr(buffer_pool, "_free", [])
+    return buffer_pool._free
 
 
-def test_memory_is_lent_again_only_when_nothing_refers_to_it(free):
-    first = torch.from_numpy(borrow(1000)).reshape(10, 100)
+def test_memory_is_handed_out_again_only_when_nothing_refers_to_it(free):
+    first = torch.from_numpy(acquire(1000)).reshape(10, 100)
     place, part = first.data_ptr(), first.numpy()[3:]
     del first
     assert free == []
     del part
     assert [buffer.ctypes.data for buffer in free] == [place]
-    assert borrow(1000).ctypes.data == place
+    assert acquire(1000).ctypes.data == place
 
 
-def test_a_view_of_lent_memory_keeps_it(free):
-    lent = borrow(1000)
-    view = lent[10:]
-    del lent
+def test_a_view_of_acquired_memory_keeps_it(free):
+    acquired = acquire(1000)
+    view = acquired[10:]
+    del acquired
     assert free == []
     del view
     assert len(free) == 1
 
 
 def test_two_buffers_are_kept_and_none_beyond_the_limit(free, monkeypatch):
-    several = [borrow(1000) for _ in range(4)]
+    several = [acquire(1000) for _ in range(4)]
     del several
     assert len(free) == 2
     free.clear()
-    monkeypatch.setattr(memory, "_LARGEST_BYTES", 4 * 999)
-    large = borrow(1000)
+    monkeypatch.setattr(buffer_pool, "_LARGEST_BYTES", 4 * 999)
+    large = acquire(1000)
     del large
     assert free == []
 
 
-def test_lent_memory_has_the_size_asked_for_after_another_was_given_back(free):
+def test_acquired_memory_has_the_size_asked_for_after_another_was_released(free):
     for count in (1000, 10, 0, 2000):
-        assert len(borrow(count)) == count
+        assert len(acquire(count)) == count

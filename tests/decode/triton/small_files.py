@@ -14,8 +14,9 @@ from inrformat.coding.tables import SymbolTable, TableSet
 from inrformat.decode.records import DeviceRecords, join_records
 from inrformat.decode.triton.launch import read
 from inrformat.decode.triton.plan import Plan, Scratch
+from inrformat.encode.in_memory import encode_in_memory
 from inrformat.families.cells.descriptor import Cells
-from inrformat.families.cells.encoder.encoder import CellsEncoder, CellsOptions
+from inrformat.families.cells.encoder.options import CellsOptions
 from inrformat.families.cells.record import read_record, write_record
 from inrformat.families.cells.triton.backend import CellsPlan, CellsScratch
 from inrformat.families.codebook import Codebook
@@ -40,9 +41,8 @@ def _cells_records(*, grey: bool) -> tuple[list[bytes], Cells, TableSet]:
     images.insert(1, np.ascontiguousarray(photographs.coffee()[200:208, 100:364]))
     if grey:
         images = [image[:, :, :1] for image in images]
-    encoder = CellsEncoder(CellsOptions(quality=50, threads=1))
-    codebook = encoder.train(images, complete=True)
-    records = encoder.encode(images)
+    encoded = encode_in_memory(images, CellsOptions(quality=50, threads=1))
+    records, codebook = encoded.encoded, encoded.records.codebook
     assert isinstance(codebook.networks[0], Cells)
     network = replace(codebook.networks[0], lane_pixels=64)
     data = []

@@ -1,19 +1,20 @@
 """The fused CPU decoder against the reference."""
 
 import dataclasses
+from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings, strategies as st
 
-from inrformat.coding.rans import RansDecoder
 from inrformat.decode import dispatch, reference
 from inrformat.decode.canvas import Canvas
+from inrformat.decode.cpu import launch
 from inrformat.decode.pixels import PixelFormat
-from inrformat.encode.in_memory import encode_in_memory
-from inrformat.errors import InvalidFileError, UsageError
-from inrformat.families.cells.encoder.options import CellsOptions
+from inrformat.errors import DeviceError, InvalidFileError, UsageError
+from inrformat.families import registry
+from inrformat.families.family import Family, module
 
 from ..conftest import NAMES, geometries
 
@@ -33,16 +34,6 @@ def test_pixels_are_those_of_the_reference(request, family, name):
     assert (decoded - expected).abs().max() < near / 255
     levels = dispatch.decode(records, ROWS, geometry, backend="cpu").int() - (expected * 255 + 0.5).floor().int()
     assert levels.abs().max() <= 1
-
-
-@pytest.mark.parametrize("quality", [5, 50])
-def test_images_without_cells_of_some_size_decode_like_others(photo_tiles, quality):
-    flat = [np.full((32, 32, 3), level, np.uint8) for level in (0, 90, 255)]
-    records = encode_in_memory([*flat, *photo_tiles["coffee"][:3]], CellsOptions(quality=quality)).records
-    rows = torch.arange(6)
-    view = Canvas.of([32] * 6, [32] * 6).resize(32, 32).geometry()
-    expected = reference.decode(records, rows, view).clamp(0, 1)
-    assert (dispatch.decode(records, rows, view, FLOAT, backend="cpu") - expected).abs().max() < 0.2 / 255
 
 
 def test_every_form_holds_the_same_pixels(cells_records):
@@ -113,17 +104,22 @@ def test_forms_that_do_not_fit_the_channels_are_refused_before_decoding(cells_re
         dispatch.decode(cells_records, torch.tensor([0]), geometry, PixelFormat(torch.float32, (0.5,), (0.5,)))
 
 
-def test_symbols_are_exactly_those_of_the_normative_coder(siren_records):
-    network = siren_records.networks[0]
-    offset, length = int(siren_records.offsets[0]), int(siren_records.lengths[0])
-    record = siren_records.words.numpy().tobytes()[offset : offset + length]
-    from inrformat.families.siren.cpu.siren import read_siren, siren_network
+@dataclasses.dataclass(frozen=True)
+class Elsewhere:
+    """A network of a family that only other decoders know."""
 
-    lanes = network.lanes(height=32, width=32)
-    tables = siren_records.codebook.tables
-    prepared = siren_network(network)
-    status, padded = read_siren(prepared, tables.slots, np.frombuffer(record, np.uint16), lanes)
-    scales, symbols = network.read_symbols(RansDecoder([record], tables, lanes=lanes))
-    expected = network.dequantize(torch.from_numpy(scales), torch.from_numpy(symbols))[0].numpy()
-    assert status == 0
-    np.testing.assert_allclose(padded[prepared.places], expected, rtol=1e-6, atol=1e-9)
+    family: ClassVar[str] = "elsewhere"
+
+    channels: int = 3
+
+
+def test_a_file_with_a_family_without_cpu_decoder_is_left_to_other_decoders(cells_records, monkeypatch):
+    monkeypatch.setattr(registry, "_loaded", dict(registry._loaded))
+    parts = dict.fromkeys(("parse", "describe", "reference", "encoder", "flags"), module("inrformat"))
+    registry.register(Family(name="elsewhere", summary="for this test", rules=(), **parts))
+    codebook = cells_records.codebook
+    mixed = dataclasses.replace(codebook, networks=(*codebook.networks, Elsewhere()))
+    records = dataclasses.replace(cells_records, codebook=mixed)
+    geometry = Canvas.of([72], [96]).resize(16, 16).geometry()
+    with pytest.raises(DeviceError, match="'elsewhere' has no CPU decoder"):
+        launch.decode(records, torch.tensor([0]), geometry, FLOAT)
