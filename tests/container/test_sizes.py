@@ -64,8 +64,12 @@ def test_fields_keep_their_order_and_metadata_and_codebook_go_where_there_is_roo
     zones = zones_of([900, 300], [500, 10, 2000, 10], head_bytes=950, gap_bytes=600)
     assert zones == [Zone.HEAD_BLOCK, Zone.GAP, Zone.BEHIND, Zone.BEHIND, Zone.BEHIND, Zone.BEHIND]
     assert zones_of([900, 300], [30, 200, 20], head_bytes=950, gap_bytes=550) == [
-        Zone.HEAD_BLOCK, Zone.GAP, Zone.HEAD_BLOCK, Zone.GAP, Zone.GAP,
-    ]  # fmt: skip
+        Zone.HEAD_BLOCK,
+        Zone.GAP,
+        Zone.HEAD_BLOCK,
+        Zone.GAP,
+        Zone.GAP,
+    ]
 
 
 @pytest.mark.parametrize("alignment", [4, 16])

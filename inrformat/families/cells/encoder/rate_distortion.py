@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inrformat.coding.tables import TableSet
-from inrformat.jit import exact
+from inrformat.jit import exact, relaxed
 
 __all__ = [
     "COST_ENTRIES",
@@ -76,13 +76,16 @@ def magnitude_index(weights: Any, inverse_step: float) -> Any:
     return out.reshape(weights.shape)
 
 
-@exact
+# Relaxed: in which order the costs of hundreds of weights are summed is left to the compiler. A node whose best two
+# classes cost the same to seven digits may thus take the other one on another kind of processor.
+@relaxed
 def choose_classes(index: Any, tables: Any, kept: Any, costs: Any, class_costs: Any, chosen: Any, least: Any) -> None:  # noqa: PLR0917
-    """For each node the class of least cost.
+    """For each node the class of least Lagrangian cost.
 
     Args:
-        index: uint16 ``(n, C, P)``. tables: int32 ``(K, C, P)``. kept: int32 ``(K, C)``. costs: of ``best_costs``.
-        class_costs: float32 ``(K,)``. chosen, least: results, int32 and float32 ``(n,)``.
+        index: of ``magnitude_index``, uint16 ``(n, C, P)``. tables: int32 ``(K, C, P)``. kept: int32 ``(K, C)``.
+        costs: of ``best_costs``. class_costs: float32 ``(K,)``, of saying which class a node has.
+        chosen, least: results, int32 and float32 ``(n,)``.
     """
     nodes, channels, units = index.shape
     tail = np.zeros((channels, units + 1), np.float32)

@@ -1,4 +1,4 @@
-"""Encoding, once the codebook and its step are settled."""
+"""Encoding, once the codebook and its step are known."""
 
 from __future__ import annotations
 
