@@ -5,7 +5,8 @@
 in the coordinates (u, v) in [0, 1] of a square cell of s = 8, 16 or 32 px. Hidden units are orthonormal at pixel
 centres: sampled there, the readout weights W are block-cosine coefficients, which is why fitting needs no descent.
 A *class* of a cell says how many hidden units it keeps and which symbol table codes each weight. A node that is split
-into four has a class too: of the three *detail* weights a channel that tell its children's means apart.
+into four has a class too: it says which tables code its *details*, the three weights per channel that tell its
+children's means apart.
 """
 
 from __future__ import annotations
