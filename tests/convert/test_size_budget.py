@@ -9,7 +9,6 @@ from skimage import data as photographs
 
 from inrformat.container.layout import PAGE_ALIGNMENT, SectionKind
 from inrformat.container.reader import InrdReader
-from inrformat.convert import pipeline
 from inrformat.convert.annotations import read_annotations, with_masks
 from inrformat.convert.pipeline import convert
 from inrformat.convert.sources import load_image, scan_folder, stored_size
@@ -76,7 +75,7 @@ def test_a_size_that_the_targets_alone_exceed_is_refused_and_says_what_they_take
 
 @pytest.mark.slow
 def test_the_size_holds_where_images_are_left_out_and_the_last_piece_is_small(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(pipeline, "_CHUNK_IMAGES", 11)
+    monkeypatch.setattr("inrformat.convert.images.PIECE_IMAGES", 11)
     for path in sorted((folder / "images").iterdir()):
         data = path.read_bytes()
         (tmp_path / path.name).write_bytes(data[: len(data) // 2] if path.stem in {"03", "22", "23"} else data)

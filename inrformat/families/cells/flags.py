@@ -17,7 +17,7 @@ def add_flags(group: argparse._ArgumentGroup) -> list[argparse.Action]:
     """See ``encode.encoder.FlagsModule``."""
     return [
         group.add_argument(
-            "--quality", type=float, metavar="Q", help="0 to 100; the step halves every 10 (default: 70)"
+            "--quality", type=float, metavar="Q", help="0 to 100; the quantization step halves every 10 (default: 70)"
         ),
         group.add_argument("--psnr-per-image", type=float, metavar="DB", help="PSNR that each image reaches"),
         group.add_argument("--target-size", type=byte_count, metavar="SIZE", help="of the whole file: 500MB, 64MiB"),
