@@ -18,11 +18,7 @@ from numpy.typing import NDArray
 from inrformat.container.checksum import crc32c
 from inrformat.container.packing import compress, pack_map
 from inrformat.convert.sources import load_image, scan_folder
-<<<<<<< HEAD
-from inrformat.families.cells import FAMILY
-=======
 from inrformat.families.cells.encoder.colours import colour_basis
->>>>>>> encc
 from inrformat.families.cells.encoder.fit import fit
 from inrformat.families.cells.encoder.initialization import ClassCounts
 from inrformat.families.cells.encoder.learn import learn_model
@@ -58,14 +54,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="*", metavar="KIND-QUALITY", help="those alone")
     arguments = parser.parse_args()
-<<<<<<< HEAD
-    target = FAMILY.codebooks
-    assert target is not None
-=======
     folder = family_named("cells").codebooks
     if folder is None:
         raise SystemExit("the cells family names no folder of built-in codebooks")
->>>>>>> encc
     for kind in SAMPLES:
         wanted = [q for q in QUALITIES if not arguments.only or f"{kind}-{q}" in arguments.only]
         if not wanted:
@@ -80,11 +71,7 @@ def main() -> None:
             codebook = to_codebook(model, pyramids, step, colour, scale_spread=SCALE_SPREAD)
             data = compress(pack_map(codebook.to_map()))
             name = f"cells-1-{kind}-{quality}"
-<<<<<<< HEAD
-            (target / f"{name}.bin").write_bytes(data)
-=======
             (folder / f"{name}.bin").write_bytes(data)
->>>>>>> encc
             print(f"| `{name}` | {len(data)} | `{crc32c(data):08x}` |", flush=True)
 
 
