@@ -7,8 +7,8 @@ import torch
 from inrformat.decode import dispatch, reference
 from inrformat.decode.canvas import Canvas
 from inrformat.decode.pixels import PixelFormat
-from inrformat.decode.records import join_records
-from inrformat.families.cells.encoder.encoder import CellsEncoder, CellsOptions
+from inrformat.encode.in_memory import encode_in_memory
+from inrformat.families.cells.encoder.options import CellsOptions
 
 FLOAT = PixelFormat(torch.float32)
 
@@ -16,10 +16,7 @@ FLOAT = PixelFormat(torch.float32)
 @pytest.mark.parametrize("quality", [5, 50])
 def test_images_without_cells_of_some_size_decode_like_others(photo_tiles, quality):
     flat = [np.full((32, 32, 3), level, np.uint8) for level in (0, 90, 255)]
-    encoder, images = CellsEncoder(CellsOptions(quality=quality)), [*flat, *photo_tiles["coffee"][:3]]
-    codebook, coded = encoder.train(images, complete=True), encoder.encode(images)
-    shapes = np.array([(r.network, r.height, r.width) for r in coded])
-    records = join_records([r.data for r in coded], codebook, shapes=shapes, device=torch.device("cpu"))
+    records = encode_in_memory([*flat, *photo_tiles["coffee"][:3]], CellsOptions(quality=quality)).records
     rows = torch.arange(6)
     view = Canvas.of([32] * 6, [32] * 6).resize(32, 32).geometry()
     expected = reference.decode(records, rows, view).clamp(0, 1)

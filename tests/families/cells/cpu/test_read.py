@@ -6,10 +6,11 @@ from skimage import data as photographs
 
 from inrformat.coding.rans import RansDecoder
 from inrformat.decode.cpu.batch import Sample
+from inrformat.encode.in_memory import encode_in_memory
 from inrformat.families.cells import reference
 from inrformat.families.cells.cpu.descriptors import flatten
 from inrformat.families.cells.cpu.read import View, read_record
-from inrformat.families.cells.encoder.encoder import CellsEncoder, CellsOptions
+from inrformat.families.cells.encoder.options import CellsOptions
 
 WHOLE = View(-1.0, 1e9, -1.0, 1e9)
 SIZES = [(72, 96), (90, 126), (45, 67)]
@@ -21,8 +22,8 @@ def coded():
     """The codebook and the records."""
     coffee, astronaut = photographs.coffee(), photographs.astronaut()
     images = [coffee[100:172, 200:296], astronaut[::4, ::4][:90, :126], coffee[::9, ::9]]
-    encoder = CellsEncoder(CellsOptions(quality=70))
-    return encoder.train(images, complete=True), encoder.encode(images)
+    encoded = encode_in_memory(images, CellsOptions(quality=70))
+    return encoded.records.codebook, encoded.encoded
 
 
 def sample_of(codebook, record):

@@ -141,6 +141,7 @@ def test_quality_halves_the_step_every_ten() -> None:
 
 def test_damaged_records_raise_and_never_crash(trained: TrainedEncoder) -> None:
     network = trained.codebook.networks[0]
+    assert isinstance(network, Cells)
     data = trained.encode([COFFEE[:96, :96]])[0].data
     rng = np.random.default_rng(5)
     refused = 0
