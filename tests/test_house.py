@@ -22,8 +22,18 @@ TESTS = Path(__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = [
-    "errors", "jit", "container", "coding", "families", "decode", "encode", "families.NAME", "data", "convert", "cli",
-]  # fmt: skip
+    "errors",
+    "jit",
+    "container",
+    "coding",
+    "families",
+    "decoding",
+    "encoding",
+    "families.NAME",
+    "data",
+    "conversion",
+    "cli",
+]
 """From the bottom up: a module imports from its own layer and those before it, a family never from another family."""
 
 

@@ -24,7 +24,7 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from inrformat.decode.triton.ahead_of_time import KernelVariant
+from inrformat.decoding.triton.ahead_of_time import KernelVariant
 from inrformat.families.registry import family_named, family_names
 
 ARCHITECTURES = (80, 90)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from inrformat.container.checksum import crc32c
 from inrformat.container.packing import compress, pack_map
-from inrformat.convert.sources import load_image, scan_folder
+from inrformat.conversion.sources import load_image, scan_folder
 from inrformat.families.cells.encoder.colours import colour_basis
 from inrformat.families.cells.encoder.fit import fit
 from inrformat.families.cells.encoder.initialization import ClassCounts

@@ -22,7 +22,7 @@ from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
 from inrformat import InrdDataset
-from inrformat.convert.sources import load_image, scan_folder
+from inrformat.conversion.sources import load_image, scan_folder
 
 TILE_PX, TRAIN_TILES, TEST_TILES = 32, 36, 12
 PREVIEW_PX, PREVIEW_PHOTOS, PREVIEW_QUALITY = 96, 6, 65

@@ -29,9 +29,9 @@ from inrformat.data.targets import collate
 from inrformat.data.transforms.batch_transforms import apply_batch_transforms
 from inrformat.data.transforms.crops import resized
 from inrformat.data.transforms.plan import Plan, plan_of
-from inrformat.decode.devices import checked_device
-from inrformat.decode.output_size import Size
-from inrformat.decode.pixels import PixelFormat
+from inrformat.decoding.devices import checked_device
+from inrformat.decoding.output_size import Size
+from inrformat.decoding.pixels import PixelFormat
 from inrformat.errors import GeometryError, UsageError
 
 __all__ = ["InrdLoader"]

@@ -19,7 +19,7 @@ from inrformat.coding.rans_torch import TorchTables
 from inrformat.container.checksum import crc32c_many
 from inrformat.container.layout import SectionKind
 from inrformat.container.reader import InrdReader
-from inrformat.decode.records import DeviceRecords
+from inrformat.decoding.records import DeviceRecords
 from inrformat.errors import ChecksumError, UsageError
 from inrformat.families.codebook import Codebook
 

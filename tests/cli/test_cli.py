@@ -15,7 +15,7 @@ from PIL import Image
 from inrformat.container.layout import HEADER_BYTES, HEADER_CRC_OFFSET, SECTION
 from inrformat.container.metadata import Metadata
 from inrformat.container.writer import InrdWriter
-from inrformat.convert.pipeline import convert
+from inrformat.conversion.pipeline import convert
 from inrformat.families.siren.encoder.options import Pruning, SirenOptions
 
 

@@ -10,7 +10,7 @@ from torchvision.transforms.v2 import functional as F
 from inrformat.data.mapping import mapped
 from inrformat.data.randomness import CounterGenerator
 from inrformat.data.transforms.crops import random_resized_box
-from inrformat.decode.canvas import Canvas
+from inrformat.decoding.canvas import Canvas
 
 SIZE = HEIGHT, WIDTH = 120, 160
 BILINEAR = InterpolationMode.BILINEAR
@@ -119,7 +119,7 @@ def test_what_is_out_of_view_has_no_area():
 
 
 def test_reflected_padding_shows_masks_again():
-    from inrformat.decode.geometry import PaddingMode
+    from inrformat.decoding.geometry import PaddingMode
 
     mask = target()["masks"]
     ours = mapped(mask, start().pad(10, 6, 4, 2, padding_mode=PaddingMode.REFLECT).geometry())

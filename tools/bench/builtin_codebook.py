@@ -25,8 +25,8 @@ from PIL import Image
 from rate_distortion import RESULTS, learned_from, rival_curve
 
 from inrformat.container.reader import InrdReader
-from inrformat.convert.pipeline import convert_with
-from inrformat.convert.sources import load_image, scan_folder
+from inrformat.conversion.pipeline import convert_with
+from inrformat.conversion.sources import load_image, scan_folder
 from inrformat.families.cells.encoder.encoder import CellsEncoder
 from inrformat.families.cells.encoder.options import CellsOptions, step_of_quality
 from inrformat.families.cells.encoder.rate_distortion import LAMBDA

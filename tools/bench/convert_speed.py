@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from inrformat.convert.pipeline import convert_with
-from inrformat.convert.sources import load_image, scan_folder
-from inrformat.encode.corpus import Corpus
-from inrformat.encode.encoder import TrainedEncoder
+from inrformat.conversion.pipeline import convert_with
+from inrformat.conversion.sources import load_image, scan_folder
+from inrformat.encoding.corpus import Corpus
+from inrformat.encoding.encoder import TrainedEncoder
 from inrformat.families.cells.encoder.encoder import CellsEncoder
 from inrformat.families.cells.encoder.options import CellsOptions
 

@@ -13,14 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inrformat.decode import reference
-from inrformat.decode.canvas import Canvas
-from inrformat.decode.geometry import Geometry
-from inrformat.decode.pixels import PixelFormat
-from inrformat.decode.records import DeviceRecords
-from inrformat.decode.triton.backend import PRECISIONS
-from inrformat.decode.triton.launch import decode, read, render
-from inrformat.decode.triton.plan import Plan, Scratch
+from inrformat.decoding import reference
+from inrformat.decoding.canvas import Canvas
+from inrformat.decoding.geometry import Geometry
+from inrformat.decoding.pixels import PixelFormat
+from inrformat.decoding.records import DeviceRecords
+from inrformat.decoding.triton.backend import PRECISIONS
+from inrformat.decoding.triton.launch import decode, read, render
+from inrformat.decoding.triton.plan import Plan, Scratch
 
 EXTRA_BYTES = 256 << 20
 """Device memory that decoding may take beside its output."""

@@ -26,10 +26,10 @@ from PIL import Image
 from scipy.interpolate import PchipInterpolator
 
 from inrformat.container.reader import InrdReader
-from inrformat.convert.pipeline import convert_with
-from inrformat.convert.sources import load_image, scan_folder
-from inrformat.encode.corpus import Corpus
-from inrformat.encode.record import psnr_db
+from inrformat.conversion.pipeline import convert_with
+from inrformat.conversion.sources import load_image, scan_folder
+from inrformat.encoding.corpus import Corpus
+from inrformat.encoding.record import psnr_db
 from inrformat.families.cells.encoder.encoder import CellsEncoder
 from inrformat.families.cells.encoder.options import CellsOptions
 from inrformat.families.codebook import Codebook

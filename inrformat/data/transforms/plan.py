@@ -11,8 +11,8 @@ from inrformat.data.randomness import CounterGenerator
 from inrformat.data.transforms import crops, flips, pixels, warps
 from inrformat.data.transforms.choices import flattened
 from inrformat.data.transforms.lifting import NotLiftable, State, Step, lifter_of
-from inrformat.decode.canvas import Canvas
-from inrformat.decode.pixels import PixelFormat
+from inrformat.decoding.canvas import Canvas
+from inrformat.decoding.pixels import PixelFormat
 from inrformat.errors import GeometryError
 
 __all__ = ["Frame", "Plan", "explain", "plan_of"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from inrformat.encode.flag_types import byte_count
+from inrformat.encoding.flag_types import byte_count
 
 if TYPE_CHECKING:
     from inrformat.families.cells.encoder.options import CellsOptions
@@ -14,7 +14,7 @@ __all__ = ["add_flags", "read_options"]
 
 
 def add_flags(group: argparse._ArgumentGroup) -> list[argparse.Action]:
-    """See ``encode.encoder.FlagsModule``."""
+    """See ``encoding.encoder.FlagsModule``."""
     return [
         group.add_argument(
             "--quality", type=float, metavar="Q", help="0 to 100; the quantization step halves every 10 (default: 70)"
@@ -28,7 +28,7 @@ def add_flags(group: argparse._ArgumentGroup) -> list[argparse.Action]:
 
 
 def read_options(arguments: argparse.Namespace) -> CellsOptions:
-    """See ``encode.encoder.FlagsModule``; ``--psnr`` is the mean over the set."""
+    """See ``encoding.encoder.FlagsModule``; ``--psnr`` is the mean over the set."""
     from inrformat.families.cells.encoder.options import CellsOptions
 
     return CellsOptions(

@@ -1,4 +1,4 @@
-"""The CPU backend of ``cells``: records to finished pixels (``decode.cpu.backend.CpuBackend``), compiled."""
+"""The CPU backend of ``cells``: records to finished pixels (``decoding.cpu.backend.CpuBackend``), compiled."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inrformat.decode.cpu.axes import axis_taps, horizontal_axis, vertical_axis
-from inrformat.decode.cpu.batch import Batch, Maps, Sample, sample_of
-from inrformat.decode.cpu.epilogue import ColourTransform, Epilogue, finish_image, finish_rows
-from inrformat.decode.cpu.rans import OK
-from inrformat.decode.cpu.sampling import window_coverage
+from inrformat.decoding.cpu.axes import axis_taps, horizontal_axis, vertical_axis
+from inrformat.decoding.cpu.batch import Batch, Maps, Sample, sample_of
+from inrformat.decoding.cpu.epilogue import ColourTransform, Epilogue, finish_image, finish_rows
+from inrformat.decoding.cpu.rans import OK
+from inrformat.decoding.cpu.sampling import window_coverage
 from inrformat.families.cells.cpu.aligned import add_strip, aligned_margin, strip_rows
 from inrformat.families.cells.cpu.basis import aligned_basis
 from inrformat.families.cells.cpu.descriptors import FlatCells, flatten

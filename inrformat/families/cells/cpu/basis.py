@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from inrformat.decode.cpu.axes import AxisTaps
+from inrformat.decoding.cpu.axes import AxisTaps
 from inrformat.families.cells.cpu.vectors import LANES, ROWS, cosines
 from inrformat.families.cells.reference import BORDER
 from inrformat.jit import relaxed, relaxed_inline

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from inrformat.decode.cpu.batch import Maps
-from inrformat.decode.cpu.sampling import positions_in_window, taps_of
+from inrformat.decoding.cpu.batch import Maps
+from inrformat.decoding.cpu.sampling import positions_in_window, taps_of
 from inrformat.families.cells.cpu.basis import cell_of, minus_sine
 from inrformat.families.cells.cpu.read import SparseWeights
 from inrformat.families.cells.cpu.vectors import LANES, add_product, cosines

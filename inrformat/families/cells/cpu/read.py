@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from inrformat.decode.cpu.batch import Sample
-from inrformat.decode.cpu.rans import OK
+from inrformat.decoding.cpu.batch import Sample
+from inrformat.decoding.cpu.rans import OK
 from inrformat.families.cells.cpu.descriptors import FlatCells
 from inrformat.families.cells.cpu.symbols import Symbols, read_symbols
 from inrformat.families.cells.cpu.vectors import LANES, ORDERS, append_nonzero

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from inrformat.decode.cpu.batch import Sample
-from inrformat.decode.cpu.rans import (
+from inrformat.decoding.cpu.batch import Sample
+from inrformat.decoding.cpu.rans import (
     FIRST_FAMILY_FAULT,
     LENGTH,
     Stream,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from inrformat.container.sizes import payload_and_codebook_bytes
-from inrformat.encode.record import EncodedRecord, Image
+from inrformat.encoding.record import EncodedRecord, Image
 from inrformat.errors import UsageError
 from inrformat.families.builtin import builtin_codebook_map, builtin_names
 from inrformat.families.cells.descriptor import Cells

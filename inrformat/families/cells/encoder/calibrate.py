@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from inrformat.encode.record import Image
+from inrformat.encoding.record import Image
 from inrformat.families.cells.encoder.codebook import CellsCodebook
 from inrformat.families.cells.encoder.engine import Engine
 from inrformat.families.cells.encoder.rate_control import CLOSE_OCTAVES, MeasuredRate, RateTarget, moved_step

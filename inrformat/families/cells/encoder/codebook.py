@@ -9,7 +9,7 @@ import numpy as np
 
 from inrformat.container.packing import compress, pack_map
 from inrformat.container.reader import InrdReader
-from inrformat.encode.record import EncodedRecord, Image
+from inrformat.encoding.record import EncodedRecord, Image
 from inrformat.errors import UsageError
 from inrformat.families.cells.descriptor import Cells
 from inrformat.families.cells.encoder.model import Model, model_of

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from inrformat.encode.corpus import Corpus
-from inrformat.encode.encoder import OnProgress
+from inrformat.encoding.corpus import Corpus
+from inrformat.encoding.encoder import OnProgress
 from inrformat.families.cells.descriptor import Cells
 from inrformat.families.cells.encoder.builtin import builtin_codebooks, cheapest, choose_builtin
 from inrformat.families.cells.encoder.calibrate import calibrate
@@ -115,7 +115,7 @@ class CellsEncoder:
 
 
 def make_encoder(options: CellsOptions | None, *, device: torch.device, on_progress: OnProgress) -> CellsEncoder:
-    """See ``encode.encoder.EncoderModule``: compiled code on the CPU, torch on CUDA.
+    """See ``encoding.encoder.EncoderModule``: compiled code on the CPU, torch on CUDA.
 
     Raises:
         UsageError: the file whose codebook is to be used is not of this family.

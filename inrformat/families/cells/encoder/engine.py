@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
-from inrformat.encode.record import EncodedRecord, Image
+from inrformat.encoding.record import EncodedRecord, Image
 from inrformat.families.cells.encoder.codebook import CellsCodebook
 
 __all__ = ["Engine", "on_threads"]

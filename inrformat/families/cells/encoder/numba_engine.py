@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from inrformat.encode.record import EncodedRecord, Image, Outcome, psnr_db
+from inrformat.encoding.record import EncodedRecord, Image, Outcome, psnr_db
 from inrformat.families.cells.descriptor import SCALES_PER_OCTAVE
 from inrformat.families.cells.encoder.codebook import CellsCodebook
 from inrformat.families.cells.encoder.engine import on_threads

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from inrformat.container.sizes import stored_record_bytes
-from inrformat.encode.corpus import Corpus, SizeBudget
-from inrformat.encode.record import EncodedRecord
+from inrformat.encoding.corpus import Corpus, SizeBudget
+from inrformat.encoding.record import EncodedRecord
 from inrformat.families.cells.descriptor import SCALES_PER_OCTAVE
 from inrformat.families.cells.encoder.codebook import CellsCodebook
 from inrformat.families.cells.encoder.options import STEP_LEAST, STEP_MOST, CellsOptions

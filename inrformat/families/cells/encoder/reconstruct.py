@@ -8,7 +8,7 @@ import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
-from inrformat.encode.record import Image
+from inrformat.encoding.record import Image
 from inrformat.families.cells.descriptor import Cells
 from inrformat.families.cells.encoder.quantize import QuantizedImage
 from inrformat.families.cells.nodes import CELL_SIDES, LARGEST_CELL, basis, grid, unit_order

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inrformat.encode.record import EncodedRecord, Image, psnr_of_mse_db
+from inrformat.encoding.record import EncodedRecord, Image, psnr_of_mse_db
 from inrformat.families.cells.encoder.choose import Choice, classes_of_nodes
 from inrformat.families.cells.encoder.codebook import CellsCodebook
 from inrformat.families.cells.encoder.engine import on_threads

@@ -9,7 +9,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from inrformat.encode.record import Image
+from inrformat.encoding.record import Image
 from inrformat.families.cells.encoder.codebook import CellsCodebook
 from inrformat.families.cells.encoder.colours import colour_basis
 from inrformat.families.cells.encoder.engine import on_threads

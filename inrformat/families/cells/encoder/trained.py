@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from inrformat.encode.encoder import OnProgress
-from inrformat.encode.record import EncodedRecord, Image
+from inrformat.encoding.encoder import OnProgress
+from inrformat.encoding.record import EncodedRecord, Image
 from inrformat.errors import UsageError
 from inrformat.families.cells.encoder.codebook import CellsCodebook
 from inrformat.families.cells.encoder.engine import Engine, on_threads
@@ -40,11 +40,11 @@ class TrainedCellsEncoder:
 
     @property
     def codebook(self) -> Codebook:
-        """See ``encode.encoder.TrainedEncoder``."""
+        """See ``encoding.encoder.TrainedEncoder``."""
         return self.cells.codebook
 
     def encode(self, images: Sequence[Image], *, following: int = 0) -> list[EncodedRecord]:
-        """See ``encode.encoder.TrainedEncoder``; what follows makes no difference."""
+        """See ``encoding.encoder.TrainedEncoder``; what follows makes no difference."""
         done = []
         for record in self._records(images):
             done.append(record)
@@ -79,11 +79,11 @@ class SizeTargetedEncoder:
 
     @property
     def codebook(self) -> Codebook:
-        """See ``encode.encoder.TrainedEncoder``."""
+        """See ``encoding.encoder.TrainedEncoder``."""
         return self.trained.codebook
 
     def encode(self, images: Sequence[Image], *, following: int = 0) -> list[EncodedRecord]:
-        """See ``encode.encoder.TrainedEncoder``. Images have to come in their order, each once.
+        """See ``encoding.encoder.TrainedEncoder``. Images have to come in their order, each once.
 
         Raises:
             UsageError: what is left does not suffice for the last images.

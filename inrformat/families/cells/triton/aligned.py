@@ -10,10 +10,10 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from inrformat.decode.triton.axes import both_axes, output_axis, shrinks, store_tile
-from inrformat.decode.triton.batch import shape_of
-from inrformat.decode.triton.descriptors import IN_FAMILY
-from inrformat.decode.triton.epilogue import Frame
+from inrformat.decoding.triton.axes import both_axes, output_axis, shrinks, store_tile
+from inrformat.decoding.triton.batch import shape_of
+from inrformat.decoding.triton.descriptors import IN_FAMILY
+from inrformat.decoding.triton.epilogue import Frame
 from inrformat.families.cells.triton.basis import BLOCK, operator, survey
 from inrformat.families.cells.triton.descriptors import COLOUR, FIELDS
 from inrformat.families.cells.triton.weights import OFFSET, UNIT, side_and_extent, weights_of

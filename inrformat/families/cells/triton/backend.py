@@ -1,4 +1,4 @@
-"""The Triton backend of ``cells`` (``decode.triton.backend.TritonBackend``): what is launched for a batch.
+"""The Triton backend of ``cells`` (``decoding.triton.backend.TritonBackend``): what is launched for a batch.
 
 Programs of samples that are another kernel's, by family or by whether an aligned map shrinks, leave at once: batches
 mix freely, and what few samples need costs the others no registers. What must move and be computed for a sample, for
@@ -23,11 +23,11 @@ from typing import Any
 
 from torch import Tensor
 
-from inrformat.decode.records import DeviceRecords
-from inrformat.decode.triton import ahead_of_time
-from inrformat.decode.triton.ahead_of_time import KernelVariant
-from inrformat.decode.triton.backend import PRECISIONS, View
-from inrformat.decode.triton.batch import Payload, Samples
+from inrformat.decoding.records import DeviceRecords
+from inrformat.decoding.triton import ahead_of_time
+from inrformat.decoding.triton.ahead_of_time import KernelVariant
+from inrformat.decoding.triton.backend import PRECISIONS, View
+from inrformat.decoding.triton.batch import Payload, Samples
 from inrformat.families.cells.triton import aligned, general, read as reading
 from inrformat.families.cells.triton.plan import CellsPlan, CellsScratch
 from inrformat.families.cells.triton.symbols import CHUNK

@@ -5,10 +5,10 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from inrformat.decode.triton.axes import first_and_last_pixel, lattice_filter
-from inrformat.decode.triton.epilogue import CONSTANT
-from inrformat.decode.triton.sampling import fold
-from inrformat.decode.triton.trigonometry import cosine
+from inrformat.decoding.triton.axes import first_and_last_pixel, lattice_filter
+from inrformat.decoding.triton.epilogue import CONSTANT
+from inrformat.decoding.triton.sampling import fold
+from inrformat.decoding.triton.trigonometry import cosine
 from inrformat.families.cells.reference import BORDER
 
 __all__ = ["BLOCK", "fine_node", "operator", "survey"]

@@ -1,4 +1,4 @@
-"""``Cells`` descriptors as the flat arrays that its kernels read (``decode/triton/descriptors.py``)."""
+"""``Cells`` descriptors as the flat arrays that its kernels read (``decoding/triton/descriptors.py``)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import triton.language as tl
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inrformat.decode.triton.descriptors import IN_FAMILY, DescriptorArrays, Descriptors, FlatArray
+from inrformat.decoding.triton.descriptors import IN_FAMILY, DescriptorArrays, Descriptors, FlatArray
 from inrformat.families.cells.descriptor import Cells, Level
 from inrformat.families.cells.nodes import CELL_SIDES, unit_groups, unit_order
 from inrformat.families.family import Network

@@ -9,11 +9,11 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from inrformat.decode.triton.batch import shape_of
-from inrformat.decode.triton.descriptors import IN_FAMILY
-from inrformat.decode.triton.epilogue import Frame, store_points
-from inrformat.decode.triton.sampling import fold, output_pixels, source_of, tap, taps_of, window_of
-from inrformat.decode.triton.trigonometry import cosine
+from inrformat.decoding.triton.batch import shape_of
+from inrformat.decoding.triton.descriptors import IN_FAMILY
+from inrformat.decoding.triton.epilogue import Frame, store_points
+from inrformat.decoding.triton.sampling import fold, output_pixels, source_of, tap, taps_of, window_of
+from inrformat.decoding.triton.trigonometry import cosine
 from inrformat.families.cells.triton.basis import fine_node
 from inrformat.families.cells.triton.descriptors import COLOUR, FIELDS
 from inrformat.families.cells.triton.weights import OFFSET, UNIT, side_and_extent, weights_of

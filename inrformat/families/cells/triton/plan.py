@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from inrformat.decode.records import DeviceRecords
-from inrformat.decode.triton.descriptors import Descriptors
+from inrformat.decoding.records import DeviceRecords
+from inrformat.decoding.triton.descriptors import Descriptors
 from inrformat.families.cells.nodes import CELL_SIDES, TOP_SIDE_MAX, grid, top_side
 from inrformat.families.cells.triton.descriptors import flatten, unit_words
 from inrformat.families.cells.triton.symbols import CHUNK

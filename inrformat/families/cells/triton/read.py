@@ -8,9 +8,9 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from inrformat.decode.triton.batch import shape_of
-from inrformat.decode.triton.descriptors import IN_FAMILY
-from inrformat.decode.triton.rans import FIRST_FAMILY_FAULT, open_record, record_faults
+from inrformat.decoding.triton.batch import shape_of
+from inrformat.decoding.triton.descriptors import IN_FAMILY
+from inrformat.decoding.triton.rans import FIRST_FAMILY_FAULT, open_record, record_faults
 from inrformat.families.cells.descriptor import SCALES_PER_OCTAVE
 from inrformat.families.cells.triton.descriptors import FIELDS, LANE_PIXELS, STEP
 from inrformat.families.cells.triton.means import build_node_means, store_cells

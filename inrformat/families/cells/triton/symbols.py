@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import triton
 import triton.language as tl
 
-from inrformat.decode.triton.rans import FIRST_FAMILY_FAULT, decode_items
+from inrformat.decoding.triton.rans import FIRST_FAMILY_FAULT, decode_items
 from inrformat.families.cells.triton.descriptors import (
     CLASS_TABLE,
     CLASSES,

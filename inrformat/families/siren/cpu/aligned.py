@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from inrformat.decode.cpu.axes import AxisTaps
-from inrformat.decode.cpu.batch import Sample
+from inrformat.decoding.cpu.axes import AxisTaps
+from inrformat.decoding.cpu.batch import Sample
 from inrformat.families.siren.cpu.descriptors import FlatSiren
 from inrformat.families.siren.cpu.mlp import evaluate_at
 from inrformat.jit import relaxed

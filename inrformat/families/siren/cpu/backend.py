@@ -1,15 +1,15 @@
-"""The CPU backend of ``siren``: records to finished pixels (``decode.cpu.backend.CpuBackend``), compiled."""
+"""The CPU backend of ``siren``: records to finished pixels (``decoding.cpu.backend.CpuBackend``), compiled."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inrformat.decode.cpu.axes import axis_taps, horizontal_axis, vertical_axis
-from inrformat.decode.cpu.batch import Batch, Maps, sample_of
-from inrformat.decode.cpu.epilogue import ColourTransform, Epilogue, finish_image
-from inrformat.decode.cpu.rans import OK
-from inrformat.decode.cpu.sampling import window_coverage
+from inrformat.decoding.cpu.axes import axis_taps, horizontal_axis, vertical_axis
+from inrformat.decoding.cpu.batch import Batch, Maps, sample_of
+from inrformat.decoding.cpu.epilogue import ColourTransform, Epilogue, finish_image
+from inrformat.decoding.cpu.rans import OK
+from inrformat.decoding.cpu.sampling import window_coverage
 from inrformat.families.siren.cpu.aligned import evaluate_aligned
 from inrformat.families.siren.cpu.descriptors import FlatSiren, flatten
 from inrformat.families.siren.cpu.general import evaluate_general

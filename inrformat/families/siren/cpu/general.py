@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from inrformat.decode.cpu.batch import Maps, Sample
-from inrformat.decode.cpu.sampling import positions_in_window, taps_of
+from inrformat.decoding.cpu.batch import Maps, Sample
+from inrformat.decoding.cpu.sampling import positions_in_window, taps_of
 from inrformat.families.siren.cpu.descriptors import FlatSiren
 from inrformat.families.siren.cpu.mlp import evaluate_at
 from inrformat.jit import relaxed

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from inrformat.decode.cpu.batch import Sample
+from inrformat.decoding.cpu.batch import Sample
 from inrformat.families.siren.cpu.descriptors import FlatSiren
 from inrformat.jit import relaxed
 

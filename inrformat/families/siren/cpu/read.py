@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from inrformat.decode.cpu.batch import Sample
-from inrformat.decode.cpu.rans import LENGTH, OK, decode_symbols, is_too_short, open_record, record_fault
+from inrformat.decoding.cpu.batch import Sample
+from inrformat.decoding.cpu.rans import LENGTH, OK, decode_symbols, is_too_short, open_record, record_fault
 from inrformat.families.siren.cpu.descriptors import FlatSiren
 from inrformat.families.siren.descriptor import SCALES_PER_OCTAVE
 from inrformat.jit import relaxed

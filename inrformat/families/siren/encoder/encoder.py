@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 
 from inrformat.coding.tables import SymbolTable, TableSet
-from inrformat.decode.dispatch import decode_images
-from inrformat.decode.records import join_records
-from inrformat.encode.corpus import Corpus
-from inrformat.encode.record import EncodedRecord, Image, Outcome, psnr_db
+from inrformat.decoding.dispatch import decode_images
+from inrformat.decoding.records import join_records
+from inrformat.encoding.corpus import Corpus
+from inrformat.encoding.record import EncodedRecord, Image, Outcome, psnr_db
 from inrformat.families.codebook import Codebook
 from inrformat.families.family import Network
 from inrformat.families.siren.descriptor import Siren
@@ -410,5 +410,5 @@ def _key(image: Image) -> bytes:
 def make_encoder(
     options: SirenOptions | None, *, device: torch.device, on_progress: Callable[[float], None]
 ) -> SirenEncoder:
-    """See ``encode.encoder.EncoderModule``."""
+    """See ``encoding.encoder.EncoderModule``."""
     return SirenEncoder(options or SirenOptions(), device=device, progress=on_progress)

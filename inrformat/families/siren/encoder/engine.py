@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from inrformat.encode.record import Image
+from inrformat.encoding.record import Image
 
 __all__ = ["AdamConfig", "Engine", "Fit", "Shape", "Start", "engine_for"]
 

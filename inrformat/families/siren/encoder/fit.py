@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from inrformat.encode.record import Image
+from inrformat.encoding.record import Image
 from inrformat.families.siren.descriptor import layer_slices
 from inrformat.families.siren.encoder.engine import AdamConfig, Engine, Fit, Shape, Start
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from inrformat.encode.record import Image
+from inrformat.encoding.record import Image
 from inrformat.families.siren.cpu.mlp import TILE_PIXELS
 from inrformat.families.siren.encoder.engine import AdamConfig, Fit, Shape, Start
 from inrformat.families.siren.encoder.numba_kernel import MSE_UNKNOWN, fit_image, workspace_size

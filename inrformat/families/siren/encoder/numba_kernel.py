@@ -7,7 +7,7 @@ are independent, so that threads (the global interpreter lock is released) take 
 
 Matrix products are blocked 4 x 4: four rows of activations feed four rows of results, sixteen multiply-adds for eight
 loads, with the pixels of the tile in the vector lanes. Widths are padded to multiples of 4 with zeros.
-Against a float64 reference the gradient's relative error is about 4e-7 (tests/encode/siren/test_gradients.py).
+Against a float64 reference the gradient's relative error is about 4e-7 (tests/encoding/siren/test_gradients.py).
 """
 
 from __future__ import annotations

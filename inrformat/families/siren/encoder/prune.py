@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from inrformat.encode.record import Image
+from inrformat.encoding.record import Image
 from inrformat.families.siren.encoder.engine import AdamConfig, Engine, Fit, Shape, Start
 from inrformat.families.siren.encoder.fit import take
 from inrformat.families.siren.encoder.sensitivity import weight_energies

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from inrformat.encode.record import Image
+from inrformat.encoding.record import Image
 from inrformat.families.siren.descriptor import SCALES_PER_OCTAVE, Siren
 from inrformat.families.siren.encoder.engine import AdamConfig, Engine, Fit, Shape, Start
 

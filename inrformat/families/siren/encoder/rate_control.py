@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from inrformat.coding.rans import STATE_BYTES, WORD_BYTES, lanes_for
 from inrformat.coding.tables import TableSet
-from inrformat.encode.record import Image
+from inrformat.encoding.record import Image
 from inrformat.families.siren.descriptor import Siren
 from inrformat.families.siren.encoder.engine import AdamConfig, Engine, Shape, Start
 from inrformat.families.siren.encoder.fit import take

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inrformat.encode.record import Image
+from inrformat.encoding.record import Image
 from inrformat.families.siren.encoder.engine import AdamConfig, Fit, Shape, Start
 from inrformat.families.siren.encoder.gradient import errors_and_gradients
 from inrformat.families.siren.encoder.training_points import MAX_POINTS, pixel_order, points, shuffled_colours

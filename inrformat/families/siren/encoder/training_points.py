@@ -28,7 +28,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from inrformat.encode.record import Image
+from inrformat.encoding.record import Image
 from inrformat.families.siren.encoder.engine import AdamConfig
 
 __all__ = ["MAX_POINTS", "PixelOrder", "pixel_order", "points", "shuffled_colours"]

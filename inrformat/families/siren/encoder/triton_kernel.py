@@ -16,7 +16,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from inrformat.decode.triton.trigonometry import sine_and_cosine
+from inrformat.decoding.triton.trigonometry import sine_and_cosine
 from inrformat.families.siren.descriptor import layer_slices
 from inrformat.families.siren.encoder.engine import Shape
 

@@ -1,4 +1,4 @@
-"""The Triton backend of ``siren`` (``decode.triton.backend.TritonBackend``): what is launched for a batch.
+"""The Triton backend of ``siren`` (``decoding.triton.backend.TritonBackend``): what is launched for a batch.
 
 Programs of samples that are another kernel's, by family or by whether an aligned map shrinks, leave at once. What must
 move and be computed for a sample, for judging a measurement (H x W output, P parameters, C = 3):
@@ -19,10 +19,10 @@ from typing import Any
 
 from torch import Tensor
 
-from inrformat.decode.records import DeviceRecords
-from inrformat.decode.triton.ahead_of_time import ALIGNED, GENERAL, KernelVariant
-from inrformat.decode.triton.backend import PRECISIONS, Precision, View
-from inrformat.decode.triton.batch import Payload, Samples
+from inrformat.decoding.records import DeviceRecords
+from inrformat.decoding.triton.ahead_of_time import ALIGNED, GENERAL, KernelVariant
+from inrformat.decoding.triton.backend import PRECISIONS, Precision, View
+from inrformat.decoding.triton.batch import Payload, Samples
 from inrformat.families.siren.descriptor import Siren
 from inrformat.families.siren.triton import points, read as reading, shrinking
 from inrformat.families.siren.triton.plan import SirenPlan, SirenScratch

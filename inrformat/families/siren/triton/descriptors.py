@@ -1,4 +1,4 @@
-"""``Siren`` descriptors as the flat arrays that its kernels read (``decode/triton/descriptors.py``).
+"""``Siren`` descriptors as the flat arrays that its kernels read (``decoding/triton/descriptors.py``).
 
 Parameters of all sirens of a file are padded with zeros to one shape: weights ``(layers, width out, width in)``, then
 biases ``(layers, width)``.
@@ -15,7 +15,7 @@ import torch
 import triton.language as tl
 from numpy.typing import NDArray
 
-from inrformat.decode.triton.descriptors import IN_FAMILY, DescriptorArrays, Descriptors
+from inrformat.decoding.triton.descriptors import IN_FAMILY, DescriptorArrays, Descriptors
 from inrformat.families.family import Network
 from inrformat.families.siren.descriptor import Siren, layer_slices
 

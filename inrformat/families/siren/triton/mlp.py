@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import triton
 import triton.language as tl
 
-from inrformat.decode.triton.trigonometry import sine
+from inrformat.decoding.triton.trigonometry import sine
 from inrformat.families.siren.triton.descriptors import LAYERS
 
 __all__ = ["SampleNetwork", "evaluate", "network_of"]

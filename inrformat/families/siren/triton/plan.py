@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from inrformat.decode.records import DeviceRecords
-from inrformat.decode.triton.descriptors import Descriptors
+from inrformat.decoding.records import DeviceRecords
+from inrformat.decoding.triton.descriptors import Descriptors
 from inrformat.families.siren.triton.descriptors import PaddedShape, flatten, padded_shape
 
 __all__ = ["SirenPlan", "SirenScratch"]

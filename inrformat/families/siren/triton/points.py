@@ -10,11 +10,11 @@ from typing import NamedTuple
 import triton
 import triton.language as tl
 
-from inrformat.decode.triton.axes import shrinks
-from inrformat.decode.triton.batch import shape_of
-from inrformat.decode.triton.descriptors import IN_FAMILY
-from inrformat.decode.triton.epilogue import Frame, store_points
-from inrformat.decode.triton.sampling import fold, output_pixels, source_of, tap, taps_of, window_of
+from inrformat.decoding.triton.axes import shrinks
+from inrformat.decoding.triton.batch import shape_of
+from inrformat.decoding.triton.descriptors import IN_FAMILY
+from inrformat.decoding.triton.epilogue import Frame, store_points
+from inrformat.decoding.triton.sampling import fold, output_pixels, source_of, tap, taps_of, window_of
 from inrformat.families.siren.triton.descriptors import FIELDS
 from inrformat.families.siren.triton.mlp import evaluate, network_of
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from inrformat.decode.triton.batch import shape_of
-from inrformat.decode.triton.descriptors import IN_FAMILY
-from inrformat.decode.triton.rans import decode_items, open_record, record_faults
+from inrformat.decoding.triton.batch import shape_of
+from inrformat.decoding.triton.descriptors import IN_FAMILY
+from inrformat.decoding.triton.rans import decode_items, open_record, record_faults
 from inrformat.families.siren.descriptor import SCALES_PER_OCTAVE
 from inrformat.families.siren.triton.descriptors import (
     FIELDS,

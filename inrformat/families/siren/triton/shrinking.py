@@ -7,7 +7,7 @@ from typing import NamedTuple
 import triton
 import triton.language as tl
 
-from inrformat.decode.triton.axes import (
+from inrformat.decoding.triton.axes import (
     both_axes,
     first_and_last_pixel,
     lattice_filter,
@@ -15,10 +15,10 @@ from inrformat.decode.triton.axes import (
     shrinks,
     store_tile,
 )
-from inrformat.decode.triton.batch import shape_of
-from inrformat.decode.triton.descriptors import IN_FAMILY
-from inrformat.decode.triton.epilogue import Frame
-from inrformat.decode.triton.sampling import fold
+from inrformat.decoding.triton.batch import shape_of
+from inrformat.decoding.triton.descriptors import IN_FAMILY
+from inrformat.decoding.triton.epilogue import Frame
+from inrformat.decoding.triton.sampling import fold
 from inrformat.families.siren.triton.descriptors import COLOUR, FIELDS
 from inrformat.families.siren.triton.mlp import evaluate, network_of
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from inrformat.decode import dispatch, reference
-from inrformat.decode.canvas import Canvas
-from inrformat.decode.pixels import PixelFormat
-from inrformat.encode.in_memory import encode_in_memory
+from inrformat.decoding import dispatch, reference
+from inrformat.decoding.canvas import Canvas
+from inrformat.decoding.pixels import PixelFormat
+from inrformat.encoding.in_memory import encode_in_memory
 from inrformat.families.cells.encoder.options import CellsOptions
 
 FLOAT = PixelFormat(torch.float32)

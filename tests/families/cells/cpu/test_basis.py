@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from inrformat.decode.cpu.axes import Axis, axis_taps
-from inrformat.decode.geometry import PaddingMode
+from inrformat.decoding.cpu.axes import Axis, axis_taps
+from inrformat.decoding.geometry import PaddingMode
 from inrformat.families.cells.cpu.basis import aligned_basis
 from inrformat.families.cells.nodes import basis
 

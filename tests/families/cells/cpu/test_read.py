@@ -5,8 +5,8 @@ import pytest
 from skimage import data as photographs
 
 from inrformat.coding.rans import RansDecoder
-from inrformat.decode.cpu.batch import Sample
-from inrformat.encode.in_memory import encode_in_memory
+from inrformat.decoding.cpu.batch import Sample
+from inrformat.encoding.in_memory import encode_in_memory
 from inrformat.families.cells import reference
 from inrformat.families.cells.cpu.descriptors import flatten
 from inrformat.families.cells.cpu.read import View, read_record

@@ -11,10 +11,10 @@ from skimage import data as photographs
 
 from inrformat import InrdDataset
 from inrformat.container.reader import InrdReader
-from inrformat.convert.pipeline import convert, convert_with
-from inrformat.convert.sources import scan_folder
-from inrformat.encode.corpus import Corpus
-from inrformat.encode.record import psnr_db
+from inrformat.conversion.pipeline import convert, convert_with
+from inrformat.conversion.sources import scan_folder
+from inrformat.encoding.corpus import Corpus
+from inrformat.encoding.record import psnr_db
 from inrformat.errors import UsageError
 from inrformat.families.cells.encoder.builtin import builtin_codebooks
 from inrformat.families.cells.encoder.encoder import CellsEncoder

@@ -8,11 +8,11 @@ import torch
 from skimage import data as photographs
 
 from inrformat.coding.tables import TableSet
-from inrformat.decode.dispatch import decode_images
-from inrformat.decode.records import DeviceRecords, join_records
-from inrformat.encode.corpus import Corpus
-from inrformat.encode.encoder import TrainedEncoder
-from inrformat.encode.record import EncodedRecord, psnr_db
+from inrformat.decoding.dispatch import decode_images
+from inrformat.decoding.records import DeviceRecords, join_records
+from inrformat.encoding.corpus import Corpus
+from inrformat.encoding.encoder import TrainedEncoder
+from inrformat.encoding.record import EncodedRecord, psnr_db
 from inrformat.errors import InvalidFileError, UsageError
 from inrformat.families.cells.descriptor import Cells
 from inrformat.families.cells.encoder.encoder import CellsEncoder

@@ -10,10 +10,10 @@ from skimage import data as photographs
 
 from inrformat.container.layout import PAGE_ALIGNMENT
 from inrformat.container.reader import InrdReader
-from inrformat.convert.pipeline import convert, convert_with
-from inrformat.convert.sources import scan_folder
-from inrformat.encode.corpus import Corpus
-from inrformat.encode.flag_types import byte_count
+from inrformat.conversion.pipeline import convert, convert_with
+from inrformat.conversion.sources import scan_folder
+from inrformat.encoding.corpus import Corpus
+from inrformat.encoding.flag_types import byte_count
 from inrformat.errors import UsageError
 from inrformat.families.cells.encoder.encoder import CellsEncoder
 from inrformat.families.cells.encoder.options import CellsOptions
@@ -44,8 +44,8 @@ def test_a_file_has_the_size_asked_for(folder, tmp_path, target_bytes):
 
 @pytest.mark.slow
 def test_a_set_that_is_encoded_in_many_pieces_has_the_size_asked_for(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("inrformat.convert.images.PIECE_IMAGES", 5)
-    monkeypatch.setattr("inrformat.convert.pipeline._CALIBRATION_IMAGES", 16)
+    monkeypatch.setattr("inrformat.conversion.images.PIECE_IMAGES", 5)
+    monkeypatch.setattr("inrformat.conversion.pipeline._CALIBRATION_IMAGES", 16)
     options = CellsOptions(target_bytes=160_000)
     summary = convert(folder, tmp_path / "x", options, device="cpu", sample_images=12)
     assert 160_000 - PAGE_ALIGNMENT - 1600 < summary.bytes <= 160_000

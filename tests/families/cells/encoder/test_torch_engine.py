@@ -7,10 +7,10 @@ import pytest
 import torch
 from skimage import data as photographs
 
-from inrformat.decode.dispatch import decode_images
-from inrformat.decode.records import join_records
-from inrformat.encode.corpus import Corpus
-from inrformat.encode.record import psnr_db
+from inrformat.decoding.dispatch import decode_images
+from inrformat.decoding.records import join_records
+from inrformat.encoding.corpus import Corpus
+from inrformat.encoding.record import psnr_db
 from inrformat.families.cells.descriptor import Cells
 from inrformat.families.cells.encoder.encoder import CellsEncoder
 from inrformat.families.cells.encoder.options import CellsOptions

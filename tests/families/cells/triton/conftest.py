@@ -2,7 +2,7 @@
 
 import pytest
 
-from ....decode.triton.small_files import CELL_ROWS, mixed_file, of_cells, weights_of
+from ....decoding.triton.small_files import CELL_ROWS, mixed_file, of_cells, weights_of
 
 
 @pytest.fixture(scope="session")

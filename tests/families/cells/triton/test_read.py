@@ -4,7 +4,7 @@ import torch
 
 from inrformat.families.cells.reference import read_weights
 
-from ....decode.triton.small_files import CELL_ROWS
+from ....decoding.triton.small_files import CELL_ROWS
 
 
 def test_weights_are_the_reference_s(mixed, cells_weights):

@@ -6,7 +6,7 @@ import torch
 
 from inrformat.coding.rans import RansDecoder
 from inrformat.coding.tables import SymbolTable, TableSet
-from inrformat.decode.cpu.batch import Sample
+from inrformat.decoding.cpu.batch import Sample
 from inrformat.families.siren import reference
 from inrformat.families.siren.cpu.descriptors import flatten
 from inrformat.families.siren.cpu.read import read_record

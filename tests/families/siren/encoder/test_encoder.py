@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from inrformat.coding.rans import RansDecoder
-from inrformat.encode.record import psnr_db
+from inrformat.encoding.record import psnr_db
 from inrformat.errors import UsageError
 from inrformat.families.siren.encoder.encoder import SirenEncoder
 from inrformat.families.siren.encoder.options import Pruning, SirenOptions

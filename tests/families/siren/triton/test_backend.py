@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from inrformat.coding.tables import SymbolTable, TableSet
-from inrformat.decode.records import join_records
-from inrformat.decode.triton.plan import plan_of
+from inrformat.decoding.records import join_records
+from inrformat.decoding.triton.plan import plan_of
 from inrformat.errors import DeviceError
 from inrformat.families.codebook import Codebook
 
-from ....decode.triton.small_files import DEVICE, siren_network
+from ....decoding.triton.small_files import DEVICE, siren_network
 
 
 @pytest.mark.parametrize(("units", "refused"), [(64, False), (65, True)])

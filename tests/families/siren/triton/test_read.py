@@ -6,7 +6,7 @@ import torch
 
 from inrformat.families.siren.reference import read_weights
 
-from ....decode.triton.small_files import SIREN_ROWS
+from ....decoding.triton.small_files import SIREN_ROWS
 
 
 def test_parameters_are_the_reference_s(mixed, siren_weights):
