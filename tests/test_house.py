@@ -120,6 +120,18 @@ def test_there_are_no_import_circles():
         pytest.fail("imports run in a circle: " + " <- ".join(error.args[1]))
 
 
+def test_only_families_the_registry_and_the_list_of_public_names_name_families():
+    word = re.compile(rf"\b({'|'.join(family_names())})\b", re.IGNORECASE)
+    found = [
+        f"{path.relative_to(PACKAGE)}:{number}: {line.strip()}"
+        for module, path in MODULES.items()
+        if family_of(module) is None and module not in {"inrformat.families.registry", "inrformat"}
+        for number, line in enumerate(path.read_text().splitlines(), start=1)
+        if word.search(line)
+    ]
+    assert found == []
+
+
 @pytest.mark.parametrize(
     "module", ["inrformat", "inrformat.cli.main", "inrformat.container.reader", "inrformat.families.codebook"]
 )

@@ -73,7 +73,7 @@ def test_v2_pipelines_run_on_it(photo_file):
     assert (image.shape, image.dtype) == ((3, 24, 24), torch.float32)
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_data_loader_gives_every_sample_once(photo_file, workers):
     dataset = InrdDataset(photo_file, transform=v2.ToDtype(torch.float32, scale=True))
     context = "spawn" if workers else None
