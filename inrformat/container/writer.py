@@ -13,6 +13,7 @@ import os
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -57,14 +58,17 @@ class InrdWriter:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, record_alignment: int = DEFAULT_RECORD_ALIGNMENT) -> None:
-        """Raises: OutputExistsError: ``path`` exists. OSError: its folder does not, or cannot be written to."""
+        """A writer for the new file ``path``; nothing is on disk before ``with`` is entered.
+
+        Raises:
+            OutputExistsError: ``path`` exists.
+        """
         self.path = Path(path)
         if self.path.exists():
             raise OutputExistsError(f"{self.path} exists: remove it first or choose another name")
         self._record_alignment = record_alignment
         self._partial = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.partial")
-        self._file = self._partial.open("xb", buffering=0)
-        self._file.write(bytes(HEAD_BLOCK_BYTES))
+        self._file: FileIO
         self._end = HEAD_BLOCK_BYTES
         self._buffer = bytearray()
         self._payload_crc = 0
@@ -73,6 +77,13 @@ class InrdWriter:
         self._finished = False
 
     def __enter__(self) -> Self:
+        """Raises: OSError: the folder does not exist, or cannot be written to."""
+        try:
+            self._file = self._partial.open("xb", buffering=0)
+            self._file.write(bytes(HEAD_BLOCK_BYTES))
+        except BaseException:  # an interrupt here would not reach __exit__
+            self._partial.unlink(missing_ok=True)
+            raise
         return self
 
     def __exit__(
