@@ -73,8 +73,8 @@ class Maps(NamedTuple):
         height, width: of the output in pixels.
         matrices: float64 ``(B, 9)``, row by row. windows: float64 ``(B, 4)``: left, top, right, bottom.
         feather: float64 ``(B, 2)``, along x and y.
-        counts: int64 ``(B, 2)``, reach: float64 ``(B, 2)``, as ``Geometry.taps`` returns them; no sample if aligned.
-        displacement: float32 ``(B, height, width, 2)``; no sample where nothing is displaced.
+        counts: int64 ``(B, 2)``, reach: float64 ``(B, 2)``, as ``Geometry.taps`` has them; of no samples if aligned.
+        displacement: float32 ``(B, height, width, 2)``, of no samples where nothing is displaced.
         padding_mode: number of the ``PaddingMode``.
     """
 

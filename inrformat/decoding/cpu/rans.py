@@ -19,25 +19,25 @@ from inrformat.jit import relaxed_inline
 __all__ = [
     "FAULTS",
     "FIRST_FAMILY_FAULT",
-    "LENGTH",
     "OK",
-    "Stream",
+    "TOO_SHORT",
+    "RecordStream",
     "decode_symbols",
     "is_too_short",
     "open_record",
     "record_fault",
 ]
 
-OK, LENGTH, _SYMBOLS, _STATE, FIRST_FAMILY_FAULT = range(5)
+OK, TOO_SHORT, _MISCOUNTED, _UNFINISHED, FIRST_FAMILY_FAULT = range(5)
 FAULTS = {
-    LENGTH: ("RECORD-LENGTH", "a record is too short for its rANS lanes, or of odd length"),
-    _SYMBOLS: ("RECORD-SYMBOLS", "a record has more or fewer words than its symbols need"),
-    _STATE: ("RECORD-STATE", "a rANS lane did not end in its initial state"),
+    TOO_SHORT: ("RECORD-LENGTH", "a record is too short for its rANS lanes, or of odd length"),
+    _MISCOUNTED: ("RECORD-SYMBOLS", "a record has more or fewer words than its symbols need"),
+    _UNFINISHED: ("RECORD-STATE", "a rANS lane did not end in its initial state"),
 }
 """Rule and text of each status above 0."""
 
 
-class Stream(NamedTuple):
+class RecordStream(NamedTuple):
     """A record being decoded.
 
     Attributes:
@@ -57,18 +57,18 @@ def is_too_short(sample: Sample) -> bool:
 
 
 @relaxed_inline
-def open_record(sample: Sample) -> tuple[Stream, Any]:
+def open_record(sample: Sample) -> tuple[RecordStream, Any]:
     """A record that is long enough for its lanes, and the number of its next word, as ``decode_symbols`` takes them."""
     words, lanes = sample.words, sample.lanes
     states = np.empty(lanes, np.uint32)
     for i in range(lanes):
         states[i] = np.uint32(words[2 * i]) | np.uint32(words[2 * i + 1]) << np.uint32(16)
     # Of the type in which the decoder counts words: it would be compiled for any other a second time.
-    return Stream(sample.slots, states, words[2 * lanes :]), np.uint64(0)
+    return RecordStream(sample.slots, states, words[2 * lanes :]), np.uint64(0)
 
 
 @relaxed_inline
-def decode_symbols(stream: Stream, table_ids: Any, next_word: Any) -> tuple[Any, Any]:
+def decode_symbols(stream: RecordStream, table_ids: Any, next_word: Any) -> tuple[Any, Any]:
     """The next segment.
 
     Args:
@@ -83,11 +83,11 @@ def decode_symbols(stream: Stream, table_ids: Any, next_word: Any) -> tuple[Any,
 
 
 @relaxed_inline
-def record_fault(stream: Stream, next_word: Any) -> int:
+def record_fault(stream: RecordStream, next_word: Any) -> int:
     """Status of a record whose symbols have all been decoded."""
     if next_word != len(stream.words):
-        return _SYMBOLS
+        return _MISCOUNTED
     for state in stream.states:
         if state != np.uint32(LOWER_BOUND):
-            return _STATE
+            return _UNFINISHED
     return OK

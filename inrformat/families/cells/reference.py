@@ -1,4 +1,4 @@
-"""Reference evaluation of ``cells`` networks in plain torch (spec section 6.2.5)."""
+"""Reference evaluation of ``cells`` networks in plain torch (spec sections 6.2.1 and 6.2.2)."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def decode(words, ids, tables):
     """The status of a record of one segment, by its rule, and its values."""
     sample = Sample(tables.slots, words, 8, 8, LANES)
     if rans.is_too_short(sample):
-        return rans.FAULTS[rans.LENGTH][0], None
+        return rans.FAULTS[rans.TOO_SHORT][0], None
     stream, next_word = rans.open_record(sample)
     values, next_word = rans.decode_symbols(stream, ids, next_word)
     status = rans.record_fault(stream, next_word)

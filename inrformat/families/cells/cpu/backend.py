@@ -87,7 +87,10 @@ def _decode_aligned(
 
 @relaxed_inline
 def _extent(positions: Any) -> tuple[float, float]:
-    """Bounds of the positions, a little wider: one on a border may belong to either cell. None where there are none."""
+    """The least and the greatest position, 1 px wider because one on a border may belong to either cell.
+
+    Where there are no positions, nothing lies between the two.
+    """
     low, high = 1e9, -1e9
     for position in positions:
         low, high = min(low, position), max(high, position)

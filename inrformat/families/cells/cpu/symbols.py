@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from inrformat.decoding.cpu.batch import Sample
 from inrformat.decoding.cpu.rans import (
     FIRST_FAMILY_FAULT,
-    LENGTH,
-    Stream,
+    TOO_SHORT,
+    RecordStream,
     decode_symbols,
     is_too_short,
     open_record,
@@ -60,7 +60,7 @@ def _exist(classes: Any, known: int) -> bool:
 
 @relaxed_inline
 def _read_large_classes(
-    network: FlatCells, grids: NodeGrids, stream: Stream, next_word: Any, classes: Any
+    network: FlatCells, grids: NodeGrids, stream: RecordStream, next_word: Any, classes: Any
 ) -> tuple[bool, Any]:
     """Segment 2: classes of all nodes of 32 px and more.
 
@@ -78,7 +78,7 @@ def _read_large_classes(
 
 @relaxed
 def _read_small_classes(
-    network: FlatCells, grids: NodeGrids, i: int, stream: Stream, next_word: Any, classes: Any
+    network: FlatCells, grids: NodeGrids, i: int, stream: RecordStream, next_word: Any, classes: Any
 ) -> tuple[bool, Any]:
     """Segment 3 or 4: classes of the nodes of grid i, of 16 or 8 px, inside nodes that split; -1 elsewhere.
 
@@ -147,12 +147,16 @@ def _weight_tables(network: FlatCells, grids: NodeGrids, classes: Any) -> Any:
 
 @relaxed_inline
 def read_symbols(network: FlatCells, sample: Sample) -> tuple[int, Symbols]:
-    """All symbols of a record, and its status; not to be used where that is not 0."""
+    """All symbols of a record.
+
+    Returns:
+        Status, and the symbols, not to be used where it is not 0.
+    """
     grids, none = node_grids(sample.height, sample.width), np.empty(0, np.int32)
     classes = np.empty(grids.first[-1], np.int32)
     nothing = Symbols(np.int32(0), grids, none, none, none)
     if is_too_short(sample):
-        return LENGTH, nothing
+        return TOO_SHORT, nothing
     stream, next_word = open_record(sample)
     scale, next_word = decode_symbols(stream, network.scale_tables, next_word)
     if abs(scale[0]) > SCALE_LIMIT:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from inrformat.decoding.cpu.batch import Sample
-from inrformat.decoding.cpu.rans import LENGTH, OK, decode_symbols, is_too_short, open_record, record_fault
+from inrformat.decoding.cpu.rans import OK, TOO_SHORT, decode_symbols, is_too_short, open_record, record_fault
 from inrformat.families.siren.cpu.descriptors import FlatSiren
 from inrformat.families.siren.descriptor import SCALES_PER_OCTAVE
 from inrformat.jit import relaxed
@@ -24,7 +24,7 @@ def read_record(network: FlatSiren, sample: Sample) -> tuple[int, Any]:
     """
     parameters = np.zeros(network.padded_count, np.float32)
     if is_too_short(sample):
-        return LENGTH, parameters
+        return TOO_SHORT, parameters
     stream, next_word = open_record(sample)
     scale, next_word = decode_symbols(stream, network.scale_tables, next_word)
     values, next_word = decode_symbols(stream, network.tables, next_word)
