@@ -17,6 +17,7 @@ from inrformat.container.reader import InrdReader
 from inrformat.container.writer import InrdWriter
 from inrformat.families.codebook import Codebook
 from inrformat.families.siren.descriptor import Siren
+from inrformat.families.siren.record import write_records
 
 SPEC = Path(__file__).resolve().parents[1] / "spec" / "INRD-1.0.md"
 BEGIN, END = "<!-- example:begin -->\n", "<!-- example:end -->"
@@ -28,7 +29,7 @@ def write_smallest(path: Path) -> None:
     network = Siren((2, 1, 3), 30.0, (1.0,) * 4, (0,) * 4, 0)
     tables = TableSet.of([table])
     symbols = np.array([[0] * 6 + [-1] * 3])
-    (record,) = network.encode_records(symbols, np.array([0]), tables)
+    (record,) = write_records(network, symbols, np.array([0]), tables)
     with InrdWriter(path) as writer:
         writer.add(record, height=1, width=1, network=0, psnr_db=100.0)
         writer.finish(codebook=Codebook(tables, (network,)).to_map(), metadata=Metadata(generator="spec"))

@@ -46,8 +46,8 @@ class PixelOrder:
 
     Attributes:
         rows, columns: int64 ``(N,)``, of the pixels in random order, so that any run of them samples the image.
-        xy: float32 ``(2, L * N)``, coordinates in [-1, 1] of the N pixel centres and then, in the same order, of the
-            points of each further lattice.
+        xy: float32 ``(2, G * N)``, coordinates in [-1, 1] of the N pixel centres and then, in the same order, of the
+            points of each further point grid.
     """
 
     rows: NDArray[np.int64]
@@ -60,44 +60,44 @@ class PixelOrder:
         return len(self.rows)
 
     @property
-    def lattices(self) -> int:
-        """L."""
+    def point_grids(self) -> int:
+        """G."""
         return int(self.xy.shape[1]) // self.pixels
 
 
-def points(height: int, width: int, tuning: AdamConfig, *, at_most: int) -> tuple[int, int]:
-    """How many pixels of an image take part, and in how many lattices; the pixels' own is the first.
+def points(height: int, width: int, adam: AdamConfig, *, at_most: int) -> tuple[int, int]:
+    """How many pixels of an image take part, and in how many point grids; the pixels' own is the first.
 
     It is alone where a step sees about all of the pixels.
     """
-    pixels, kinds = height * width, len(_SHIFTS)
-    if tuning.between and round(min(pixels, at_most // kinds) / tuning.pixels_per_step) > 1:
-        return min(pixels, at_most // kinds), kinds
+    pixels, grids = height * width, len(_SHIFTS)
+    if adam.between and round(min(pixels, at_most // grids) / adam.pixels_per_step) > 1:
+        return min(pixels, at_most // grids), grids
     return min(pixels, at_most), 1
 
 
-def pixel_order(height: int, width: int, tuning: AdamConfig, *, at_most: int | None = None) -> PixelOrder:
+def pixel_order(height: int, width: int, adam: AdamConfig, *, at_most: int | None = None) -> PixelOrder:
     """The order for images of ``height x width``; of more than ``at_most`` points (None: MAX_POINTS), a sample."""
-    pixels, kinds = points(height, width, tuning, at_most=MAX_POINTS if at_most is None else at_most)
-    return _pixel_order(height, width, seed=tuning.seed, pixels=pixels, kinds=kinds)
+    pixels, grids = points(height, width, adam, at_most=MAX_POINTS if at_most is None else at_most)
+    return _pixel_order(height, width, seed=adam.seed, pixels=pixels, grids=grids)
 
 
 @lru_cache(maxsize=16)
-def _pixel_order(height: int, width: int, *, seed: int, pixels: int, kinds: int) -> PixelOrder:
+def _pixel_order(height: int, width: int, *, seed: int, pixels: int, grids: int) -> PixelOrder:
     rng, every = np.random.default_rng(seed), height * width
     # Of many, drawn without keeping account, so that some may come twice.
     order = rng.integers(every, size=pixels) if every > MAX_POINTS else rng.permutation(every)[:pixels]
     rows, columns = np.divmod(order, width)
     xy = [
         np.stack([(2 * (columns + right) + 1) / width - 1, (2 * (rows + down) + 1) / height - 1])
-        for right, down in _SHIFTS[:kinds]
+        for right, down in _SHIFTS[:grids]
     ]
     return PixelOrder(rows, columns, np.concatenate(xy, axis=1).astype(np.float32))
 
 
 def shuffled_colours(image: Image, order: PixelOrder) -> NDArray[np.float32]:
-    """Colours in [0, 1] (those between pixels may overshoot), float32 ``(channels, L * N)``."""
-    colours = [_between(image, order, right, down) for right, down in _SHIFTS[: order.lattices]]
+    """Colours in [0, 1] (those between pixels may overshoot), float32 ``(channels, G * N)``."""
+    colours = [_between(image, order, right, down) for right, down in _SHIFTS[: order.point_grids]]
     return np.ascontiguousarray(np.concatenate(colours).T / np.float32(255))
 
 

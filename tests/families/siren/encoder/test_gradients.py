@@ -15,6 +15,7 @@ from inrformat.families.siren.descriptor import Siren
 from inrformat.families.siren.encoder.gradient import errors_and_gradients
 from inrformat.families.siren.encoder.numba_kernel import loss_and_gradient, workspace_size
 from inrformat.families.siren.padding import PaddedLayout
+from inrformat.families.siren.reference import evaluate
 
 PIXELS = 300
 
@@ -23,7 +24,7 @@ def reference(shape, parameters, xy, colours):
     """Mean squared error and gradient by automatic differentiation of the family's own evaluation, in float64."""
     network = Siren(shape.widths, shape.omega, (1.0,) * 2, (0,) * 2, 0)
     leaf = torch.from_numpy(parameters).double().requires_grad_()
-    out = network.evaluate(leaf, torch.from_numpy(xy).double().mT)
+    out = evaluate(network, leaf, torch.from_numpy(xy).double().mT)
     losses = (out.mT - torch.from_numpy(colours).double()).square().mean((1, 2))
     losses.sum().backward()
     return losses.detach().numpy(), leaf.grad.numpy()
@@ -63,7 +64,7 @@ def test_compiled_kernel_agrees_with_automatic_differentiation(shape, networks, 
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-4)])
-def test_batched_form_agrees_with_automatic_differentiation(shape, networks, pixels, dtype, tolerance):
+def test_torch_form_agrees_with_automatic_differentiation(shape, networks, pixels, dtype, tolerance):
     xy, colours = pixels
     losses, gradients = reference(shape, networks, xy, colours)
     parameters = torch.from_numpy(networks).to(dtype)
@@ -78,19 +79,19 @@ def test_batched_form_agrees_with_automatic_differentiation(shape, networks, pix
 
 INTERPRETED = """
 import torch
-from inrformat.families.siren.encoder import triton_kernel as fused
+from inrformat.families.siren.encoder import triton_kernel
 from inrformat.families.siren.encoder.engine import Shape
 from inrformat.families.siren.encoder.gradient import errors_and_gradients
 from inrformat.families.siren.encoder.initialization import initial_parameters
 for widths, pixels in (((2, 15, 15, 3), 70), ((2, 28, 3), 130), ((2, 40, 40, 3), 70)):
     shape = Shape(widths, 30.0)
-    assert fused.supports(shape)
+    assert triton_kernel.supports(shape)
     generator = torch.Generator().manual_seed(0)
     parameters = torch.stack([torch.from_numpy(initial_parameters(shape, seed=s)) for s in range(2)])
     xy, colours = torch.rand(2, 2, pixels, generator=generator) * 2 - 1, torch.rand(2, 3, pixels, generator=generator)
     weights = torch.rand(2, 1, pixels, generator=generator)
     ours, theirs = torch.zeros_like(parameters), torch.zeros_like(parameters).double()
-    a = fused.errors_and_gradients(shape, parameters, xy, colours, weights, gradient=ours, precision="ieee")
+    a = triton_kernel.errors_and_gradients(shape, parameters, xy, colours, weights, gradient=ours, precision="ieee")
     wide = [t.double() for t in (parameters, xy, colours, weights)]
     b = errors_and_gradients(shape, *wide, gradient=theirs)
     assert torch.allclose(a.double(), b, rtol=1e-5), (a, b)
@@ -99,7 +100,7 @@ for widths, pixels in (((2, 15, 15, 3), 70), ((2, 28, 3), 130), ((2, 40, 40, 3),
 
 
 @pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="Triton is not installed")
-def test_fused_kernel_agrees_with_the_batched_form_in_triton_s_interpreter():
+def test_fused_kernel_agrees_with_the_torch_form_in_triton_s_interpreter():
     environment = {**os.environ, "TRITON_INTERPRET": "1"}
     done = subprocess.run(
         [sys.executable, "-c", INTERPRETED], env=environment, capture_output=True, text=True, check=False
@@ -114,15 +115,15 @@ def spilled_bytes(hidden, *, capability, folder):
     from triton.backends.nvidia.compiler import get_ptxas
     from triton.compiler import ASTSource
 
-    from inrformat.families.siren.encoder import triton_kernel as fused
+    from inrformat.families.siren.encoder import triton_kernel
 
     layers, width = hidden
     pad = max(triton.next_power_of_2(width), 16)
-    tile, warps = fused.tiling(pad)
+    tile, warps = triton_kernel.tiling(pad)
     fixed = {
         "LAYERS": layers + 1, "INPUTS": 2, "CHANNELS": 3, "PAD": pad, "TILE": tile, "SPLITS": 4, "PRECISION": "tf32",
     }  # fmt: skip
-    kernel = fused.fused_kernel
+    kernel = triton_kernel.errors_and_gradients_kernel
     kinds = {
         n: "constexpr" if n in fixed else "*fp32" if n.endswith("_ptr") else "i32" if n == "pixels" else "fp32"
         for n in kernel.arg_names

@@ -1,7 +1,8 @@
-"""How much each weight matters: the mean squared derivative of a colour value by it, exactly.
+"""How much each weight matters: the diagonal of the Gauss-Newton matrix, exactly.
 
-To second order the image's mean squared error grows by ``sum_i energy_i * change_i ** 2`` when independent changes are
-made to the weights (the diagonal of the Gauss-Newton matrix). Quantization steps and pruning are decided with it.
+It holds the mean squared derivative of a colour value by each weight: to second order an image's mean squared error
+grows by ``sum_i diagonal_i * change_i ** 2`` when independent changes are made to the weights. Quantization steps and
+pruning are decided with it.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ from torch import Tensor
 from inrformat.families.siren.descriptor import layer_slices
 from inrformat.families.siren.encoder.engine import Shape
 
-__all__ = ["weight_energies"]
+__all__ = ["gauss_newton_diagonal"]
 
 _PROBE_SIDE = 32
 _BATCH_FLOATS = 1 << 24
 
 
-def weight_energies(shape: Shape, parameters: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Mean over pixels and channels of ``(d colour / d parameter) ** 2``, on a lattice of 32 x 32 points.
+def gauss_newton_diagonal(shape: Shape, parameters: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Mean over pixels and channels of ``(d colour / d parameter) ** 2``, over a grid of 32 x 32 points.
 
     Args:
         parameters: float32 ``(B, P)``.
@@ -34,11 +35,11 @@ def weight_energies(shape: Shape, parameters: NDArray[np.float32]) -> NDArray[np
     centres = (2 * torch.arange(_PROBE_SIDE) + 1) / _PROBE_SIDE - 1
     xy = torch.stack(torch.meshgrid(centres, centres, indexing="xy")).flatten(1).float()
     batch = max(_BATCH_FLOATS // (2 * sum(shape.widths) * xy.shape[1]), 1)
-    parts = [_energies(shape, part, xy).numpy() for part in torch.split(torch.from_numpy(parameters), batch)]
+    parts = [_diagonal(shape, part, xy).numpy() for part in torch.split(torch.from_numpy(parameters), batch)]
     return np.concatenate(parts) if parts else np.zeros_like(parameters)
 
 
-def _energies(shape: Shape, parameters: Tensor, xy: Tensor) -> Tensor:
+def _diagonal(shape: Shape, parameters: Tensor, xy: Tensor) -> Tensor:
     h = xy.expand(len(parameters), -1, -1)  # (B, inputs, N)
     slices = layer_slices(shape.widths)
     matrices, inputs, slopes = [], [], []
@@ -48,7 +49,7 @@ def _energies(shape: Shape, parameters: Tensor, xy: Tensor) -> Tensor:
         z = shape.omega * torch.baddbmm(parameters[:, biases, None], matrices[-1], h)
         h = z.sin()
         slopes.append(shape.omega * z.cos())
-    energies = torch.zeros_like(parameters)
+    diagonal = torch.zeros_like(parameters)
     channels = shape.widths[-1]
     for channel in range(channels):
         d = torch.zeros_like(slopes[-1])  # (B, outputs, N): derivative of this channel by each pre-activation
@@ -56,8 +57,8 @@ def _energies(shape: Shape, parameters: Tensor, xy: Tensor) -> Tensor:
         for layer in reversed(range(len(slices))):
             weights, biases = slices[layer]
             squared = d * d
-            energies[:, weights] += (squared @ (inputs[layer] ** 2).mT).flatten(1)
-            energies[:, biases] += squared.sum(2)
+            diagonal[:, weights] += (squared @ (inputs[layer] ** 2).mT).flatten(1)
+            diagonal[:, biases] += squared.sum(2)
             if layer:
                 d = (matrices[layer].mT @ d) * slopes[layer - 1]
-    return energies / (channels * xy.shape[1])
+    return diagonal / (channels * xy.shape[1])
