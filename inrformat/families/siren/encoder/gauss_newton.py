@@ -7,20 +7,30 @@ pruning are decided with it.
 
 from __future__ import annotations
 
-from itertools import pairwise
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from inrformat.families.siren.descriptor import layer_slices
 from inrformat.families.siren.encoder.engine import Shape
+from inrformat.families.siren.encoder.exact_mlp import (
+    PaddedShape,
+    Workspace,
+    backward,
+    forward,
+    square,
+    transpose_weights,
+    workspace,
+)
+from inrformat.families.siren.encoder.lanes import TILE_PIXELS
+from inrformat.families.siren.padding import PaddedLayout
+from inrformat.jit import exact
 
 __all__ = ["gauss_newton_diagonal"]
 
-_PROBE_SIDE = 32
-_BATCH_FLOATS = 1 << 24
+_T = TILE_PIXELS
+_GRID_SIDE = 32
+_ZERO, _HALF = np.float32(0.0), np.float32(0.5)
 
 
 def gauss_newton_diagonal(shape: Shape, parameters: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -32,33 +42,37 @@ def gauss_newton_diagonal(shape: Shape, parameters: NDArray[np.float32]) -> NDAr
     Returns:
         float32 ``(B, P)``.
     """
-    centres = (2 * torch.arange(_PROBE_SIDE) + 1) / _PROBE_SIDE - 1
-    xy = torch.stack(torch.meshgrid(centres, centres, indexing="xy")).flatten(1).float()
-    batch = max(_BATCH_FLOATS // (2 * sum(shape.widths) * xy.shape[1]), 1)
-    parts = [_diagonal(shape, part, xy).numpy() for part in torch.split(torch.from_numpy(parameters), batch)]
-    return np.concatenate(parts) if parts else np.zeros_like(parameters)
+    layout = PaddedLayout.of(shape.widths)
+    padded_shape = PaddedShape(layout.widths, np.float32(shape.omega), shape.widths[-1])
+    xy, work = _grid(int(layout.widths[0])), workspace(padded_shape)
+    sums = np.zeros((len(parameters), layout.size), np.float32)
+    for params, own in zip(layout.pad(parameters), sums, strict=True):
+        _add_squared_derivatives(padded_shape, params, xy, work, own)
+    diagonal: NDArray[np.float32] = layout.unpad(sums)
+    diagonal /= np.float32(shape.widths[-1] * xy.shape[1])
+    return diagonal
 
 
-def _diagonal(shape: Shape, parameters: Tensor, xy: Tensor) -> Tensor:
-    h = xy.expand(len(parameters), -1, -1)  # (B, inputs, N)
-    slices = layer_slices(shape.widths)
-    matrices, inputs, slopes = [], [], []
-    for (weights, biases), (cols, rows) in zip(slices, pairwise(shape.widths), strict=True):
-        matrices.append(parameters[:, weights].reshape(-1, rows, cols))
-        inputs.append(h)
-        z = shape.omega * torch.baddbmm(parameters[:, biases, None], matrices[-1], h)
-        h = z.sin()
-        slopes.append(shape.omega * z.cos())
-    diagonal = torch.zeros_like(parameters)
-    channels = shape.widths[-1]
-    for channel in range(channels):
-        d = torch.zeros_like(slopes[-1])  # (B, outputs, N): derivative of this channel by each pre-activation
-        d[:, channel] = 0.5
-        for layer in reversed(range(len(slices))):
-            weights, biases = slices[layer]
-            squared = d * d
-            diagonal[:, weights] += (squared @ (inputs[layer] ** 2).mT).flatten(1)
-            diagonal[:, biases] += squared.sum(2)
-            if layer:
-                d = (matrices[layer].mT @ d) * slopes[layer - 1]
-    return diagonal / (channels * xy.shape[1])
+def _grid(rows: int) -> NDArray[np.float32]:
+    """Coordinates of the points, float32 ``(rows, 1024)``: x, y, and zeros."""
+    centres = (2 * np.arange(_GRID_SIDE, dtype=np.float32) + 1) / _GRID_SIDE - 1
+    xy = np.zeros((rows, _GRID_SIDE**2), np.float32)
+    xy[0], xy[1] = (axis.ravel() for axis in np.meshgrid(centres, centres, indexing="xy"))
+    return xy
+
+
+@exact
+def _add_squared_derivatives(shape: PaddedShape, params: Any, xy: Any, work: Workspace, sums: Any) -> None:
+    """Add the squared derivatives of each channel's colour at each point to ``sums``, float32 ``(P',)``."""
+    h, d = work.h, work.d
+    squared_h, squared_d = np.empty_like(h), np.empty_like(d)
+    transpose_weights(shape, params, work)
+    for start in range(0, xy.shape[1], _T):
+        for row in range(shape.widths[0]):
+            h[row * _T : (row + 1) * _T] = xy[row, start : start + _T]
+        forward(shape, params, work)
+        square(h, squared_h)
+        for channel in range(shape.channels):
+            d[: shape.widths[-1] * _T] = _ZERO
+            d[channel * _T : (channel + 1) * _T] = _HALF
+            backward(shape, squared_h, work, squared_d, sums)

@@ -6,6 +6,7 @@ rate-distortion curve.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +19,8 @@ from inrformat.families.siren.encoder.optimizer import Optimizer
 __all__ = ["Quantizer", "round_to_symbols"]
 
 _SYMBOL_LIMIT = 32767
+# 2**(k / 8) by square roots and products alone: those are the same on every processor, and exponentials are not.
+_PARTS_OF_AN_OCTAVE = np.multiply.accumulate([1.0, *[math.sqrt(math.sqrt(math.sqrt(2.0)))] * (SCALES_PER_OCTAVE - 1)])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +61,8 @@ def round_to_symbols(network: Siren, differences: NDArray[np.float32], *, scale:
 
 def _quantization_steps(network: Siren, scales: NDArray[np.int32]) -> NDArray[np.float32]:
     """Of each weight of each image: float32 ``(B, P)``."""
-    factors = np.exp2(scales / SCALES_PER_OCTAVE).astype(np.float32)
+    octaves, parts = np.divmod(scales, SCALES_PER_OCTAVE)
+    factors = np.ldexp(_PARTS_OF_AN_OCTAVE[parts], octaves).astype(np.float32)
     quantization_steps: NDArray[np.float32] = network.step_vector * factors[:, None]
     return quantization_steps
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,6 +31,9 @@ _RETRIES = 6
 _UINT8_MSE = 1 / (12 * 255**2)
 _FINEST, _COARSEST = -48, 64
 _SCALE_LIMIT = 96
+_SCALES_PER_NOISE_OCTAVE = SCALES_PER_OCTAVE // 2  # noise grows with the square of the quantization step
+# 2**(1/4), 2**(2/4) and 2**(3/4) by square roots alone: those are the same on every processor, logarithms are not.
+_QUARTERS_OF_AN_OCTAVE = np.array([math.sqrt(math.sqrt(2.0**k)) for k in (1, 2, 3)])
 
 
 def choose_scales(
@@ -130,8 +135,10 @@ def _noise_mse_at_scale_0(network: Siren, fitted: FittedBatch) -> NDArray[np.flo
 
 def scales_for_noise(at_scale_0: NDArray[np.float64], allowed: NDArray[np.float64]) -> NDArray[np.int32]:
     """The scale at which each image's noise, ``at_scale_0`` at scale 0, is ``allowed``: int32 ``(B,)``."""
-    octaves = 0.5 * np.log2(np.maximum(allowed, 1e-12) / np.maximum(at_scale_0, 1e-12))
-    return np.clip(np.floor(octaves * SCALES_PER_OCTAVE), -_SCALE_LIMIT, _SCALE_LIMIT).astype(np.int32)
+    ratio = np.maximum(allowed, 1e-12) / np.maximum(at_scale_0, 1e-12)
+    mantissa, octaves = np.frexp(ratio)
+    quarters = np.searchsorted(_QUARTERS_OF_AN_OCTAVE, 2 * mantissa, side="right")
+    return np.clip(_SCALES_PER_NOISE_OCTAVE * (octaves - 1) + quarters, -_SCALE_LIMIT, _SCALE_LIMIT).astype(np.int32)
 
 
 def quantize_at_common_scale(quantizer: Quantizer, fitted: FittedBatch, *, budget_bytes: int) -> QuantizedBatch:

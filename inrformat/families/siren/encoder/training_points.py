@@ -37,7 +37,12 @@ MAX_POINTS = 1 << 22
 """Points of one image that take part in its fit; of a larger image, a random subset of the pixels does."""
 
 _SHIFTS = ((0.0, 0.0), (0.5, 0.5), (0.5, 0.0), (0.0, 0.5))
-_LOBES = 3
+# Neighbours along an axis and their weights at these distances from a pixel: half a pixel away, Lanczos's filter of
+# three lobes is a row of fractions.
+_TAPS = {
+    0.0: ((0, 1.0),),
+    0.5: ((-2, 18 / 736), (-1, -100 / 736), (0, 450 / 736), (1, 450 / 736), (2, -100 / 736), (3, 18 / 736)),
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,17 +109,9 @@ def shuffled_colours(image: Image, order: PixelOrder) -> NDArray[np.float32]:
 def _between(image: Image, order: PixelOrder, right: float, down: float) -> NDArray[np.float32]:
     """Colours at these distances from the pixels, 0 or half a pixel, by Lanczos's filter; float32 ``(N, channels)``."""
     total = np.zeros((order.pixels, image.shape[2]), np.float32)
-    for dy, weight_y in _taps(down):
+    for dy, weight_y in _TAPS[down]:
         rows = np.clip(order.rows + dy, 0, image.shape[0] - 1) * image.shape[1]
-        for dx, weight_x in _taps(right):
+        for dx, weight_x in _TAPS[right]:
             columns = np.clip(order.columns + dx, 0, image.shape[1] - 1)
             total += np.float32(weight_y * weight_x) * image.reshape(-1, image.shape[2])[rows + columns]
     return total
-
-
-def _taps(shift: float) -> list[tuple[int, float]]:
-    """Neighbours along one axis and their weights."""
-    near = np.arange(1 - _LOBES, 1 + _LOBES)
-    weights = np.sinc(near - shift) * np.sinc((near - shift) / _LOBES)
-    kept = np.abs(weights) > 1e-9  # at shift 0 only the pixel itself
-    return list(zip(near[kept].tolist(), (weights[kept] / weights.sum()).tolist(), strict=True))

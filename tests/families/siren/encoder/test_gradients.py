@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from inrformat.families.siren.cpu.mlp import TILE_PIXELS
 from inrformat.families.siren.descriptor import Siren
+from inrformat.families.siren.encoder.exact_mlp import PaddedShape, workspace
 from inrformat.families.siren.encoder.gradient import errors_and_gradients
-from inrformat.families.siren.encoder.numba_kernel import loss_and_gradient, workspace_size
+from inrformat.families.siren.encoder.lanes import TILE_PIXELS
+from inrformat.families.siren.encoder.numba_kernel import TrainingPoints, loss_and_gradient
 from inrformat.families.siren.padding import PaddedLayout
 from inrformat.families.siren.reference import evaluate
 
@@ -40,24 +41,15 @@ def test_compiled_kernel_agrees_with_automatic_differentiation(shape, networks, 
     xy, colours = pixels
     losses, gradients = reference(shape, networks, xy, colours)
     layout = PaddedLayout.of(shape.widths)
+    padded_shape = PaddedShape(layout.widths, np.float32(shape.omega), 3)
     rows = np.zeros((4, PIXELS + TILE_PIXELS), np.float32)
     rows[:2, :PIXELS] = xy
-    workspace, gradient = np.zeros(workspace_size(layout.widths), np.float32), np.zeros(layout.size, np.float32)
+    work, gradient = workspace(padded_shape), np.zeros(layout.size, np.float32)
     for b, parameters in enumerate(networks):
         truth = np.zeros_like(rows)
         truth[:3, :PIXELS] = colours[b]
-        sse = loss_and_gradient(
-            layout.pad(parameters),
-            layout.widths,
-            np.float32(shape.omega),
-            rows,
-            truth,
-            3,
-            0,
-            PIXELS,
-            workspace,
-            gradient,
-        )
+        points = TrainingPoints(rows, truth, PIXELS, 1)
+        sse = loss_and_gradient(padded_shape, layout.pad(parameters), points, 0, PIXELS, work, gradient)
         assert sse / (3 * PIXELS) == pytest.approx(losses[b], rel=1e-5)
         assert np.linalg.norm(layout.unpad(gradient) - gradients[b]) < 1e-5 * np.linalg.norm(gradients[b])
         assert np.abs(gradient).sum() == pytest.approx(np.abs(layout.unpad(gradient)).sum())  # nothing in the padding
