@@ -11,7 +11,7 @@ from inrformat.conversion.pipeline import convert
 from inrformat.conversion.sources import scan_folder
 from inrformat.encoding.record import Outcome
 from inrformat.errors import OutputExistsError, SourceError
-from inrformat.families.siren.encoder import encoder as siren_encoder, training_points as lattice
+from inrformat.families.siren.encoder import initialization as siren_initialization, training_points as lattice
 from inrformat.families.siren.encoder.initialization import initial_parameters
 from inrformat.families.siren.encoder.options import SirenOptions
 
@@ -140,7 +140,7 @@ def test_fits_that_diverge_become_mean_colours_and_are_reported(odd_folder, tmp_
     def poisoned(shape, *, seed):
         return np.full_like(initial_parameters(shape, seed=seed), np.nan)
 
-    monkeypatch.setattr(siren_encoder, "initial_parameters", poisoned)
+    monkeypatch.setattr(siren_initialization, "initial_parameters", poisoned)
     summary = convert(scan_folder(odd_folder), tmp_path / "x", small())
     reader = InrdReader(tmp_path / "x")
     # What is one colour anyway has lost nothing.
