@@ -16,6 +16,7 @@ import hashlib
 import json
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from itertools import pairwise
 from pathlib import Path
@@ -32,6 +33,7 @@ from inrformat.coding.tables import SymbolTable
 from inrformat.container.metadata import Metadata
 from inrformat.container.writer import InrdWriter
 from inrformat.encoding.corpus import Corpus
+from inrformat.encoding.record import Image
 from inrformat.families.siren.encoder.encoder import SirenEncoder
 from inrformat.families.siren.encoder.engine import AdamConfig, Engine, Fit, Initialization, OnFit, Shape, ignore_fits
 from inrformat.families.siren.encoder.engines import engine_for
