@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inrformat.coding.tables import TableSet
-from inrformat.jit import exact, relaxed
+from inrformat.jit import exact
 
 __all__ = [
     "COST_ENTRIES",
@@ -76,9 +76,7 @@ def magnitude_index(weights: Any, inverse_step: float) -> Any:
     return out.reshape(weights.shape)
 
 
-# Relaxed: in which order the costs of hundreds of weights are summed is left to the compiler. A node whose best two
-# classes cost the same to seven digits may thus take the other one on another kind of processor.
-@relaxed
+@exact
 def choose_classes(index: Any, tables: Any, kept: Any, costs: Any, class_costs: Any, chosen: Any, least: Any) -> None:  # noqa: PLR0917
     """For each node the class of least Lagrangian cost.
 
