@@ -48,14 +48,13 @@ class SirenEncoder:
         engine: Engine | None = None,
         on_progress: OnProgress = ignore_fits,
     ) -> None:
-        """Prepare to encode on ``device``.
+        """Prepare to fit on ``device``.
 
         Args:
             engine: that fits; None: the fastest for ``device``.
             on_progress: called with the first fits done since its last call; the base and fine-tuning do not count.
         """
         self._options = options
-        self._device = device
         self._engine = engine_for(device) if engine is None else engine
         self._on_progress = on_progress
 
@@ -88,7 +87,6 @@ class SirenEncoder:
         networks = code_networks(options, quantizer, codebook, fitted, dense)
         return TrainedSirenEncoder(
             options=options,
-            device=self._device,
             first_fit=first_fit,
             quantizer=quantizer,
             siren_codebook=codebook,
@@ -101,13 +99,12 @@ class TrainedSirenEncoder:
     """See ``encoding.encoder.TrainedEncoder``.
 
     Attributes:
-        options: what is asked for. device: where records are decoded to be measured. first_fit: of new images.
+        options: what is asked for. first_fit: of new images.
         quantizer: with the quantization steps of all networks. siren_codebook: what records refer to.
         sample_networks: of the images learned from, by their digest; they are not fitted again.
     """
 
     options: SirenOptions
-    device: torch.device
     first_fit: FirstFit
     quantizer: Quantizer
     siren_codebook: SirenCodebook
@@ -124,7 +121,7 @@ class TrainedSirenEncoder:
         fresh = [i for i, key in enumerate(keys) if key not in self.sample_networks]
         coded = dict(zip(fresh, self._code([images[i] for i in fresh]), strict=True))
         networks = [coded[i] if i in coded else self.sample_networks[key] for i, key in enumerate(keys)]
-        return measured_records(networks, images, self.siren_codebook, options=self.options, device=self.device)
+        return measured_records(networks, images, self.siren_codebook, options=self.options)
 
     def _code(self, images: Sequence[Image]) -> list[CodedNetwork]:
         """Fit, quantize and, where it pays, prune new images."""

@@ -1,18 +1,25 @@
-"""The last stage of encoding: write each network, decode what was written, and report how good it is."""
+"""The last stage of encoding: write each network, read back what was written, and report how good it is."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import torch
 
+<<<<<<< HEAD
 from inrformat.decoding.dispatch import decode_images
 from inrformat.decoding.records import join_records
 from inrformat.encoding.record import EncodedRecord, Image, Outcome, psnr_db
+=======
+from inrformat.encoding.record import EncodedRecord, Image, Outcome, psnr_db
+>>>>>>> encs
 from inrformat.families.siren.encoder.code_networks import CodedNetwork
 from inrformat.families.siren.encoder.codebook import SirenCodebook
 from inrformat.families.siren.encoder.options import SirenOptions
+from inrformat.families.siren.encoder.render import render_record
 
 __all__ = ["measured_records"]
 
@@ -23,19 +30,17 @@ def measured_records(
     codebook: SirenCodebook,
     *,
     options: SirenOptions,
-    device: torch.device,
 ) -> list[EncodedRecord]:
-    """Write each network, decode what was written, and report whether that is what ``options`` ask for."""
-    records = [
-        codebook.coder(network.kind).write(network.symbols[None], np.array([network.scale]))[0] for network in networks
-    ]
-    shapes = np.array([(n.kind, *image.shape[:2]) for n, image in zip(networks, images, strict=True)], np.int64)
-    joined = join_records(records, codebook.to_codebook(), shapes=shapes, device=device)
-    decoded = decode_images(joined, range(len(images)), backend="reference")
-    return [
-        _report(data, network, image, psnr_db(pixels.permute(1, 2, 0).cpu().numpy(), image), options)
-        for data, network, image, pixels in zip(records, networks, images, decoded, strict=True)
-    ]
+    """Write each network, read back what was written, and report whether that is what ``options`` ask for."""
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        return list(pool.map(partial(_measured, codebook=codebook, options=options), networks, images))
+
+
+def _measured(network: CodedNetwork, image: Image, *, codebook: SirenCodebook, options: SirenOptions) -> EncodedRecord:
+    coder = codebook.coder(network.kind)
+    (data,) = coder.write(network.symbols[None], np.array([network.scale]))
+    decoded = render_record(coder, data, height=image.shape[0], width=image.shape[1])
+    return _report(data, network, image, psnr_db(decoded, image), options)
 
 
 def _report(

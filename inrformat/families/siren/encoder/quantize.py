@@ -16,7 +16,7 @@ from inrformat.families.siren.descriptor import SCALES_PER_OCTAVE, Siren
 from inrformat.families.siren.encoder.batches import FittedBatch, QuantizedBatch
 from inrformat.families.siren.encoder.optimizer import Optimizer
 
-__all__ = ["Quantizer", "round_to_symbols"]
+__all__ = ["Quantizer", "round_to_symbols", "weight_steps"]
 
 _SYMBOL_LIMIT = 32767
 # 2**(k / 8) by square roots and products alone: those are the same on every processor, and exponentials are not.
@@ -38,7 +38,7 @@ class Quantizer:
         Args:
             target_mse: float64 ``(B,)``; fine-tuning ends where it is reached.
         """
-        quantization_steps = _quantization_steps(self.network, scales)
+        quantization_steps = weight_steps(self.network, scales)
         initialization = fitted.initialization(quantization_steps=quantization_steps, target_mse=target_mse)
         fit = self.fine_tuning.fit(fitted.images, initialization)
         return QuantizedBatch(
@@ -55,12 +55,12 @@ class Quantizer:
 
 def round_to_symbols(network: Siren, differences: NDArray[np.float32], *, scale: int) -> NDArray[np.int32]:
     """Symbols of networks at one common scale, without fine-tuning: int32 ``(B, P)`` of float32 ``(B, P)``."""
-    quantization_steps = _quantization_steps(network, np.full(len(differences), scale, np.int32))
+    quantization_steps = weight_steps(network, np.full(len(differences), scale, np.int32))
     return _as_symbols(np.rint(differences / quantization_steps))
 
 
-def _quantization_steps(network: Siren, scales: NDArray[np.int32]) -> NDArray[np.float32]:
-    """Of each weight of each image: float32 ``(B, P)``."""
+def weight_steps(network: Siren, scales: NDArray[np.int32]) -> NDArray[np.float32]:
+    """Quantization step of each weight at ``scales (B,)``: float32 ``(B, P)``."""
     octaves, parts = np.divmod(scales, SCALES_PER_OCTAVE)
     factors = np.ldexp(_PARTS_OF_AN_OCTAVE[parts], octaves).astype(np.float32)
     quantization_steps: NDArray[np.float32] = network.step_vector * factors[:, None]
