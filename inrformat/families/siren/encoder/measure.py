@@ -9,13 +9,7 @@ from functools import partial
 import numpy as np
 import torch
 
-<<<<<<< HEAD
-from inrformat.decoding.dispatch import decode_images
-from inrformat.decoding.records import join_records
 from inrformat.encoding.record import EncodedRecord, Image, Outcome, psnr_db
-=======
-from inrformat.encoding.record import EncodedRecord, Image, Outcome, psnr_db
->>>>>>> encs
 from inrformat.families.siren.encoder.code_networks import CodedNetwork
 from inrformat.families.siren.encoder.codebook import SirenCodebook
 from inrformat.families.siren.encoder.options import SirenOptions
