@@ -55,7 +55,7 @@ def output_axis(packed, sample, axis: tl.constexpr, pixels, count, point_span):
 def first_and_last_pixel(axis, PADDING_MODE: tl.constexpr):
     """Numbers of the first and the last native pixel that a filtered axis sees, before folding."""
     first, last = tl.min(axis.centres, axis=0) - axis.span, tl.max(axis.centres, axis=0) + axis.span
-    if PADDING_MODE <= CONSTANT:
+    if PADDING_MODE <= CONSTANT:  # what lies beyond the window has no part
         first, last = tl.maximum(first, axis.window.low), tl.minimum(last, axis.window.high)
     return tl.ceil(first - 0.5).to(tl.int32), tl.floor(last - 0.5).to(tl.int32)
 
@@ -65,7 +65,7 @@ def lattice_filter(first, axis, PADDING_MODE: tl.constexpr, SIZE: tl.constexpr):
     """Centres of SIZE native pixels, ``(SIZE,)``, and their weights in each output, ``(n, SIZE)``."""
     at = (tl.arange(0, SIZE) + first).to(tl.float32) + 0.5
     weight = tl.maximum(1.0 - tl.abs(at[None, :] - axis.centres[:, None]) / axis.span, 0.0)
-    if PADDING_MODE <= CONSTANT:
+    if PADDING_MODE <= CONSTANT:  # what lies beyond the window has no part
         inside = (at >= axis.window.low) & (at <= axis.window.high)
         weight = tl.where(inside[None, :], weight, 0.0)
     return at, weight
