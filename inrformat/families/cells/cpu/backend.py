@@ -52,7 +52,7 @@ def decode(
             status[b] = _decode_general(network, sample, maps, b, epilogue, outputs, target)
 
 
-@relaxed
+@relaxed_inline
 def _decode_aligned(
     network: FlatCells, sample: Sample, maps: Maps, b: int, epilogue: Epilogue, outputs: Any, pixels: Any
 ) -> int:
@@ -97,7 +97,7 @@ def _extent(positions: Any) -> tuple[float, float]:
     return low - 1, high + 1
 
 
-@relaxed
+@relaxed_inline
 def _decode_general(
     network: FlatCells, sample: Sample, maps: Maps, b: int, epilogue: Epilogue, outputs: Any, pixels: Any
 ) -> int:
