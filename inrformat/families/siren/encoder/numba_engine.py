@@ -82,12 +82,13 @@ class NumbaEngine:
 
 def _padded(initialization: Initialization, i: int, layout: PaddedLayout) -> PaddedInitialization:
     """Network ``i`` of a batch."""
-    steps, mask = initialization.quantization_steps, initialization.mask
+    origin, mask = initialization.origin, initialization.mask
+    quantization_steps = initialization.quantization_steps
     return PaddedInitialization(
         latent=layout.pad(initialization.differences[i]),
-        origin=layout.pad(initialization.origin),
-        quantization_steps=layout.pad(np.zeros_like(initialization.origin) if steps is None else steps[i]),
-        mask=layout.pad(np.ones_like(initialization.origin) if mask is None else mask[i]),
+        origin=layout.pad(origin),
+        quantization_steps=layout.pad(np.zeros_like(origin) if quantization_steps is None else quantization_steps[i]),
+        mask=layout.pad(np.ones_like(origin) if mask is None else mask[i]),
     )
 
 

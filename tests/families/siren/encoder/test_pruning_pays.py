@@ -64,9 +64,7 @@ def quantized(*, mse, sizes):
     )
 
 
-@pytest.mark.parametrize(
-    ("budget_bytes", "better"), [(None, [True, False, False, False]), (100, [False, True, False, False])]
-)
+@pytest.mark.parametrize(("budget_bytes", "better"), [(None, [True, False, False]), (100, [False, True, False])])
 def test_a_pruned_network_is_better_only_at_equal_error_or_within_the_budget(budget_bytes, better):
     dense = quantized(mse=[0.2, 0.2, 0.2], sizes=[100, 100, 100])
     # Smaller at equal error; as large and more exact; smaller but less exact.
