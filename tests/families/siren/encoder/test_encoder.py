@@ -140,17 +140,11 @@ def test_the_same_input_gives_the_same_bytes(images):
 
 
 def test_progress_counts_first_fits_alone(images):
-<<<<<<< HEAD
     done: list[float] = []
     asked: dict[str, Any] = {**QUICK, "shared_base": True, "pruning": Pruning.AUTO}
     options = SirenOptions(**asked)
-    trained = SirenEncoder(options, device=CPU, on_progress=done.append).train(Corpus.of(images[:4]))
-=======
-    done = []
-    options = SirenOptions(**{**QUICK, "shared_base": True, "pruning": Pruning.AUTO})
     four = replace(Corpus.of(images[:4]), complete=False)
     trained = SirenEncoder(options, device=CPU, on_progress=done.append).train(four)
->>>>>>> encs
     assert sum(done) == 4
     trained.encode(images)
     assert sum(done) == 5  # the sample is not fitted again
