@@ -37,9 +37,17 @@ def encode_record(
     buffer = np.empty(2 * len(values), np.uint16)
     states = np.full(lanes, LOWER_BOUND, np.uint64)
     free = _encode(
-        values, table_ids, ends, tables.freqs, tables.starts, tables.lowest, tables.low_bits, tables.escape,
-        states, buffer,
-    )  # fmt: skip
+        values,
+        table_ids,
+        ends,
+        tables.freqs,
+        tables.starts,
+        tables.lowest,
+        tables.low_bits,
+        tables.escape,
+        states,
+        buffer,
+    )
     if free < 0:
         raise UsageError("a symbol table can neither code nor escape one of its values: use coarser quantization steps")
     return states.astype("<u4").tobytes() + buffer[free:].astype("<u2").tobytes()
@@ -47,9 +55,17 @@ def encode_record(
 
 @exact
 def _encode(
-    values: Any, table_ids: Any, ends: Any, freqs: Any, starts: Any, lowest: Any, low_bits: Any, escape: Any,
-    states: Any, buffer: Any,
-) -> int:  # fmt: skip
+    values: Any,
+    table_ids: Any,
+    ends: Any,
+    freqs: Any,
+    starts: Any,
+    lowest: Any,
+    low_bits: Any,
+    escape: Any,
+    states: Any,
+    buffer: Any,
+) -> int:
     """Fill ``buffer`` from its end and ``states``; returns the first used place, -1 for a value without a code."""
     lanes, free = len(states), len(buffer)
     for segment in range(len(ends) - 1, -1, -1):

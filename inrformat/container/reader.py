@@ -107,9 +107,11 @@ class InrdReader:
         for k, (offset, _), computed in zip(ks, places, crc32c_many(data), strict=True):
             if computed != self.index.crcs[k]:
                 raise ChecksumError(
-                    "RECORD-CRC", f"record {k}: CRC-32C is {computed:08x}, stored {self.index.crcs[k]:08x}",
-                    path=self.path, offset_bytes=offset,
-                )  # fmt: skip
+                    "RECORD-CRC",
+                    f"record {k}: CRC-32C is {computed:08x}, stored {self.index.crcs[k]:08x}",
+                    path=self.path,
+                    offset_bytes=offset,
+                )
         return data
 
     def payload(self) -> NDArray[np.uint8]:

@@ -225,9 +225,7 @@ class InrdLoader:
         return images.contiguous(memory_format=self._memory_format), targets
 
 
-def _check_order(
-    batch_size: int, sampler: Any, batch_sampler: Any, *, ordered: bool, drop_last: bool
-) -> None:  # fmt: skip
+def _check_order(batch_size: int, sampler: Any, batch_sampler: Any, *, ordered: bool, drop_last: bool) -> None:
     if batch_size < 1:
         raise UsageError(f"batch_size {batch_size}: expected at least 1")
     if (sampler is not None or batch_sampler is not None) and ordered:

@@ -55,9 +55,14 @@ class Canvas:
         zero, one = torch.zeros_like(height), torch.ones_like(height)
         eye = torch.eye(3, dtype=torch.float64, device=height.device).expand(len(height), 3, 3)
         return cls(
-            height, width, None, shortest, eye,
-            torch.stack([zero, zero, width, height], dim=1), torch.stack([one, one], dim=1),
-        )  # fmt: skip
+            height,
+            width,
+            None,
+            shortest,
+            eye,
+            torch.stack([zero, zero, width, height], dim=1),
+            torch.stack([one, one], dim=1),
+        )
 
     def __len__(self) -> int:
         return len(self.height)
@@ -110,11 +115,14 @@ class Canvas:
 
     def pad(
         self,
-        left: Number, top: Number, right: Number, bottom: Number,
+        left: Number,
+        top: Number,
+        right: Number,
+        bottom: Number,
         *,
         fill: tuple[float, ...] = (0.0,),
         padding_mode: PaddingMode = PaddingMode.CONSTANT,
-    ) -> Canvas:  # fmt: skip
+    ) -> Canvas:
         """The frame with margins around it, in frame pixels."""
         height, width = self._extent()
         shifted = _affine(self, 1, 0, -left, 0, 1, -top)
@@ -181,9 +189,16 @@ class Canvas:
         if self.size is None:
             raise GeometryError("samples may differ in size after these steps: end with a resize or crop")
         return Geometry(
-            self.size, self.matrices, self.windows, self.feather, self.aligned, self.padding_mode, self.fill,
-            self.displacement, antialias,
-        )  # fmt: skip
+            self.size,
+            self.matrices,
+            self.windows,
+            self.feather,
+            self.aligned,
+            self.padding_mode,
+            self.fill,
+            self.displacement,
+            antialias,
+        )
 
     def where(self, mask: Tensor, other: Canvas) -> Canvas:
         """Samples of this canvas where ``mask`` bool ``(B,)`` is set, of ``other`` elsewhere; both of one origin."""

@@ -88,7 +88,7 @@ def decode(
 
     Args:
         rows: int64 ``(B,)``, which of ``records``; their range is not checked. geometry: of the same B samples.
-        pixels: dtype, normalisation and layout of the result.
+        pixels: dtype, normalisation and memory format of the result.
         backend: auto, or the name of one.
 
     Returns:

@@ -1,4 +1,4 @@
-"""The form in which decoded pixels are handed over: dtype, normalisation, memory layout."""
+"""The form in which decoded pixels are handed over: dtype, normalisation, memory format."""
 
 from __future__ import annotations
 

@@ -13,17 +13,29 @@ from inrformat.errors import SourceError
 
 COCO = {
     "categories": [{"id": 7, "name": "train"}, {"id": 3, "name": "car"}],
-    "images": [{"id": 1, "file_name": "a.png", "width": 40, "height": 20},
-               {"id": 2, "file_name": "b.png", "width": 10, "height": 10}],
+    "images": [
+        {"id": 1, "file_name": "a.png", "width": 40, "height": 20},
+        {"id": 2, "file_name": "b.png", "width": 10, "height": 10},
+    ],
     "annotations": [
-        {"image_id": 1, "category_id": 7, "bbox": [4, 2, 20, 10], "segmentation": [[4, 2, 24, 2, 24, 12, 4, 12]],
-         "keypoints": [5, 6, 2, 0, 0, 0]},
+        {
+            "image_id": 1,
+            "category_id": 7,
+            "bbox": [4, 2, 20, 10],
+            "segmentation": [[4, 2, 24, 2, 24, 12, 4, 12]],
+            "keypoints": [5, 6, 2, 0, 0, 0],
+        },
         {"image_id": 1, "category_id": 3, "bbox": [0, 0, 40, 20], "segmentation": [[0, 0, 40, 0, 40, 20, 0, 20]]},
-        {"image_id": 1, "category_id": 3, "bbox": [0, 0, 1, 1], "iscrowd": 1,
-         "segmentation": {"size": [20, 40], "counts": [0, 20 * 6, 20 * 34]}},
+        {
+            "image_id": 1,
+            "category_id": 3,
+            "bbox": [0, 0, 1, 1],
+            "iscrowd": 1,
+            "segmentation": {"size": [20, 40], "counts": [0, 20 * 6, 20 * 34]},
+        },
         {"image_id": 2, "caption": "two words"},
     ],
-}  # fmt: skip
+}
 
 
 def columns(annotations, names, height, width):
@@ -69,9 +81,14 @@ def test_yolo_rows_are_boxes_or_outlines(tmp_path):
 
 @pytest.mark.parametrize(
     "text,message",
-    [("0 1 2", "line 1"), ("a 1 2 3 4", "line 1"), ("0 1 2 3 nan", "finite"), ("-1 0 0 1 1", "negative"),
-     ("9 0.5 0.5 1 1", "class 9 of 2")],
-)  # fmt: skip
+    [
+        ("0 1 2", "line 1"),
+        ("a 1 2 3 4", "line 1"),
+        ("0 1 2 3 nan", "finite"),
+        ("-1 0 0 1 1", "negative"),
+        ("9 0.5 0.5 1 1", "class 9 of 2"),
+    ],
+)
 def test_yolo_mistakes_are_named(tmp_path, text, message):
     (tmp_path / "a.txt").write_text(text)
     with pytest.raises(SourceError, match=message):
@@ -87,9 +104,13 @@ def test_what_is_no_annotation_is_named(tmp_path):
 
 @pytest.mark.parametrize(
     "name,text",
-    [("n.txt", "cat\ndog\n"), ("n.yaml", "path: .\nnames:\n  0: cat  # a comment\n  1: 'dog'\nnc: 2\n"),
-     ("n.yml", "names:\n- cat\n- dog\n"), ("n.yaml", "names: [cat, \"dog\"]\n")],
-)  # fmt: skip
+    [
+        ("n.txt", "cat\ndog\n"),
+        ("n.yaml", "path: .\nnames:\n  0: cat  # a comment\n  1: 'dog'\nnc: 2\n"),
+        ("n.yml", "names:\n- cat\n- dog\n"),
+        ("n.yaml", 'names: [cat, "dog"]\n'),
+    ],
+)
 def test_class_names_are_read_from_text_and_yaml(tmp_path, name, text):
     (tmp_path / name).write_text(text)
     assert read_class_names(tmp_path / name) == ("cat", "dog")

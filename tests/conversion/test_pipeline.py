@@ -95,9 +95,12 @@ def test_an_existing_output_is_refused_before_any_work(photo_folder, tmp_path):
 def odd_folder(tmp_path, photo_tiles):
     """One pixel, a constant image, a strip, and two photographs of unequal sizes."""
     images = {
-        "a.png": np.full((1, 1, 3), 200, np.uint8), "b.png": np.full((20, 30, 3), 7, np.uint8),
-        "c.png": photo_tiles["coffee"][0][:1], "d.png": photo_tiles["coffee"][1], "e.png": photo_tiles["coffee"][2][:9],
-    }  # fmt: skip
+        "a.png": np.full((1, 1, 3), 200, np.uint8),
+        "b.png": np.full((20, 30, 3), 7, np.uint8),
+        "c.png": photo_tiles["coffee"][0][:1],
+        "d.png": photo_tiles["coffee"][1],
+        "e.png": photo_tiles["coffee"][2][:9],
+    }
     (tmp_path / "in").mkdir()
     for name, pixels in images.items():
         Image.fromarray(pixels).save(tmp_path / "in" / name)
@@ -109,8 +112,12 @@ def test_tiny_and_constant_images_are_converted(odd_folder, tmp_path):
     index = InrdReader(tmp_path / "x").index
     assert index.psnr_db is not None
     assert list(zip(index.heights.tolist(), index.widths.tolist(), strict=True)) == [
-        (1, 1), (20, 30), (1, 32), (32, 32), (9, 32),
-    ]  # fmt: skip
+        (1, 1),
+        (20, 30),
+        (1, 32),
+        (32, 32),
+        (9, 32),
+    ]
     assert index.psnr_db[0] > 30 and index.psnr_db[1] > 30
 
 

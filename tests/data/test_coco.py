@@ -67,6 +67,6 @@ def _masks_fill_their_boxes(target, seen):
 def test_semantic_masks_are_those_of_the_source(detection_file):
     images, masks = next(
         iter(InrdLoader(InrdDataset(detection_file, target="semantic"), 4, size=(96, 128), device="cpu"))
-    )  # fmt: skip
+    )
     assert images.shape == (4, 3, 96, 128) and masks.shape == (4, 96, 128)
     assert masks.float().std() > 0

@@ -61,20 +61,23 @@ PIXELS = torch.tensor([WIDTH / 2, HEIGHT / 2])
 START = [[0, 0], [WIDTH - 1, 0], [WIDTH - 1, HEIGHT - 1], [0, HEIGHT - 1]]
 END = [[9, 5], [WIDTH - 12, 2], [WIDTH - 4, HEIGHT - 11], [6, HEIGHT - 3]]
 CASES = {
-    "crop and resize": (lambda c: c.crop(20, 30, 70, 90).resize(96, 96),
-                        every(crop_and_resize)),
-    "flips": (lambda c: c.horizontal_flip().vertical_flip(),
-              every(lambda t: F.vertical_flip(F.horizontal_flip(t)))),
-    "crop, then padding": (lambda c: c.crop(20, 30, 70, 90).resize(70, 90).pad(8, 8, 8, 8),
-                           every(lambda t: F.pad(F.crop(t, 20, 30, 70, 90), [8]))),
+    "crop and resize": (lambda c: c.crop(20, 30, 70, 90).resize(96, 96), every(crop_and_resize)),
+    "flips": (lambda c: c.horizontal_flip().vertical_flip(), every(lambda t: F.vertical_flip(F.horizontal_flip(t)))),
+    "crop, then padding": (
+        lambda c: c.crop(20, 30, 70, 90).resize(70, 90).pad(8, 8, 8, 8),
+        every(lambda t: F.pad(F.crop(t, 20, 30, 70, 90), [8])),
+    ),
     "rotation": (lambda c: c.rotate(25.0), every(lambda t: F.rotate(t, 25.0, BILINEAR))),
-    "affine": (lambda c: c.affine(10.0, translate=(7, -5), scale=0.8, shear=(6.0, 3.0)),
-               every(lambda t: F.affine(t, 10.0, [7, -5], 0.8, [6.0, 3.0], BILINEAR))),
-    "perspective": (lambda c: c.perspective(torch.tensor([START]), torch.tensor([END])),
-                    every(lambda t: F.perspective(t, START, END, BILINEAR))),
-    "elastic": (lambda c: c.displace(displacement() * PIXELS),
-                every(lambda t: F.elastic(t, displacement(), BILINEAR))),
-}  # fmt: skip
+    "affine": (
+        lambda c: c.affine(10.0, translate=(7, -5), scale=0.8, shear=(6.0, 3.0)),
+        every(lambda t: F.affine(t, 10.0, [7, -5], 0.8, [6.0, 3.0], BILINEAR)),
+    ),
+    "perspective": (
+        lambda c: c.perspective(torch.tensor([START]), torch.tensor([END])),
+        every(lambda t: F.perspective(t, START, END, BILINEAR)),
+    ),
+    "elastic": (lambda c: c.displace(displacement() * PIXELS), every(lambda t: F.elastic(t, displacement(), BILINEAR))),
+}
 
 
 def iou(a, b):

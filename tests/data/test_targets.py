@@ -118,15 +118,19 @@ def test_geometry_takes_targets_along_through_all_of_the_pipeline(rich_file):
 
 @pytest.mark.parametrize(
     "field,kind,values",
-    [("labels", FieldType.INT64_LIST, [[3], [], []]), ("values", FieldType.FLOAT64_LIST, [[1], [1, 2], []]),
-     ("boxes", FieldType.FLOAT64_LIST, [[1, 2, 3], [], []]), ("box_labels", FieldType.INT64_LIST, [[9], [], []]),
-     ("boxes", FieldType.FLOAT64_LIST, [[1, 2, 3, float("nan")], [], []]),
-     ("caption", FieldType.BYTES, [b""] * 3),
-     pytest.param("keypoints", FieldType.FLOAT64_LIST, [[1, 2], [], []], marks=needs_keypoints),
-     ("semantic", FieldType.BYTES, [b"no", b"", b""]),
-     ("instances", FieldType.BYTES, [pack_instances(MASKS[0][:, :8]), b"", b""]),
-     ("semantic", FieldType.BYTES, [pack_semantic(SEMANTIC[0, :9]), b"", b""])],
-)  # fmt: skip
+    [
+        ("labels", FieldType.INT64_LIST, [[3], [], []]),
+        ("values", FieldType.FLOAT64_LIST, [[1], [1, 2], []]),
+        ("boxes", FieldType.FLOAT64_LIST, [[1, 2, 3], [], []]),
+        ("box_labels", FieldType.INT64_LIST, [[9], [], []]),
+        ("boxes", FieldType.FLOAT64_LIST, [[1, 2, 3, float("nan")], [], []]),
+        ("caption", FieldType.BYTES, [b""] * 3),
+        pytest.param("keypoints", FieldType.FLOAT64_LIST, [[1, 2], [], []], marks=needs_keypoints),
+        ("semantic", FieldType.BYTES, [b"no", b"", b""]),
+        ("instances", FieldType.BYTES, [pack_instances(MASKS[0][:, :8]), b"", b""]),
+        ("semantic", FieldType.BYTES, [pack_semantic(SEMANTIC[0, :9]), b"", b""]),
+    ],
+)
 def test_columns_that_are_not_what_they_say_are_refused(tile_file, tmp_path, field, kind, values):
     fields = {**FIELDS, field: (kind, values)}
     if field == "box_labels":

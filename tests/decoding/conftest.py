@@ -68,8 +68,21 @@ def geometries(records: DeviceRecords, rows: torch.Tensor) -> dict[str, Geometry
 
 
 NAMES = [
-    "whole, larger", "whole, smaller", "one axis smaller", "resized crop", "flipped", "padded", "padded, shrunk",
-    "padding alone, shrunk", "padded, edge", "padded, reflect", "padded, symmetric", "rotated", "sheared and enlarged",
-    "perspective", "displaced", "smaller, at points",
-]  # fmt: skip
+    "whole, larger",
+    "whole, smaller",
+    "one axis smaller",
+    "resized crop",
+    "flipped",
+    "padded",
+    "padded, shrunk",
+    "padding alone, shrunk",
+    "padded, edge",
+    "padded, reflect",
+    "padded, symmetric",
+    "rotated",
+    "sheared and enlarged",
+    "perspective",
+    "displaced",
+    "smaller, at points",
+]
 """Keys of ``geometries``."""

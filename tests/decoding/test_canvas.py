@@ -95,7 +95,7 @@ CASES = {
         lambda c: c.crop(10, 20, 40, 56).resize(60, 84).rotate(20.0),
         lambda i: F.rotate(F.resized_crop(i, 10, 20, 40, 56, [60, 84], antialias=True), 20.0, BILINEAR, fill=0),
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -158,8 +158,10 @@ def machine_rates(device: torch.device) -> dict[str, float]:
     square = torch.rand(2048, 2048, device=device)
     once = timed(
         {"copy": lambda: target.copy_(source), "product": lambda: square @ square},
-        count=1, passes=5, cuda=device.type == "cuda",
-    )  # fmt: skip
+        count=1,
+        passes=5,
+        cuda=device.type == "cuda",
+    )
     return {
         "copy_bytes_per_second": once["copy"] * 2 * source.numel(),
         "multiply_adds_per_second": once["product"] * 2048**3,

@@ -141,9 +141,11 @@ def graph(records: DeviceRecords, rows: Tensor, geometry: Geometry, form: PixelF
     stream = torch.cuda.Stream()
     rows = rows.clone()
     geometry = replace(
-        geometry, matrices=geometry.matrices.clone(), windows=geometry.windows.clone(),
+        geometry,
+        matrices=geometry.matrices.clone(),
+        windows=geometry.windows.clone(),
         feather=geometry.feather.clone(),
-    )  # fmt: skip
+    )
     out = decode(records, rows, geometry, form)
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):

@@ -165,7 +165,8 @@ def encoded(
     seconds = time.perf_counter() - began
     psnr = np.array([r.psnr_db for r in records])
     return {
-        "psnr_db": round(float(psnr.mean()), 3), "worst_psnr_db": round(float(psnr.min()), 3),
+        "psnr_db": round(float(psnr.mean()), 3),
+        "worst_psnr_db": round(float(psnr.min()), 3),
         "record_bytes": round(float(np.mean([len(r.data) for r in records])), 1),
         "file_bytes_per_image": round(file_bytes(codebook, records, folder) / len(images), 1),
         "codebook_bytes": len(zstandard.compress(msgpack.packb(codebook.to_map()))),
@@ -174,7 +175,7 @@ def encoded(
         "pruned_images": int(sum(r.network == 1 for r in records)),
         "images_per_s": round(len(images) / seconds, 3),
         "all_psnr_db": [round(float(p), 2) for p in psnr],
-    }  # fmt: skip
+    }
 
 
 def speed(images: list[np.ndarray], *, slow_count: int, steps: int) -> dict[str, Any]:
@@ -192,12 +193,17 @@ def speed(images: list[np.ndarray], *, slow_count: int, steps: int) -> dict[str,
     fit = engine.fit(shape, images, Initialization(origin=zeros, differences=firsts), AdamConfig(steps=steps, **ADAM))
     rate = len(images) / (time.perf_counter() - began)
     return {
-        "threads": torch.get_num_threads(), "steps": steps, "images": len(images), "plain_images": slow_count,
-        "plain_images_per_s": round(plain_rate, 3), "images_per_s": round(rate, 2),
+        "threads": torch.get_num_threads(),
+        "steps": steps,
+        "images": len(images),
+        "plain_images": slow_count,
+        "plain_images_per_s": round(plain_rate, 3),
+        "images_per_s": round(rate, 2),
         "ratio": round(rate / plain_rate, 2),
-        "plain_psnr_db": round(decibels(plain), 3), "psnr_db_same_images": round(decibels(fit.mse[:slow_count]), 3),
+        "plain_psnr_db": round(decibels(plain), 3),
+        "psnr_db_same_images": round(decibels(fit.mse[:slow_count]), 3),
         "psnr_db": round(decibels(fit.mse), 3),
-    }  # fmt: skip
+    }
 
 
 def quantization(images: list[np.ndarray], *, shared: bool) -> dict[str, Any]:
@@ -216,11 +222,14 @@ def quantization(images: list[np.ndarray], *, shared: bool) -> dict[str, Any]:
     coded = sum(float(SymbolTable.from_values(g).cost_bits(g).sum()) for g in groups) / tuned.symbols.size
     drop = 10 * np.log10(tuned.mse / fit.mse)
     return {
-        "float_psnr_db": round(decibels(fit.mse), 3), "rounded_psnr_db": round(decibels(rounded.mse), 3),
-        "fine_tuned_psnr_db": round(decibels(tuned.mse), 3), "mean_drop_db": round(float(drop.mean()), 3),
-        "worst_drop_db": round(float(drop.max()), 3), "fixed_bits_per_weight": round(float(own.mean()), 3),
+        "float_psnr_db": round(decibels(fit.mse), 3),
+        "rounded_psnr_db": round(decibels(rounded.mse), 3),
+        "fine_tuned_psnr_db": round(decibels(tuned.mse), 3),
+        "mean_drop_db": round(float(drop.mean()), 3),
+        "worst_drop_db": round(float(drop.max()), 3),
+        "fixed_bits_per_weight": round(float(own.mean()), 3),
         "entropy_coded_bits_per_weight": round(coded, 3),
-    }  # fmt: skip
+    }
 
 
 def unseen(learned_from: list[np.ndarray], images: list[np.ndarray], folder: Path) -> dict[str, Any]:
@@ -229,9 +238,14 @@ def unseen(learned_from: list[np.ndarray], images: list[np.ndarray], folder: Pat
     for steps in (500, 1500):
         for name, shared in (("shared base", True), ("no base", False)):
             run = encoded(
-                images, folder, sample=learned_from, hidden=(3, 15), steps=steps, shared_base=shared,
+                images,
+                folder,
+                sample=learned_from,
+                hidden=(3, 15),
+                steps=steps,
+                shared_base=shared,
                 pruning=Pruning.NONE,
-            )  # fmt: skip
+            )
             result[f"{steps} steps, {name}"] = without_images(run)
     return result
 
@@ -397,10 +411,14 @@ def cuda(images: list[np.ndarray], *, steps: int) -> dict[str, Any]:
     per_pixel = 3 * sum(a * b for a, b in pairwise(shape.widths))
     multiply_adds = per_pixel * 4096 * steps * len(images)
     return {
-        "device": torch.cuda.get_device_name(), "images": len(images), "steps": steps, "psnr_db": decibels(fit.mse),
-        "images_per_s": len(images) / seconds, "multiply_adds": multiply_adds,
+        "device": torch.cuda.get_device_name(),
+        "images": len(images),
+        "steps": steps,
+        "psnr_db": decibels(fit.mse),
+        "images_per_s": len(images) / seconds,
+        "multiply_adds": multiply_adds,
         "share_of_989_tflops": 2 * multiply_adds / seconds / 989e12,
-    }  # fmt: skip
+    }
 
 
 if __name__ == "__main__":

@@ -107,9 +107,7 @@ def plan_of(transform: Any, frame: Frame | None = None, *, start: tuple[Step, ..
         steps.append(step)
         state = step.state or state
     count = len(steps) - len(start)
-    return Plan(
-        tuple(transforms[:count]), tuple(steps), state.pixels, tuple(transforms[count:]), reason, canvas.size
-    )  # fmt: skip
+    return Plan(tuple(transforms[:count]), tuple(steps), state.pixels, tuple(transforms[count:]), reason, canvas.size)
 
 
 def explain(transform: Any, frame: Frame | None = None) -> str:

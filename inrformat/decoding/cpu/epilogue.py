@@ -1,4 +1,4 @@
-"""Network outputs to finished pixels: colours, fill, clamp, normalisation and layout in one pass; compiled."""
+"""Network outputs to finished pixels: colours, fill, clamp, normalisation and strides in one pass; compiled."""
 
 from __future__ import annotations
 

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inrformat.families.siren.descriptor import Siren
-from inrformat.families.siren.padding import PaddedLayout
+from inrformat.families.siren.padding import PaddedParameters
 
 __all__ = ["FlatSiren", "flatten"]
 
 
 class FlatSiren(NamedTuple):
-    """A `Siren` descriptor of P parameters, whose layers are padded to widths that the kernel takes (``PaddedLayout``).
+    """A `Siren` descriptor of P parameters, whose layers are padded as compiled code takes them (``PaddedParameters``).
 
     Attributes:
         scale_tables: int32 ``(1,)``, table of the record's scale. tables: int32 ``(P,)``, of each parameter.
@@ -37,7 +37,7 @@ class FlatSiren(NamedTuple):
 
 def flatten(network: Siren) -> FlatSiren:
     """See ``CpuBackend.flatten``."""
-    layout = PaddedLayout.of(network.widths)
+    padding = PaddedParameters.of(network.widths)
     return FlatSiren(
         channels=network.channels,
         omega=np.float32(network.omega),
@@ -45,8 +45,8 @@ def flatten(network: Siren) -> FlatSiren:
         tables=network.table_vector.astype(np.int32),
         steps=network.step_vector,
         base=np.zeros(network.parameter_count, np.float32) if network.base is None else network.base,
-        places=layout.places,
-        padded_count=layout.size,
-        widths=layout.widths,
-        widest=int(layout.widths.max()),
+        places=padding.places,
+        padded_count=padding.size,
+        widths=padding.widths,
+        widest=int(padding.widths.max()),
     )

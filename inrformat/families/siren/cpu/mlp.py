@@ -1,4 +1,4 @@
-"""The multilayer perceptron of ``siren`` at any positions (spec section 6.1), compiled; its parts serve fitting too.
+"""The multilayer perceptron of ``siren`` at any positions (spec section 6.1), compiled.
 
 Matrix products are blocked 4 x 4: four rows of activations feed four rows of results, sixteen multiply-adds for eight
 loads, with the positions of a tile in the vector lanes. Widths are padded to multiples of 4 with zeros

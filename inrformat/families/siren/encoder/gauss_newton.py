@@ -23,7 +23,7 @@ from inrformat.families.siren.encoder.exact_mlp import (
     workspace,
 )
 from inrformat.families.siren.encoder.lanes import TILE_PIXELS
-from inrformat.families.siren.padding import PaddedLayout
+from inrformat.families.siren.padding import PaddedParameters
 from inrformat.jit import exact
 
 __all__ = ["gauss_newton_diagonal"]
@@ -42,13 +42,13 @@ def gauss_newton_diagonal(shape: Shape, parameters: NDArray[np.float32]) -> NDAr
     Returns:
         float32 ``(B, P)``.
     """
-    layout = PaddedLayout.of(shape.widths)
-    padded_shape = PaddedShape(layout.widths, np.float32(shape.omega), shape.widths[-1])
-    xy, work = _grid(int(layout.widths[0])), workspace(padded_shape)
-    sums = np.zeros((len(parameters), layout.size), np.float32)
-    for params, own in zip(layout.pad(parameters), sums, strict=True):
+    padding = PaddedParameters.of(shape.widths)
+    padded_shape = PaddedShape(padding.widths, np.float32(shape.omega), shape.widths[-1])
+    xy, work = _grid(int(padding.widths[0])), workspace(padded_shape)
+    sums = np.zeros((len(parameters), padding.size), np.float32)
+    for params, own in zip(padding.pad(parameters), sums, strict=True):
         _add_squared_derivatives(padded_shape, params, xy, work, own)
-    diagonal: NDArray[np.float32] = layout.unpad(sums)
+    diagonal: NDArray[np.float32] = padding.unpad(sums)
     diagonal /= np.float32(shape.widths[-1] * xy.shape[1])
     return diagonal
 

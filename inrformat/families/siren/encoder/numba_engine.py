@@ -24,7 +24,7 @@ from inrformat.families.siren.encoder.numba_kernel import (
     fit_image,
 )
 from inrformat.families.siren.encoder.training_points import pixel_order, shuffled_colours
-from inrformat.families.siren.padding import PaddedLayout
+from inrformat.families.siren.padding import PaddedParameters
 
 __all__ = ["NumbaEngine"]
 
@@ -52,19 +52,19 @@ class NumbaEngine:
         result = Fit(
             np.empty((count, parameters), np.float32), np.empty(count), np.zeros(count, np.int64), np.zeros(count, bool)
         )
-        layout = PaddedLayout.of(shape.widths)
-        padded_shape = PaddedShape(layout.widths, np.float32(shape.omega), shape.widths[-1])
+        padding = PaddedParameters.of(shape.widths)
+        padded_shape = PaddedShape(padding.widths, np.float32(shape.omega), shape.widths[-1])
         scratch = threading.local()
 
         def fit_one(i: int) -> None:
             if not hasattr(scratch, "workspace"):
                 scratch.workspace = workspace(padded_shape)
-            start = _padded(initialization, i, layout)
-            points = _points(images[i], adam, layout)
+            start = _padded(initialization, i, padding)
+            points = _points(images[i], adam, padding)
             plan = _plan(adam, points.pixels, initialization.target_mse, i)
             best, mse, steps = fit_image(padded_shape, start, points, plan, scratch.workspace)
             finite = mse < MSE_UNKNOWN
-            result.differences[i] = layout.unpad(best)
+            result.differences[i] = padding.unpad(best)
             result.mse[i] = mse if finite else math.inf
             result.steps[i] = steps
             result.diverged[i] = not finite or (steps < adam.steps and mse > plan.target_mse)
@@ -80,23 +80,23 @@ class NumbaEngine:
         return result
 
 
-def _padded(initialization: Initialization, i: int, layout: PaddedLayout) -> PaddedInitialization:
+def _padded(initialization: Initialization, i: int, padding: PaddedParameters) -> PaddedInitialization:
     """Network ``i`` of a batch."""
     origin, mask = initialization.origin, initialization.mask
     quantization_steps = initialization.quantization_steps
     return PaddedInitialization(
-        latent=layout.pad(initialization.differences[i]),
-        origin=layout.pad(origin),
-        quantization_steps=layout.pad(np.zeros_like(origin) if quantization_steps is None else quantization_steps[i]),
-        mask=layout.pad(np.ones_like(origin) if mask is None else mask[i]),
+        latent=padding.pad(initialization.differences[i]),
+        origin=padding.pad(origin),
+        quantization_steps=padding.pad(np.zeros_like(origin) if quantization_steps is None else quantization_steps[i]),
+        mask=padding.pad(np.ones_like(origin) if mask is None else mask[i]),
     )
 
 
-def _points(image: Image, adam: AdamConfig, layout: PaddedLayout) -> TrainingPoints:
+def _points(image: Image, adam: AdamConfig, padding: PaddedParameters) -> TrainingPoints:
     order = pixel_order(image.shape[0], image.shape[1], adam)
     return TrainingPoints(
-        xy=_rows(order.xy, int(layout.widths[0])),
-        colours=_rows(shuffled_colours(image, order), int(layout.widths[-1])),
+        xy=_rows(order.xy, int(padding.widths[0])),
+        colours=_rows(shuffled_colours(image, order), int(padding.widths[-1])),
         pixels=order.pixels,
         point_grids=order.point_grids,
     )

@@ -16,7 +16,7 @@ from inrformat.families.siren.encoder.codebook import RecordCoder
 from inrformat.families.siren.encoder.exact_mlp import PaddedShape, Workspace, forward, workspace
 from inrformat.families.siren.encoder.lanes import TILE_PIXELS
 from inrformat.families.siren.encoder.quantize import weight_steps
-from inrformat.families.siren.padding import PaddedLayout
+from inrformat.families.siren.padding import PaddedParameters
 from inrformat.families.siren.record import read_records
 from inrformat.jit import exact
 
@@ -41,10 +41,10 @@ def render_record(coder: RecordCoder, data: bytes, *, height: int, width: int) -
     weights = symbols.astype(np.float32) * weight_steps(network, scales)
     if network.base is not None:
         weights = weights + network.base
-    layout = PaddedLayout.of(network.widths)
-    shape = PaddedShape(layout.widths, np.float32(network.omega), network.channels)
+    padding = PaddedParameters.of(network.widths)
+    shape = PaddedShape(padding.widths, np.float32(network.omega), network.channels)
     pixels = np.empty((height, width, network.channels), np.uint8)
-    _render(shape, layout.pad(weights[0]), workspace(shape), _Axes(_coordinates(width), _coordinates(height)), pixels)
+    _render(shape, padding.pad(weights[0]), workspace(shape), _Axes(_coordinates(width), _coordinates(height)), pixels)
     return pixels
 
 

@@ -15,7 +15,7 @@ from inrformat.families.siren.encoder.exact_mlp import PaddedShape, workspace
 from inrformat.families.siren.encoder.gradient import errors_and_gradients
 from inrformat.families.siren.encoder.lanes import TILE_PIXELS
 from inrformat.families.siren.encoder.numba_kernel import TrainingPoints, loss_and_gradient
-from inrformat.families.siren.padding import PaddedLayout
+from inrformat.families.siren.padding import PaddedParameters
 from inrformat.families.siren.reference import evaluate
 
 PIXELS = 300
@@ -41,19 +41,19 @@ def pixels():
 def test_compiled_kernel_agrees_with_automatic_differentiation(shape, networks, pixels):
     xy, colours = pixels
     losses, gradients = reference(shape, networks, xy, colours)
-    layout = PaddedLayout.of(shape.widths)
-    padded_shape = PaddedShape(layout.widths, np.float32(shape.omega), 3)
+    padding = PaddedParameters.of(shape.widths)
+    padded_shape = PaddedShape(padding.widths, np.float32(shape.omega), 3)
     rows = np.zeros((4, PIXELS + TILE_PIXELS), np.float32)
     rows[:2, :PIXELS] = xy
-    work, gradient = workspace(padded_shape), np.zeros(layout.size, np.float32)
+    work, gradient = workspace(padded_shape), np.zeros(padding.size, np.float32)
     for b, parameters in enumerate(networks):
         truth = np.zeros_like(rows)
         truth[:3, :PIXELS] = colours[b]
         points = TrainingPoints(rows, truth, PIXELS, 1)
-        sse = loss_and_gradient(padded_shape, layout.pad(parameters), points, 0, PIXELS, work, gradient)
+        sse = loss_and_gradient(padded_shape, padding.pad(parameters), points, 0, PIXELS, work, gradient)
         assert sse / (3 * PIXELS) == pytest.approx(losses[b], rel=1e-5)
-        assert np.linalg.norm(layout.unpad(gradient) - gradients[b]) < 1e-5 * np.linalg.norm(gradients[b])
-        assert np.abs(gradient).sum() == pytest.approx(np.abs(layout.unpad(gradient)).sum())  # nothing in the padding
+        assert np.linalg.norm(padding.unpad(gradient) - gradients[b]) < 1e-5 * np.linalg.norm(gradients[b])
+        assert np.abs(gradient).sum() == pytest.approx(np.abs(padding.unpad(gradient)).sum())  # nothing in the padding
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-4)])
@@ -115,8 +115,14 @@ def spilled_bytes(hidden, *, capability, folder):
     pad = max(triton.next_power_of_2(width), 16)
     tile, warps = triton_kernel.tiling(pad)
     fixed = {
-        "LAYERS": layers + 1, "INPUTS": 2, "CHANNELS": 3, "PAD": pad, "TILE": tile, "SPLITS": 4, "PRECISION": "tf32",
-    }  # fmt: skip
+        "LAYERS": layers + 1,
+        "INPUTS": 2,
+        "CHANNELS": 3,
+        "PAD": pad,
+        "TILE": tile,
+        "SPLITS": 4,
+        "PRECISION": "tf32",
+    }
     kernel = triton_kernel.errors_and_gradients_kernel
     kinds = {
         n: "constexpr" if n in fixed else "*fp32" if n.endswith("_ptr") else "i32" if n == "pixels" else "fp32"
@@ -128,10 +134,17 @@ def spilled_bytes(hidden, *, capability, folder):
     (folder / "kernel.ptx").write_text(compiled.asm["ptx"])
     done = subprocess.run(
         [
-            get_ptxas(capability).path, "-v", f"--gpu-name=sm_{capability}{'a' * (capability >= 90)}",
-            folder / "kernel.ptx", "-o", folder / "kernel.cubin",
-        ], capture_output=True, text=True, check=True,
-    )  # fmt: skip
+            get_ptxas(capability).path,
+            "-v",
+            f"--gpu-name=sm_{capability}{'a' * (capability >= 90)}",
+            folder / "kernel.ptx",
+            "-o",
+            folder / "kernel.cubin",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     found = re.findall(r"(\d+) bytes spill stores, (\d+) bytes spill loads", done.stderr)
     assert found, done.stderr
     return sum(int(n) for pair in found for n in pair)
