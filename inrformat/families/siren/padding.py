@@ -17,7 +17,7 @@ _BLOCK = 4
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PaddedParameters:
-    """Where parameters lie when widths are rounded up to multiples of 4; the padding is zero and its gradient stays zero.
+    """Where parameters lie when widths are rounded up to multiples of 4; padding is zero and so is its gradient.
 
     Attributes:
         widths: int64, padded. places: int64 ``(P,)``, where each parameter lies in the padded vector.
