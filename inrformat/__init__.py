@@ -32,14 +32,14 @@ if TYPE_CHECKING:
     from inrformat.container.metadata import Metadata
     from inrformat.container.reader import InrdReader
     from inrformat.container.writer import InrdWriter
-    from inrformat.convert.pipeline import convert
+    from inrformat.conversion.pipeline import convert
     from inrformat.data.dataset import InrdDataset
     from inrformat.data.loader import InrdLoader
     from inrformat.data.transforms.plan import explain
-    from inrformat.decode.canvas import Canvas
-    from inrformat.decode.dispatch import decode
-    from inrformat.decode.geometry import Geometry, PaddingMode
-    from inrformat.decode.pixels import PixelFormat
+    from inrformat.decoding.canvas import Canvas
+    from inrformat.decoding.dispatch import decode
+    from inrformat.decoding.geometry import Geometry, PaddingMode
+    from inrformat.decoding.pixels import PixelFormat
     from inrformat.families.cells.encoder.options import CellsOptions
     from inrformat.families.siren.encoder.options import SirenOptions
 
@@ -77,21 +77,21 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Canvas": "inrformat.decode.canvas",
+    "Canvas": "inrformat.decoding.canvas",
     "CellsOptions": "inrformat.families.cells.encoder.options",
     "FieldType": "inrformat.container.fields",
-    "Geometry": "inrformat.decode.geometry",
+    "Geometry": "inrformat.decoding.geometry",
     "InrdDataset": "inrformat.data.dataset",
     "InrdLoader": "inrformat.data.loader",
     "InrdReader": "inrformat.container.reader",
     "InrdWriter": "inrformat.container.writer",
     "Limits": "inrformat.container.limits",
     "Metadata": "inrformat.container.metadata",
-    "PaddingMode": "inrformat.decode.geometry",
-    "PixelFormat": "inrformat.decode.pixels",
+    "PaddingMode": "inrformat.decoding.geometry",
+    "PixelFormat": "inrformat.decoding.pixels",
     "SirenOptions": "inrformat.families.siren.encoder.options",
-    "convert": "inrformat.convert.pipeline",
-    "decode": "inrformat.decode.dispatch",
+    "convert": "inrformat.conversion.pipeline",
+    "decode": "inrformat.decoding.dispatch",
     "explain": "inrformat.data.transforms.plan",
 }
 

@@ -1,9 +1,10 @@
-"""How functions are compiled: every numba function of the package is declared with one of these.
+"""Options of numba under names that say what they promise; functions are compiled with one of these.
 
 ``relaxed`` lets the compiler reassociate and contract floating-point operations, so that loops fill vector lanes. What
-it makes of a sum then hangs on the compiler, on the processor, and on where the function was inlined: decoders may use
-it, whose results are compared with a tolerance. ``exact`` compiles what the source says, operation by operation: use it
-for whatever decides about the bytes of a file.
+it makes of a sum then depends on the compiler, on the processor, and on where the function was inlined: use it where
+results are compared with a tolerance, as those of decoders are. ``relaxed_inline`` is the same for small functions that
+are copied to where they are called. ``exact`` compiles what the source says, operation by operation: use it for what
+decides about the bytes of a file.
 """
 
 from __future__ import annotations

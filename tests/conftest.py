@@ -19,7 +19,7 @@ if not torch.cuda.is_available():
 from PIL import Image
 from skimage import data as photographs
 
-from inrformat.convert.pipeline import convert
+from inrformat.conversion.pipeline import convert
 from inrformat.families.siren.encoder.options import SirenOptions
 
 torch.set_num_threads(2)

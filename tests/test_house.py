@@ -22,8 +22,18 @@ TESTS = Path(__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = [
-    "errors", "jit", "container", "coding", "families", "decode", "encode", "families.NAME", "data", "convert", "cli",
-]  # fmt: skip
+    "errors",
+    "jit",
+    "container",
+    "coding",
+    "families",
+    "decoding",
+    "encoding",
+    "families.NAME",
+    "data",
+    "conversion",
+    "cli",
+]
 """From the bottom up: a module imports from its own layer and those before it, a family never from another family."""
 
 
@@ -108,6 +118,18 @@ def test_there_are_no_import_circles():
         graphlib.TopologicalSorter(graph).prepare()
     except graphlib.CycleError as error:
         pytest.fail("imports run in a circle: " + " <- ".join(error.args[1]))
+
+
+def test_only_families_the_registry_and_the_list_of_public_names_name_families():
+    word = re.compile(rf"\b({'|'.join(family_names())})\b", re.IGNORECASE)
+    found = [
+        f"{path.relative_to(PACKAGE)}:{number}: {line.strip()}"
+        for module, path in MODULES.items()
+        if family_of(module) is None and module not in {"inrformat.families.registry", "inrformat"}
+        for number, line in enumerate(path.read_text().splitlines(), start=1)
+        if word.search(line)
+    ]
+    assert found == []
 
 
 @pytest.mark.parametrize(

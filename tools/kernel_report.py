@@ -1,79 +1,39 @@
 """Compile the Triton decoder ahead of time, without a GPU, and say what each kernel takes: registers, spills, shared.
 
 python tools/kernel_report.py [sm ...] [--only TEXT] [--json]      sm: 80, 90 (both where none is given)
+
+Kernels are those that the families' Triton backends list. What a kernel takes is the compiler's affair and changes with
+its version, which the report names: compare reports of one version.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+
+os.environ.pop("TRITON_INTERPRET", None)  # interpreted functions cannot be compiled
 
 import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from inrformat.decode.triton.launch import PRECISIONS
-from inrformat.families.cells.triton import aligned as cells_aligned, general as cells_general, read as read_cells
-from inrformat.families.siren.triton import read as read_siren, siren
+from inrformat.decoding.triton.ahead_of_time import KernelVariant
+from inrformat.families.registry import family_named, family_names
 
-ARGUMENTS = {
-    "words": "*i16", "offsets": "*i64", "lengths": "*i64", "shapes": "*i64", "rows": "*i64", "entries": "*i64",
-    "heads": "*i32", "integers": "*i32", "floats": "*fp32", "units": "*i32", "area": "*i16", "work": "*i32",
-    "means": "*fp32", "dc": "*fp32", "cover": "*i32", "steps": "*fp32", "status": "*i32", "parameters": "*fp32",
-    "packed": "*fp32", "style": "*fp32", "taps": "*fp32", "displacement": "*fp32", "out": "*bf16", "point_span": "fp32",
-}  # fmt: skip
-PICTURE = {"C": 3, "CP": 4, "BYTES": False}
-ALIGNED = {**PICTURE, "PADDING_MODE": 0}
-GENERAL = {**PICTURE, "PADDING_MODE": 1, "DISPLACED": True}
-CELLS = {**ALIGNED, "SIZE": cells_aligned.TILE}
-TILES = {"TILE_H": cells_general.TILE_HEIGHT, "TILE_W": cells_general.TILE_WIDTH}
-READ = {"C": 3, "CHUNK": read_cells.CHUNK, "NODE_BITS": 11}
-FAST, EXACT = ({"PRECISION": product, "HALF": half} for product, half in (PRECISIONS["fast"], PRECISIONS["float32"]))
-Kernel = tuple[Any, dict[str, Any], dict[str, Any]]
-"""Kernel, constants and options."""
-
-
-def kernels() -> dict[str, Kernel]:
-    """All kernels as ``launch.py`` compiles them, by name."""
-    found: dict[str, Kernel] = {
-        "read cells": (read_cells.read_cells_kernel, READ, read_cells.OPTIONS),
-        "read siren": (read_siren.read_siren_kernel, {"CHUNK": read_cells.CHUNK}, read_cells.OPTIONS),
-        "cells general": (cells_general.cells_general_kernel, {**GENERAL, **TILES}, cells_general.OPTIONS),
-    }
-    for speed, products in (("fast", FAST), ("exact", EXACT)):
-        for name, shrinks in (("points", False), ("shrinking", True)):
-            constants = {**CELLS, "FILTER": shrinks, "PRECISION": products["PRECISION"]}
-            options = cells_aligned.options(shrinks=shrinks, precision=products["PRECISION"])
-            found[f"cells {name} {speed}"] = (cells_aligned.cells_aligned_kernel, constants, options)
-        for pad in (32, 64) if speed == "fast" else (32,):
-            network = {"PAD": pad, **products}
-            for name, shape, aligned in (("points", ALIGNED, True), ("general", GENERAL, False)):
-                constants = {"DISPLACED": False, **shape, **network, "ALIGNED": aligned}
-                found[f"siren {pad} {name} {speed}"] = split(
-                    siren.siren_points_kernel, constants | siren.tiling(pad, aligned=aligned, half=products["HALF"])
-                )
-            constants = {**ALIGNED, **network, **siren.shrinking(pad)}
-            found[f"siren {pad} shrinking {speed}"] = split(siren.siren_shrinking_kernel, constants)
-    return found
-
-
-def split(kernel: Any, constants: dict[str, Any]) -> Kernel:
-    """With what is an option of the compiler taken out of the constants."""
-    options = {n: constants[n] for n in ("num_warps", "maxnreg") if n in constants}
-    return kernel, {n: v for n, v in constants.items() if n not in options}, options
-
-
-KERNELS = kernels()
+ARCHITECTURES = (80, 90)
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
+    """What a program of a kernel takes: warps, registers a thread, bytes spilled a thread, bytes shared."""
+
     kernel: str
     sm: int
     warps: int
@@ -82,30 +42,52 @@ class Taken:
     shared_bytes: int
 
 
-def compiled(name: str, sm: int) -> Taken:
-    """Compile one kernel for bf16 output and three channels, with the alignments that decoding has."""
-    kernel, constants, options = KERNELS[name]
-    signature = {n: "constexpr" if n in constants else ARGUMENTS.get(n, "i32") for n in kernel.arg_names}
-    aligned = {"plane", "plane_width", "plane_size", "area_size"}
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """What ``ptxas -v`` says, and the last line of ``ptxas --version``."""
+
+    log: str
+    version: str
+
+
+def all_kernels() -> Iterator[KernelVariant]:
+    """Those of every family that has kernels."""
+    for name in family_names():
+        load = family_named(name).triton
+        if load is not None:
+            yield from load().kernels()
+
+
+def compiled(variant: KernelVariant, sm: int) -> tuple[Taken, str]:
+    """Compile one kernel for bf16 output and three channels; returns the assembler's version as well."""
+    kernel, signature = variant.kernel, variant.signature()
+    divisible = [["tt.divisibility", 16]]
     attributes = {
-        (i,): [["tt.divisibility", 16]]
-        for i, n in enumerate(kernel.arg_names)
-        if "*" in ARGUMENTS.get(n, "") or n in aligned
+        (number,): divisible
+        for number, (name, kind) in enumerate(signature.items())
+        if kind.startswith("*") or name in variant.multiples_of_16
     }
-    values = {(kernel.arg_names.index(n),): v for n, v in constants.items()}
-    source = ASTSource(fn=kernel, signature=signature, constexprs=values, attrs=attributes)
-    built = triton.compile(source, target=GPUTarget("cuda", sm, 32), options=dict(options))
-    log = assembled(built.asm["ptx"])
-    registers = re.search(r"Used (\d+) registers", log)
-    spills = re.findall(r"(\d+) bytes spill stores, (\d+) bytes spill loads", log)
+    constants = {(kernel.arg_names.index(name),): value for name, value in variant.constants.items()}
+    source = ASTSource(fn=kernel, signature=signature, constexprs=constants, attrs=attributes)
+    built = triton.compile(source, target=GPUTarget("cuda", sm, 32), options=dict(variant.options))
+    assembler = assembled(built.asm["ptx"])
+    registers = re.search(r"Used (\d+) registers", assembler.log)
+    spills = re.findall(r"(\d+) bytes spill stores, (\d+) bytes spill loads", assembler.log)
     if registers is None:
-        raise SystemExit(f"ptxas said nothing of registers:\n{log}")
-    spilled = sum(int(n) for pair in spills for n in pair)
-    return Taken(name, sm, options["num_warps"], int(registers.group(1)), spilled, built.metadata.shared)
+        raise SystemExit(f"ptxas said nothing of registers:\n{assembler.log}")
+    taken = Taken(
+        kernel=variant.name,
+        sm=sm,
+        warps=variant.options["num_warps"],
+        registers=int(registers.group(1)),
+        spilled_bytes=sum(int(n) for pair in spills for n in pair),
+        shared_bytes=built.metadata.shared,
+    )
+    return taken, assembler.version
 
 
-def assembled(ptx: str) -> str:
-    """What ``ptxas -v`` says; Triton carries more than one, and each knows PTX up to some version."""
+def assembled(ptx: str) -> Assembled:
+    """By the first ``ptxas`` that can: Triton carries more than one, and each knows PTX up to some version."""
     target = re.search(r"\.target (\w+)", ptx)
     assert target is not None
     log = ""
@@ -119,24 +101,37 @@ def assembled(ptx: str) -> str:
                 done = subprocess.run([*map(str, command), *flags], capture_output=True, text=True, check=False)
                 log += done.stderr
                 if done.returncode == 0:
-                    return done.stderr
-    return log
+                    version = subprocess.run([str(tool), "--version"], capture_output=True, text=True, check=True)
+                    return Assembled(done.stderr, version.stdout.strip().splitlines()[-1])
+    return Assembled(log, "")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Print the report."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sm", nargs="*", type=int, default=[])
     parser.add_argument("--only", default="", help="kernels whose name has this in it")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    taken = [compiled(n, sm) for sm in arguments.sm or (80, 90) for n in KERNELS if arguments.only in n]
+    found = [
+        compiled(variant, sm)
+        for sm in arguments.sm or ARCHITECTURES
+        for variant in all_kernels()
+        if arguments.only in variant.name
+    ]
+    report = {
+        "triton": triton.__version__,
+        "ptxas": sorted({version for _, version in found}),
+        "kernels": [asdict(taken) for taken, _ in found],
+    }
     if arguments.json:
-        print(json.dumps([asdict(t) for t in taken]))
+        print(json.dumps(report))
         return
-    for t in taken:
+    print(f"Triton {report['triton']}, ptxas {', '.join(report['ptxas'])}")
+    for taken, _ in found:
         print(
-            f"sm_{t.sm} {t.kernel:20} {t.warps} warps, {t.registers} registers, {t.spilled_bytes} bytes spilled, "
-            f"{t.shared_bytes} shared"
+            f"sm_{taken.sm} {taken.kernel:26} {taken.warps} warps, {taken.registers} registers, "
+            f"{taken.spilled_bytes} bytes spilled, {taken.shared_bytes} shared"
         )
 
 

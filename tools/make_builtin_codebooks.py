@@ -17,11 +17,14 @@ from numpy.typing import NDArray
 
 from inrformat.container.checksum import crc32c
 from inrformat.container.packing import compress, pack_map
-from inrformat.convert.sources import load_image, scan_folder
-from inrformat.families.cells import FAMILY
+from inrformat.conversion.sources import load_image, scan_folder
+from inrformat.families.cells.encoder.colours import colour_basis
 from inrformat.families.cells.encoder.fit import fit
+from inrformat.families.cells.encoder.initialization import ClassCounts
+from inrformat.families.cells.encoder.learn import learn_model
+from inrformat.families.cells.encoder.model import to_codebook
 from inrformat.families.cells.encoder.options import step_of_quality
-from inrformat.families.cells.encoder.train import ClassCounts, colour_basis, to_codebook, train
+from inrformat.families.registry import family_named
 
 DATA = Path(__file__).resolve().parents[1] / "../shared/data"
 QUALITIES = (40, 50, 60, 70, 80, 90)
@@ -30,13 +33,9 @@ ROUNDS = 8
 SCALE_SPREAD = 2.0
 CLOTHING, IMAGENETTE = "clothing/train", "imagenette224/train"
 SAMPLES: dict[str, tuple[tuple[str, int, int | None], ...]] = {
-    "photo": (
-        (CLOTHING, 40, 256), (CLOTHING, 8, 512), (IMAGENETTE, 90, None), (IMAGENETTE, 60, 128),
-    ),
-    "thumbnail": (
-        (CLOTHING, 300, 32), (IMAGENETTE, 1200, 32), (CLOTHING, 50, 64), (IMAGENETTE, 150, 64),
-    ),
-}  # fmt: skip
+    "photo": ((CLOTHING, 40, 256), (CLOTHING, 8, 512), (IMAGENETTE, 90, None), (IMAGENETTE, 60, 128)),
+    "thumbnail": ((CLOTHING, 300, 32), (IMAGENETTE, 1200, 32), (CLOTHING, 50, 64), (IMAGENETTE, 150, 64)),
+}
 """Kind of image: folder, number of images, short side in px (None: as they are)."""
 
 
@@ -55,8 +54,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="*", metavar="KIND-QUALITY", help="those alone")
     arguments = parser.parse_args()
-    target = FAMILY.codebooks
-    assert target is not None
+    folder = family_named("cells").codebooks
+    if folder is None:
+        raise SystemExit("the cells family names no folder of built-in codebooks")
     for kind in SAMPLES:
         wanted = [q for q in QUALITIES if not arguments.only or f"{kind}-{q}" in arguments.only]
         if not wanted:
@@ -66,11 +66,12 @@ def main() -> None:
         fits = [fit(image, colour) for image in images]
         for quality in wanted:
             step = step_of_quality(quality)
-            model = train(fits, step, COUNTS, rounds=ROUNDS)
-            codebook = to_codebook(model, fits, step, colour, scale_spread=SCALE_SPREAD)
+            model = learn_model(fits, step, COUNTS, rounds=ROUNDS)
+            pyramids = [fitted.pyramid for fitted in fits]
+            codebook = to_codebook(model, pyramids, step, colour, scale_spread=SCALE_SPREAD)
             data = compress(pack_map(codebook.to_map()))
             name = f"cells-1-{kind}-{quality}"
-            (target / f"{name}.bin").write_bytes(data)
+            (folder / f"{name}.bin").write_bytes(data)
             print(f"| `{name}` | {len(data)} | `{crc32c(data):08x}` |", flush=True)
 
 

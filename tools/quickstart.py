@@ -22,7 +22,7 @@ from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
 from inrformat import InrdDataset
-from inrformat.convert.sources import load_image, scan_folder
+from inrformat.conversion.sources import load_image, scan_folder
 
 TILE_PX, TRAIN_TILES, TEST_TILES = 32, 36, 12
 PREVIEW_PX, PREVIEW_PHOTOS, PREVIEW_QUALITY = 96, 6, 65
@@ -74,8 +74,10 @@ def main() -> None:
     for name, train, test in (("pixels", pixels[0], pixels[1]), (".inrd", networks[0], pixels[1])):
         runs = [train_classifier(train, test, seed=seed) for seed in range(SEEDS)]
         accuracy[name] = float(np.mean(runs))
-        print(f"   trained on {name:6}: {100 * accuracy[name]:.1f} % on the test tiles' original pixels (runs: "
-              f"{', '.join(f'{100 * r:.1f}' for r in runs)}; chance {100 / len(photos):.1f} %)")  # fmt: skip
+        print(
+            f"   trained on {name:6}: {100 * accuracy[name]:.1f} % on the test tiles' original pixels (runs: "
+            f"{', '.join(f'{100 * r:.1f}' for r in runs)}; chance {100 / len(photos):.1f} %)"
+        )
 
     say("5. A picture to look at")
     preview(photographs, {"cells": out / "photographs.inrd", "siren": out / "sirens.inrd"}, out / "preview.png")
@@ -154,11 +156,21 @@ def train_classifier(train: ImageFolder | InrdDataset, test: ImageFolder | InrdD
     torch.manual_seed(seed)
     classes = len(train.classes)
     model = nn.Sequential(
-        nn.Conv2d(3, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(16, 32, 3, padding=1), nn.BatchNorm2d(32), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(32, 64, 3, padding=1), nn.BatchNorm2d(64), nn.ReLU(), nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(), nn.Linear(64, classes),
-    )  # fmt: skip
+        nn.Conv2d(3, 16, 3, padding=1),
+        nn.BatchNorm2d(16),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(16, 32, 3, padding=1),
+        nn.BatchNorm2d(32),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(32, 64, 3, padding=1),
+        nn.BatchNorm2d(64),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(64, classes),
+    )
     # Decoded once: the point here is accuracy, and a tile set fits in memory.
     images, labels = next(iter(DataLoader(train, batch_size=len(train))))
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=1e-2)

@@ -25,7 +25,12 @@ def print_json(values: dict[str, Any]) -> None:
 def bar(total: float, *, unit: str, what: str, quiet: bool) -> tqdm[Any]:
     """A progress bar with rate and ETA that appears after a second, and only on a terminal."""
     return tqdm(
-        total=total, unit=unit, desc=what, delay=1, disable=quiet or not sys.stderr.isatty(), unit_scale=unit == "B",
-        leave=False, bar_format="{l_bar}{bar}| {n:.0f}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}]"
-        if unit != "B" else None,
-    )  # fmt: skip
+        total=total,
+        unit=unit,
+        desc=what,
+        delay=1,
+        disable=quiet or not sys.stderr.isatty(),
+        unit_scale=unit == "B",
+        leave=False,
+        bar_format="{l_bar}{bar}| {n:.0f}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}]" if unit != "B" else None,
+    )

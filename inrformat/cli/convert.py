@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inrformat.cli.arguments import add_json, bar, print_json
-from inrformat.encode.flag_types import positive_int
+from inrformat.encoding.flag_types import positive_int
 from inrformat.errors import OutputExistsError, UsageError
 from inrformat.families.registry import DEFAULT_FAMILY, family_named, family_names
 
 if TYPE_CHECKING:
-    from inrformat.convert.pipeline import ConvertSummary
-    from inrformat.convert.sources import ImageSource
-    from inrformat.encode.encoder import EncoderOptions
+    from inrformat.conversion.pipeline import ConvertSummary
+    from inrformat.conversion.sources import ImageSource
+    from inrformat.encoding.encoder import EncoderOptions
 
 _DESCRIPTION = """Convert a folder of images: one class per sub-folder, as torchvision's ImageFolder reads them, or a
 flat folder without classes. EXIF orientation is applied, transparency dropped, an animation's first frame taken."""
@@ -75,7 +75,7 @@ def _annotated(source: ImageSource, arguments: argparse.Namespace) -> ImageSourc
         if arguments.class_names is not None:
             raise UsageError("--class-names goes with --annotations or --masks")
         return source
-    from inrformat.convert.annotations import read_annotations, read_class_names, with_masks
+    from inrformat.conversion.annotations import read_annotations, read_class_names, with_masks
 
     classes = read_class_names(arguments.class_names) if arguments.class_names is not None else ()
     found = read_annotations(arguments.annotations, classes=classes) if arguments.annotations is not None else None
@@ -89,8 +89,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.output.exists():  # before torch is loaded and the source scanned
         raise OutputExistsError(f"{arguments.output} exists: remove it first or choose another name")
     options = _options(arguments)
-    from inrformat.convert.pipeline import convert
-    from inrformat.convert.sources import scan_folder
+    from inrformat.conversion.pipeline import convert
+    from inrformat.conversion.sources import scan_folder
 
     source = _annotated(scan_folder(arguments.source), arguments).limited(arguments.limit)
     with bar(len(source), unit=" images", what="converting", quiet=arguments.json) as progress:
@@ -124,7 +124,7 @@ def _options(arguments: argparse.Namespace) -> EncoderOptions:
 
 
 def _report(summary: ConvertSummary, *, as_json: bool) -> None:
-    from inrformat.convert.report import OUTCOME_WORDS
+    from inrformat.conversion.report import OUTCOME_WORDS
 
     values = {
         "output": str(summary.output),

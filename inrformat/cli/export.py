@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from inrformat.cli.arguments import bar
-from inrformat.encode.flag_types import positive_int
+from inrformat.encoding.flag_types import positive_int
 
 
 def add_parser(commands: Any) -> None:
@@ -22,7 +22,7 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Export, then say how many images were written."""
-    from inrformat.convert.export import export
+    from inrformat.conversion.export import export
     from inrformat.data.dataset import InrdDataset
 
     dataset = InrdDataset(arguments.file, size=arguments.size)

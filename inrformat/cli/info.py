@@ -12,8 +12,8 @@ import numpy as np
 
 from inrformat.cli.arguments import add_json, print_json
 from inrformat.container.reader import InrdReader
-from inrformat.convert.report import OUTCOME_WORDS, Report
-from inrformat.encode.record import Outcome
+from inrformat.conversion.report import OUTCOME_WORDS, Report
+from inrformat.encoding.record import Outcome
 from inrformat.errors import UsageError
 from inrformat.families.builtin import builtin_names
 from inrformat.families.registry import family_named, family_names
@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _print_backends(*, as_json: bool) -> None:
     import torch
 
-    from inrformat.decode.dispatch import backend_for, backends
+    from inrformat.decoding.dispatch import backend_for, backends
 
     chosen = {kind: backend_for(torch.device(kind)).name for kind in ("cpu", "cuda") if kind == "cpu" or _has_cuda()}
     states = {b.name: b.missing or "runs here" for b in backends()}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,6 +15,7 @@ from inrformat.coding.rans import LOWER_BOUND, STATE_BYTES, WORD_BITS, WORD_BYTE
 from inrformat.coding.rans_vectors import LANES, RANKS, decode_eight
 from inrformat.coding.tables import ESCAPE_BITS, PRECISION_BITS, SLOT_BIAS, SLOT_DETAILS, SLOT_FREQ, TOTAL, TableSet
 from inrformat.errors import InvalidFileError, UsageError
+from inrformat.jit import exact
 
 __all__ = ["RecordDecoder", "decode_segment", "encode_record"]
 
@@ -37,19 +37,35 @@ def encode_record(
     buffer = np.empty(2 * len(values), np.uint16)
     states = np.full(lanes, LOWER_BOUND, np.uint64)
     free = _encode(
-        values, table_ids, ends, tables.freqs, tables.starts, tables.lowest, tables.low_bits, tables.escape,
-        states, buffer,
-    )  # fmt: skip
+        values,
+        table_ids,
+        ends,
+        tables.freqs,
+        tables.starts,
+        tables.lowest,
+        tables.low_bits,
+        tables.escape,
+        states,
+        buffer,
+    )
     if free < 0:
         raise UsageError("a symbol table can neither code nor escape one of its values: use coarser quantization steps")
     return states.astype("<u4").tobytes() + buffer[free:].astype("<u2").tobytes()
 
 
-@numba.njit(cache=True, nogil=True)
+@exact
 def _encode(
-    values: Any, table_ids: Any, ends: Any, freqs: Any, starts: Any, lowest: Any, low_bits: Any, escape: Any,
-    states: Any, buffer: Any,
-) -> int:  # fmt: skip
+    values: Any,
+    table_ids: Any,
+    ends: Any,
+    freqs: Any,
+    starts: Any,
+    lowest: Any,
+    low_bits: Any,
+    escape: Any,
+    states: Any,
+    buffer: Any,
+) -> int:
     """Fill ``buffer`` from its end and ``states``; returns the first used place, -1 for a value without a code."""
     lanes, free = len(states), len(buffer)
     for segment in range(len(ends) - 1, -1, -1):
@@ -133,7 +149,7 @@ _EIGHT = _U64(LANES)
 _RANKS = RANKS.ravel()
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@exact
 def decode_segment(table_ids: Any, slots: Any, states: Any, words: Any, following: int, values: Any) -> int:
     """Decode the next symbols of a record.
 
@@ -172,7 +188,7 @@ def decode_segment(table_ids: Any, slots: Any, states: Any, words: Any, followin
     return int(at)
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@exact
 def _complete(details: Any, places: Any, states: Any, words: Any, at: Any, values: Any) -> Any:
     """Phase B of one step (spec section 7.2), plain bits; and values that are too large for their slots."""
     for lane in range(len(values)):

@@ -57,9 +57,18 @@ def chosen(builder: Any, numbers: Any, places: Any) -> Any:
 
 
 def _decode_eight(
-    _context: Any, table_ids: Any, i: Any, slots: Any, states: Any, lane: Any, words: Any, at: Any, ranks: Any,
-    values: Any, places: Any,
-) -> Any:  # fmt: skip
+    _context: Any,
+    table_ids: Any,
+    i: Any,
+    slots: Any,
+    states: Any,
+    lane: Any,
+    words: Any,
+    at: Any,
+    ranks: Any,
+    values: Any,
+    places: Any,
+) -> Any:
     """Decode the tokens of symbols i .. i + 7 with lanes ``lane .. lane + 7``; nothing is checked against its bounds.
 
     Args:

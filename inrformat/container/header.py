@@ -11,11 +11,13 @@ from inrformat.container.layout import (
     HEADER_BYTES,
     HEADER_CRC,
     HEADER_CRC_OFFSET,
+    HEADER_OFFSETS,
     KNOWN_INCOMPAT,
     MAX_SECTIONS,
     RECORD_ALIGNMENTS,
     REQUIRED_KINDS,
     SECTION,
+    SECTION_OFFSETS,
     SIGNATURE,
     VERSION_MAJOR,
     VERSION_MINOR,
@@ -83,7 +85,7 @@ class Header:
     @property
     def sections_start_bytes(self) -> int:
         """Size of the header and the section table."""
-        return HEADER_BYTES + len(self.sections) * SECTION.size
+        return _row_offset_bytes(len(self.sections))
 
     @property
     def fields(self) -> tuple[Section, ...]:
@@ -97,10 +99,19 @@ def serialize_head(sections: tuple[Section, ...], *, record_count: int, record_a
         SECTION.pack(s.kind, s.flags, s.encoding, s.offset_bytes, s.stored_bytes, s.decoded_bytes, s.crc32c)
         for s in sections
     )
-    fixed = HEADER.pack(
-        SIGNATURE, VERSION_MAJOR, VERSION_MINOR, 0, 0, len(sections),
-        sections[-1].end_bytes, record_count, record_alignment, 0,
-    )[:HEADER_CRC_OFFSET]  # fmt: skip
+    header = HEADER.pack(
+        SIGNATURE,
+        VERSION_MAJOR,
+        VERSION_MINOR,
+        0,
+        0,
+        len(sections),
+        sections[-1].end_bytes,
+        record_count,
+        record_alignment,
+        0,
+    )
+    fixed = header[:HEADER_CRC_OFFSET]
     return fixed + HEADER_CRC.pack(crc32c(fixed + rows)) + rows
 
 
@@ -126,8 +137,10 @@ def parse_head(head: bytes, *, file_bytes: int, limits: Limits) -> Header:
             f"format version {major}.{minor} is not supported: this reader knows {VERSION_MAJOR}.x; upgrade inrformat"
         )
     if count > MAX_SECTIONS:
-        raise InvalidFileError("SECTION-COUNT", f"{count} sections, at most {MAX_SECTIONS}", offset_bytes=20)
-    table = head[HEADER_BYTES : HEADER_BYTES + count * SECTION.size]
+        raise InvalidFileError(
+            "SECTION-COUNT", f"{count} sections, at most {MAX_SECTIONS}", offset_bytes=HEADER_OFFSETS["section_count"]
+        )
+    table = head[HEADER_BYTES : _row_offset_bytes(count)]
     computed = crc32c(head[:HEADER_CRC_OFFSET] + table)
     if computed != stored_crc:
         raise ChecksumError(
@@ -137,13 +150,26 @@ def parse_head(head: bytes, *, file_bytes: int, limits: Limits) -> Header:
         raise UnsupportedVersionError(f"the file needs features this reader does not know (incompat bits {unknown:#x})")
     if declared_bytes != file_bytes:
         kind = TruncatedFileError if file_bytes < declared_bytes else InvalidFileError
-        raise kind("FILE-SIZE", f"file has {file_bytes} bytes, its header declares {declared_bytes}", offset_bytes=24)
+        raise kind(
+            "FILE-SIZE",
+            f"file has {file_bytes} bytes, its header declares {declared_bytes}",
+            offset_bytes=HEADER_OFFSETS["file_bytes"],
+        )
     if records > limits.max_records:
-        raise LimitError("LIMIT-RECORDS", f"{records} records, limit {limits.max_records}", offset_bytes=32)
+        raise LimitError(
+            "LIMIT-RECORDS",
+            f"{records} records, limit {limits.max_records}",
+            offset_bytes=HEADER_OFFSETS["record_count"],
+        )
     if alignment not in RECORD_ALIGNMENTS:
-        raise InvalidFileError("RECORD-ALIGNMENT", f"record alignment {alignment}, expected 4 or 16", offset_bytes=40)
-    if any(head[44:HEADER_CRC_OFFSET]) or head[11]:
-        raise InvalidFileError("RESERVED-ZERO", "reserved bytes of the header are not zero", offset_bytes=44)
+        raise InvalidFileError(
+            "RECORD-ALIGNMENT",
+            f"record alignment {alignment}, expected 4 or 16",
+            offset_bytes=HEADER_OFFSETS["record_alignment"],
+        )
+    reserved = HEADER_OFFSETS["reserved"]
+    if any(head[reserved:HEADER_CRC_OFFSET]) or head[HEADER_OFFSETS["reserved_byte"]]:
+        raise InvalidFileError("RESERVED-ZERO", "reserved bytes of the header are not zero", offset_bytes=reserved)
     sections = tuple(_parse_section(table, i) for i in range(count))
     for end, start in _check_placement(sections, file_bytes):
         if any(head[end:start]):
@@ -152,19 +178,22 @@ def parse_head(head: bytes, *, file_bytes: int, limits: Limits) -> Header:
 
 
 def _parse_section(table: bytes, number: int) -> Section:
-    at = HEADER_BYTES + number * SECTION.size
-    kind, flags, encoding, offset, stored, decoded, crc = SECTION.unpack_from(table, number * SECTION.size)
-    if flags & ~SectionFlag.CRITICAL or any(table[(number + 1) * SECTION.size - 4 : (number + 1) * SECTION.size]):
-        raise InvalidFileError("RESERVED-ZERO", f"section {number}: unknown flags {flags:#x}", offset_bytes=at + 4)
+    row = table[number * SECTION.size : (number + 1) * SECTION.size]
+    at = {field: _row_offset_bytes(number) + offset for field, offset in SECTION_OFFSETS.items()}
+    kind, flags, encoding, offset, stored, decoded, crc = SECTION.unpack(row)
+    if flags & ~SectionFlag.CRITICAL or any(row[SECTION_OFFSETS["reserved"] :]):
+        raise InvalidFileError("RESERVED-ZERO", f"section {number}: unknown flags {flags:#x}", offset_bytes=at["flags"])
     if encoding not in tuple(Encoding):
         raise InvalidFileError(
-            "SECTION-ENCODING", f"section {number}: unknown encoding {encoding}", offset_bytes=at + 6
+            "SECTION-ENCODING", f"section {number}: unknown encoding {encoding}", offset_bytes=at["encoding"]
         )
     if kind in (SectionKind.PAYLOAD, SectionKind.INDEX) and encoding != Encoding.RAW:
-        raise InvalidFileError("SECTION-ENCODING", f"section {number} ({kind!r}) is not raw", offset_bytes=at + 6)
+        raise InvalidFileError(
+            "SECTION-ENCODING", f"section {number} ({kind!r}) is not raw", offset_bytes=at["encoding"]
+        )
     if encoding == Encoding.RAW and stored != decoded:
         raise InvalidFileError(
-            "SECTION-SIZE", f"section {number}: {stored} bytes stored, {decoded} decoded", offset_bytes=at
+            "SECTION-SIZE", f"section {number}: {stored} bytes stored, {decoded} decoded", offset_bytes=at["kind"]
         )
     if kind not in KNOWN_KINDS and flags & SectionFlag.CRITICAL:
         raise UnsupportedVersionError(
@@ -173,13 +202,18 @@ def _parse_section(table: bytes, number: int) -> Section:
     return Section(kind, SectionFlag(flags), Encoding(encoding), offset, stored, decoded, crc)
 
 
+def _row_offset_bytes(number: int) -> int:
+    """Where a row of the section table begins; one past the last: where the table ends."""
+    return HEADER_BYTES + number * SECTION.size
+
+
 def _check_placement(sections: tuple[Section, ...], file_bytes: int) -> list[tuple[int, int]]:
     """Check where sections lie; where the padding between them does."""
     for kind in REQUIRED_KINDS:
         found = sum(s.kind == kind for s in sections)
         if found != 1:
             raise InvalidFileError("SECTION-REQUIRED", f"{found} sections of kind {kind.decode()}, expected exactly 1")
-    end = HEADER_BYTES + len(sections) * SECTION.size
+    end = _row_offset_bytes(len(sections))
     gaps = []
     for number, section in enumerate(sections):
         expected = end + padding(end, section_alignment(section.kind))
@@ -187,7 +221,7 @@ def _check_placement(sections: tuple[Section, ...], file_bytes: int) -> list[tup
             raise InvalidFileError(
                 "SECTION-PLACE",
                 f"section {number} ({section.kind!r}) starts at {section.offset_bytes}, expected {expected}",
-                offset_bytes=HEADER_BYTES + number * SECTION.size + 8,
+                offset_bytes=_row_offset_bytes(number) + SECTION_OFFSETS["offset_bytes"],
             )
         gaps.append((end, expected))
         end = section.end_bytes

@@ -8,24 +8,63 @@ from __future__ import annotations
 import struct
 from enum import IntEnum, IntFlag
 
+
+def _struct(fields: dict[str, str]) -> struct.Struct:
+    """Fields in file order: name to format. Little-endian, without padding but what is listed."""
+    return struct.Struct("<" + "".join(fields.values()))
+
+
+def _offsets(fields: dict[str, str]) -> dict[str, int]:
+    """Where each field begins, from the start of the struct."""
+    offsets, formats = {}, "<"
+    for name, form in fields.items():
+        offsets[name] = struct.calcsize(formats)
+        formats += form
+    return offsets
+
+
 # --- header, 64 bytes at offset 0 -------------------------------------------------------------------------------------
 # Bit 7 catches 7-bit transports, CR LF catches newline translation, 0x1A stops a DOS `type`, the last LF catches
 # LF -> CR LF: the reasoning is PNG's.
 SIGNATURE = b"\x89INRD\r\n\x1a\n"
 VERSION_MAJOR, VERSION_MINOR = 1, 0
 
-HEADER = struct.Struct("<9sBBxIIIQQI16xI")
-"""signature, major, minor, incompat, compat, section count, file bytes, records, record alignment, header CRC-32C"""
+_HEADER_FIELDS = {
+    "signature": "9s",
+    "major": "B",
+    "minor": "B",
+    "reserved_byte": "x",
+    "incompat": "I",
+    "compat": "I",
+    "section_count": "I",
+    "file_bytes": "Q",
+    "record_count": "Q",
+    "record_alignment": "I",
+    "reserved": "16x",
+    "crc32c": "I",
+}
+HEADER = _struct(_HEADER_FIELDS)
+HEADER_OFFSETS = _offsets(_HEADER_FIELDS)
 HEADER_BYTES = HEADER.size
 HEADER_CRC = struct.Struct("<I")
-HEADER_CRC_OFFSET = HEADER_BYTES - HEADER_CRC.size
+HEADER_CRC_OFFSET = HEADER_OFFSETS["crc32c"]
 
 KNOWN_INCOMPAT = 0
 """Bits of ``incompat`` this reader understands; any other set bit means: refuse."""
 
 # --- section table, right behind the header ---------------------------------------------------------------------------
-SECTION = struct.Struct("<4sHHQQQI4x")
-"""kind, flags, encoding, offset, stored bytes, decoded bytes, CRC-32C of the stored bytes"""
+_SECTION_FIELDS = {
+    "kind": "4s",
+    "flags": "H",
+    "encoding": "H",
+    "offset_bytes": "Q",
+    "stored_bytes": "Q",
+    "decoded_bytes": "Q",
+    "crc32c": "I",  # of the stored bytes
+    "reserved": "4x",
+}
+SECTION = _struct(_SECTION_FIELDS)
+SECTION_OFFSETS = _offsets(_SECTION_FIELDS)
 MAX_SECTIONS = 100
 HEAD_BLOCK_BYTES = 4096
 """What a reader reads first: header, section table, and the cold sections a writer found room for behind them."""
@@ -72,6 +111,7 @@ def padding(offset_bytes: int, alignment: int) -> int:
 
 
 RECORD_ALIGNMENTS = (4, 16)
+DEFAULT_RECORD_ALIGNMENT = RECORD_ALIGNMENTS[0]
 
 # --- record index -----------------------------------------------------------------------------------------------------
 INDEX_HEADER = struct.Struct("<QI4x")
@@ -95,6 +135,8 @@ class Column(IntEnum):
 
 
 REQUIRED_COLUMNS = (Column.LENGTH_BYTES, Column.HEIGHT, Column.WIDTH, Column.NETWORK, Column.CRC32C)
+WRITTEN_COLUMNS = (*REQUIRED_COLUMNS, Column.PSNR)
+"""Columns of the index of every file this package writes, in their order."""
 ANCILLARY_COLUMN = 0x8000
 PSNR_UNITS_PER_DB = 100
 PSNR_MAX_DB = 100.0

@@ -13,6 +13,7 @@ import os
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -25,12 +26,10 @@ from inrformat.container.fields import FieldType, encode_field
 from inrformat.container.header import Section, serialize_head
 from inrformat.container.index import psnr_to_units, serialize_index
 from inrformat.container.layout import (
+    DEFAULT_RECORD_ALIGNMENT,
     HEAD_BLOCK_BYTES,
-    HEADER_BYTES,
     PAGE_ALIGNMENT,
-    SECTION,
-    SECTION_ALIGNMENT,
-    Column,
+    WRITTEN_COLUMNS,
     Encoding,
     SectionFlag,
     SectionKind,
@@ -39,9 +38,10 @@ from inrformat.container.layout import (
 )
 from inrformat.container.metadata import FieldSpec, Metadata
 from inrformat.container.packing import compress, pack_map
+from inrformat.container.sizes import Zone, head_room_bytes, zones_of
 from inrformat.errors import OutputExistsError, UsageError
 
-__all__ = ["InrdWriter", "payload_budget_bytes"]
+__all__ = ["InrdWriter"]
 
 _BUFFER_BYTES = 1 << 22
 
@@ -57,15 +57,18 @@ class InrdWriter:
     Leaving the ``with`` block without ``finish`` removes what was written.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, record_alignment: int = 4) -> None:
-        """Raises: OutputExistsError: ``path`` exists. OSError: its folder does not, or cannot be written to."""
+    def __init__(self, path: str | os.PathLike[str], *, record_alignment: int = DEFAULT_RECORD_ALIGNMENT) -> None:
+        """A writer for the new file ``path``; nothing is on disk before ``with`` is entered.
+
+        Raises:
+            OutputExistsError: ``path`` exists.
+        """
         self.path = Path(path)
         if self.path.exists():
             raise OutputExistsError(f"{self.path} exists: remove it first or choose another name")
         self._record_alignment = record_alignment
         self._partial = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.partial")
-        self._file = self._partial.open("xb", buffering=0)
-        self._file.write(bytes(HEAD_BLOCK_BYTES))
+        self._file: FileIO
         self._end = HEAD_BLOCK_BYTES
         self._buffer = bytearray()
         self._payload_crc = 0
@@ -74,6 +77,13 @@ class InrdWriter:
         self._finished = False
 
     def __enter__(self) -> Self:
+        """Raises: OSError: the folder does not exist, or cannot be written to."""
+        try:
+            self._file = self._partial.open("xb", buffering=0)
+            self._file.write(bytes(HEAD_BLOCK_BYTES))
+        except BaseException:  # an interrupt here would not reach __exit__
+            self._partial.unlink(missing_ok=True)
+            raise
         return self
 
     def __exit__(
@@ -109,15 +119,21 @@ class InrdWriter:
             OutputExistsError: the path came into being meanwhile; it was left alone.
         """
         self._flush()
-        cold = self._cold(codebook, metadata)
-        first = HEADER_BYTES + (len(cold) + 2) * SECTION.size
-        in_head, in_gap, behind = _arrange(cold, first, self._end)
-        head_sections, head = _lay(in_head, first)
+        cold, fields = self._cold(codebook, metadata), self._stored_fields()
+        head_room = head_room_bytes(len(cold) + len(fields))
+        zones = zones_of(
+            [len(s.data) for s in cold],
+            [len(s.data) for s in fields],
+            head_bytes=head_room,
+            gap_bytes=padding(self._end, PAGE_ALIGNMENT),
+        )
+        placed = {zone: [s for s, z in zip([*cold, *fields], zones, strict=True) if z is zone] for zone in Zone}
+        head_sections, head = _lay(placed[Zone.HEAD_BLOCK], HEAD_BLOCK_BYTES - head_room)
         size = self._end - HEAD_BLOCK_BYTES
         payload = Section(
             SectionKind.PAYLOAD, SectionFlag.CRITICAL, Encoding.RAW, HEAD_BLOCK_BYTES, size, size, self._payload_crc
         )
-        other_sections, rest = _lay([*in_gap, self._index(), *behind], self._end)
+        other_sections, rest = _lay([*placed[Zone.GAP], self._index(), *placed[Zone.BEHIND]], self._end)
         self._write(rest)
         sections = (*head_sections, payload, *other_sections)
         table = serialize_head(sections, record_count=len(self), record_alignment=self._record_alignment)
@@ -132,15 +148,14 @@ class InrdWriter:
         return [
             _Stored.packed(SectionKind.METADATA, metadata.to_bytes()),
             _Stored.packed(SectionKind.CODEBOOK, pack_map(codebook)),
-            *(_Stored.packed(SectionKind.FIELD, data) for _, data in self._fields),
         ]
 
+    def _stored_fields(self) -> list[_Stored]:
+        return [_Stored.packed(SectionKind.FIELD, data) for _, data in self._fields]
+
     def _index(self) -> _Stored:
-        columns = (
-            Column.LENGTH_BYTES, Column.HEIGHT, Column.WIDTH, Column.NETWORK, Column.CRC32C, Column.PSNR,
-        )  # fmt: skip
-        rows = np.array(self._rows, np.int64).reshape(-1, len(columns))
-        data = serialize_index(dict(zip(columns, rows.T, strict=True)), record_count=len(self))
+        rows = np.array(self._rows, np.int64).reshape(-1, len(WRITTEN_COLUMNS))
+        data = serialize_index(dict(zip(WRITTEN_COLUMNS, rows.T, strict=True)), record_count=len(self))
         return _Stored(SectionKind.INDEX, Encoding.RAW, len(data), data)
 
     def _publish(self) -> None:
@@ -173,27 +188,6 @@ class InrdWriter:
             self._end += written
 
 
-def payload_budget_bytes(
-    file_bytes: int, *, index_bytes: int, cold_bytes: Sequence[int], field_bytes: Sequence[int]
-) -> int:
-    """Largest payload for which a file surely is no larger than ``file_bytes``; below 0 where there is none.
-
-    Args:
-        cold_bytes: stored sizes of metadata and codebook, at most. field_bytes: of the fields, in their order.
-    """
-    room = HEAD_BLOCK_BYTES - HEADER_BYTES - (len(cold_bytes) + len(field_bytes) + 2) * SECTION.size
-    behind = 0
-    for number, size in enumerate([*cold_bytes, *field_bytes]):
-        padded = size + SECTION_ALIGNMENT - 1
-        if padded <= room:
-            room -= padded
-        else:
-            behind += padded
-            room = room if number < len(cold_bytes) else 0  # fields keep their order: none goes before this one
-    left = file_bytes - HEAD_BLOCK_BYTES - index_bytes - behind
-    return left // PAGE_ALIGNMENT * PAGE_ALIGNMENT
-
-
 @dataclass(frozen=True, slots=True)
 class _Stored:
     """A section's bytes before they have a place."""
@@ -206,26 +200,6 @@ class _Stored:
     @classmethod
     def packed(cls, kind: bytes, data: bytes) -> _Stored:
         return cls(kind, Encoding.ZSTD, len(data), compress(data))
-
-
-def _arrange(cold: Sequence[_Stored], first: int, end: int) -> tuple[list[_Stored], list[_Stored], list[_Stored]]:
-    """What goes into the header block behind its first bytes, into the gap up to the index, and behind it.
-
-    Fields keep their order, which the metadata's list of them follows. ``end`` is where the payload does.
-    """
-    room = [HEAD_BLOCK_BYTES - first, padding(end, PAGE_ALIGNMENT)]
-    zones: tuple[list[_Stored], list[_Stored], list[_Stored]] = ([], [], [])
-    fields_from = 0
-    for section in cold:
-        needed = len(section.data) + SECTION_ALIGNMENT - 1
-        start = fields_from if section.kind == SectionKind.FIELD else 0
-        zone = next((z for z in range(start, 2) if needed <= room[z]), 2)
-        if zone < 2:
-            room[zone] -= needed
-        if section.kind == SectionKind.FIELD:
-            fields_from = zone
-        zones[zone].append(section)
-    return zones
 
 
 def _lay(stored: Sequence[_Stored], start: int) -> tuple[list[Section], bytes]:

@@ -15,9 +15,9 @@ from inrformat.data.randomness import CounterGenerator
 from inrformat.data.residency import Part, RecordStore
 from inrformat.data.shards import Shards
 from inrformat.data.transforms.plan import Frame, Plan
-from inrformat.decode.dispatch import decode
-from inrformat.decode.geometry import Geometry
-from inrformat.decode.pixels import PixelFormat
+from inrformat.decoding.dispatch import decode
+from inrformat.decoding.geometry import Geometry
+from inrformat.decoding.pixels import PixelFormat
 
 __all__ = ["Batch", "BatchMaker"]
 

@@ -17,11 +17,11 @@ from inrformat.container.reader import InrdReader
 from inrformat.data.mapping import mapped
 from inrformat.data.residency import load_resident
 from inrformat.data.targets import UNLABELLED, read_targets
-from inrformat.decode.canvas import Canvas
-from inrformat.decode.devices import checked_device
-from inrformat.decode.dispatch import decode_images
-from inrformat.decode.output_size import Size, output_size
-from inrformat.decode.records import DeviceRecords, join_records
+from inrformat.decoding.canvas import Canvas
+from inrformat.decoding.devices import checked_device
+from inrformat.decoding.dispatch import decode_images
+from inrformat.decoding.output_size import Size, output_size
+from inrformat.decoding.records import DeviceRecords, join_records
 from inrformat.errors import InvalidFileError, UsageError
 from inrformat.families.codebook import Codebook
 
@@ -121,7 +121,7 @@ class InrdDataset(VisionDataset):  # type: ignore[misc]  # torchvision carries n
 
     @property
     def resident(self) -> DeviceRecords:
-        """The records where ``to`` put them, as ``inrformat.decode.dispatch.decode`` takes them.
+        """The records where ``to`` put them, as ``inrformat.decoding.dispatch.decode`` takes them.
 
         Raises:
             UsageError: the file is read as needed; call ``to`` first.

@@ -29,9 +29,9 @@ from inrformat.data.targets import collate
 from inrformat.data.transforms.batch_transforms import apply_batch_transforms
 from inrformat.data.transforms.crops import resized
 from inrformat.data.transforms.plan import Plan, plan_of
-from inrformat.decode.devices import checked_device
-from inrformat.decode.output_size import Size
-from inrformat.decode.pixels import PixelFormat
+from inrformat.decoding.devices import checked_device
+from inrformat.decoding.output_size import Size
+from inrformat.decoding.pixels import PixelFormat
 from inrformat.errors import GeometryError, UsageError
 
 __all__ = ["InrdLoader"]
@@ -225,9 +225,7 @@ class InrdLoader:
         return images.contiguous(memory_format=self._memory_format), targets
 
 
-def _check_order(
-    batch_size: int, sampler: Any, batch_sampler: Any, *, ordered: bool, drop_last: bool
-) -> None:  # fmt: skip
+def _check_order(batch_size: int, sampler: Any, batch_sampler: Any, *, ordered: bool, drop_last: bool) -> None:
     if batch_size < 1:
         raise UsageError(f"batch_size {batch_size}: expected at least 1")
     if (sampler is not None or batch_sampler is not None) and ordered:

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 from torchvision import tv_tensors
 
-from inrformat.decode.geometry import Geometry, PaddingMode, fold
+from inrformat.decoding.geometry import Geometry, PaddingMode, fold
 
 __all__ = ["mapped"]
 

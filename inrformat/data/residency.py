@@ -18,7 +18,7 @@ from torch import Tensor
 from inrformat.coding.rans_torch import TorchTables
 from inrformat.container.layout import SectionKind
 from inrformat.container.reader import InrdReader
-from inrformat.decode.records import DeviceRecords
+from inrformat.decoding.records import DeviceRecords
 from inrformat.errors import UsageError
 from inrformat.families.codebook import Codebook
 

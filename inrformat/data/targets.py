@@ -63,8 +63,15 @@ class TargetColumn(Sequence[Any]):
 
 def default_kind(reader: InrdReader) -> str:
     """The kind of target a file is for: by the first of its columns in this order."""
-    columns = {LABEL_FIELD: "class", BOXES_FIELD: "detection", SEMANTIC_FIELD: "semantic", LABELS_FIELD: "multilabel",
-               VALUES_FIELD: "regression", KEYPOINTS_FIELD: "keypoints", CAPTION_FIELD: "caption"}  # fmt: skip
+    columns = {
+        LABEL_FIELD: "class",
+        BOXES_FIELD: "detection",
+        SEMANTIC_FIELD: "semantic",
+        LABELS_FIELD: "multilabel",
+        VALUES_FIELD: "regression",
+        KEYPOINTS_FIELD: "keypoints",
+        CAPTION_FIELD: "caption",
+    }
     return next((kind for field, kind in columns.items() if field in reader.field_names), "class")
 
 

@@ -61,11 +61,11 @@ class Family:
         rules: that only this family's descriptors and records can break.
         parse: a function ``(map, *, table_count) -> Network`` that checks a descriptor as it is stored.
         describe: a function ``(map) -> str`` that says in a few words what a stored descriptor is, for ``info``.
-        reference: the normative decoder (``decode.reference.ReferenceBackend``).
-        cpu, triton: fused decoders (``decode.cpu.backend.CpuBackend``, ``decode.triton.backend.TritonBackend``); None
-            where a family has none: its records are then decoded by the reference.
-        encoder: how images become its records (``encode.encoder.EncoderModule``).
-        flags: its flags of ``inrformat convert`` (``encode.encoder.FlagsModule``).
+        reference: the normative decoder (``decoding.reference.ReferenceBackend``).
+        cpu, triton: fused decoders (``decoding.cpu.backend.CpuBackend``, ``decoding.triton.backend.TritonBackend``), or
+            None: then the reference decodes this family's records.
+        encoder: how images become its records (``encoding.encoder.EncoderModule``).
+        flags: its flags of ``inrformat convert`` (``encoding.encoder.FlagsModule``).
         codebooks: a folder of codebooks that files name instead of storing one; None where there are none.
     """
 

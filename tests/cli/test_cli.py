@@ -15,7 +15,7 @@ from PIL import Image
 from inrformat.container.layout import HEADER_BYTES, HEADER_CRC_OFFSET, SECTION
 from inrformat.container.metadata import Metadata
 from inrformat.container.writer import InrdWriter
-from inrformat.convert.pipeline import convert
+from inrformat.conversion.pipeline import convert
 from inrformat.families.siren.encoder.options import Pruning, SirenOptions
 
 
@@ -52,8 +52,11 @@ def test_convert_info_validate_export_tell_one_story(photo_folder, tmp_path):
     assert info["bytes"] == converted["bytes"] == out.stat().st_size == sum(info["bytes_by_section"].values())
     assert info["mean_bpp"] == pytest.approx(8 * info["bytes"] / (12 * 32 * 32))
     assert json.loads(inrformat("validate", out, "--json").stdout) == {
-        "file": str(out), "valid": True, "records": 12, "findings": [],
-    }  # fmt: skip
+        "file": str(out),
+        "valid": True,
+        "records": 12,
+        "findings": [],
+    }
     assert inrformat("export", out, tmp_path / "png").returncode == 0
     names = sorted(p.relative_to(photo_folder) for p in photo_folder.rglob("*.png"))
     assert sorted(p.relative_to(tmp_path / "png") for p in (tmp_path / "png").rglob("*.*")) == names
@@ -246,10 +249,11 @@ def test_an_interrupted_conversion_leaves_nothing_behind(photo_folder, tmp_path,
     endless = ["--network", "siren", "--steps", "1000000"]
     process = subprocess.Popen(
         [sys.executable, "-m", "inrformat", "convert", photo_folder, tmp_path / "x.inrd", *endless],
-        stderr=subprocess.PIPE, text=True,
+        stderr=subprocess.PIPE,
+        text=True,
         # SIGINT is ignored where pytest itself runs in the background.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
-    )  # fmt: skip
+    )
     deadline = time.monotonic() + 120
     while not os.listdir(tmp_path) and time.monotonic() < deadline:
         time.sleep(0.1)

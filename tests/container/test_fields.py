@@ -36,7 +36,14 @@ def test_variable_columns_index_like_sequences():
 
 @pytest.mark.parametrize("kind", list(FieldType))
 def test_sizes_that_do_not_add_up_are_refused(kind):
-    good = encode_field(kind, np.array([1, 2]) if kind == FieldType.INT64 else np.array([1.0, 2.0]) if kind == FieldType.FLOAT64 else [[1], [2]])  # fmt: skip # noqa: E501
+    good = encode_field(
+        kind,
+        np.array([1, 2])
+        if kind == FieldType.INT64
+        else np.array([1.0, 2.0])
+        if kind == FieldType.FLOAT64
+        else [[1], [2]],
+    )
     for bad in (good[:-1], good + b"\0", b""):
         with pytest.raises(InvalidFileError, match="FIELD-SIZE"):
             decode_field("f", kind, bad, count=2)

@@ -41,7 +41,7 @@ BROKEN = {
     "captions as bytes": ("caption", "FIELD-TARGET", FieldType.BYTES, [b"a", b"b"]),
     "a mask too small": ("semantic", "FIELD-MASK", FieldType.BYTES, [MASKS[0], TOO_SMALL]),
     "a mask that is noise": ("instances", "FIELD-MASK", FieldType.BYTES, [PLANES[0], b"noise"]),
-}  # fmt: skip
+}
 
 
 def written(path, fields):

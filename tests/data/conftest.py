@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inrformat.convert.pipeline import convert
+from inrformat.conversion.pipeline import convert
 from inrformat.families.cells.encoder.options import CellsOptions
 
 

@@ -7,9 +7,9 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
 from inrformat import InrdDataset, InrdLoader
-from inrformat.convert.annotations import read_annotations, read_class_names, with_masks
-from inrformat.convert.pipeline import convert
-from inrformat.convert.sources import scan_folder
+from inrformat.conversion.annotations import read_annotations, read_class_names, with_masks
+from inrformat.conversion.pipeline import convert
+from inrformat.conversion.sources import scan_folder
 from inrformat.data.randomness import CounterGenerator
 from inrformat.data.transforms.crops import random_resized_box
 from inrformat.families.cells.encoder.options import CellsOptions
@@ -67,6 +67,6 @@ def _masks_fill_their_boxes(target, seen):
 def test_semantic_masks_are_those_of_the_source(detection_file):
     images, masks = next(
         iter(InrdLoader(InrdDataset(detection_file, target="semantic"), 4, size=(96, 128), device="cpu"))
-    )  # fmt: skip
+    )
     assert images.shape == (4, 3, 96, 128) and masks.shape == (4, 96, 128)
     assert masks.float().std() > 0

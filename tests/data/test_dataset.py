@@ -14,8 +14,8 @@ from torchvision.transforms import v2
 import inrformat
 from inrformat import InrdDataset
 from inrformat.container.writer import InrdWriter
-from inrformat.decode.canvas import Canvas
-from inrformat.decode.dispatch import decode
+from inrformat.decoding.canvas import Canvas
+from inrformat.decoding.dispatch import decode
 from inrformat.errors import DeviceError, InvalidFileError, UsageError
 
 
@@ -73,7 +73,7 @@ def test_v2_pipelines_run_on_it(photo_file):
     assert (image.shape, image.dtype) == ((3, 24, 24), torch.float32)
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_data_loader_gives_every_sample_once(photo_file, workers):
     dataset = InrdDataset(photo_file, transform=v2.ToDtype(torch.float32, scale=True))
     context = "spawn" if workers else None
@@ -119,7 +119,7 @@ def test_repr_says_what_it_holds(dataset):
 
 
 def test_a_file_without_classes_has_unlabelled_targets(tmp_path, photo_tiles):
-    from inrformat.convert.pipeline import convert
+    from inrformat.conversion.pipeline import convert
     from inrformat.families.siren.encoder.options import SirenOptions
 
     folder = tmp_path / "flat"

@@ -30,8 +30,10 @@ def ranks(path, folder, world, **options):
     folder.mkdir()
     spawn(rank_of, (world, str(path), str(folder), options), nprocs=world)
     results = [torch.load(folder / f"{r}.pt", weights_only=True) for r in range(world)]
-    return [(count, [(n, i) for images, names in batches for n, i in zip(names, images, strict=True)], len(batches))
-            for count, batches, _ in results]  # fmt: skip
+    return [
+        (count, [(n, i) for images, names in batches for n, i in zip(names, images, strict=True)], len(batches))
+        for count, batches, _ in results
+    ]
 
 
 @pytest.mark.parametrize("world", [2, 3])
@@ -70,8 +72,10 @@ def resumed_rank(rank, world, path, folder, given):
         if states:
             loader.load_state_dict(states[case])
         batches = list(loader if states else islice(loader, 1))
-        results[case] = [(n, i) for images, names in batches for n, i in zip(names, images, strict=True)], (
-            loader.state_dict())  # fmt: skip
+        results[case] = (
+            [(n, i) for images, names in batches for n, i in zip(names, images, strict=True)],
+            (loader.state_dict()),
+        )
     torch.save(results, f"{folder}/{rank}.pt")
     torch.distributed.destroy_process_group()
 

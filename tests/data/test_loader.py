@@ -211,10 +211,17 @@ def test_samplers_decide_about_the_order(dataset):
 
 @pytest.mark.parametrize(
     "options",
-    [{"sampler": [1], "shuffle": True}, {"sampler": [1], "indices": [1]}, {"batch_size": 0},
-     {"batch_sampler": [[1]], "sampler": [1]}, {"batch_sampler": [[1]], "batch_size": 4}, {"residency": "ram"},
-     {"residency": "mmap", "budget_bytes": 5}, {"dtype": torch.float64}],
-)  # fmt: skip
+    [
+        {"sampler": [1], "shuffle": True},
+        {"sampler": [1], "indices": [1]},
+        {"batch_size": 0},
+        {"batch_sampler": [[1]], "sampler": [1]},
+        {"batch_sampler": [[1]], "batch_size": 4},
+        {"residency": "ram"},
+        {"residency": "mmap", "budget_bytes": 5},
+        {"dtype": torch.float64},
+    ],
+)
 def test_arguments_that_do_not_go_together_are_named(dataset, options):
     with pytest.raises(UsageError):
         loaded(dataset, options.pop("batch_size", 1), **options)
@@ -251,8 +258,11 @@ def test_dtype_layout_and_normalisation(dataset):
 
 
 def test_mixing_takes_the_batch(dataset):
-    loader = loaded(dataset, 6, transform=v2.Compose([v2.RandomCrop(24), v2.ToDtype(torch.float32, scale=True),
-                                                      v2.MixUp(num_classes=2)]))  # fmt: skip
+    loader = loaded(
+        dataset,
+        6,
+        transform=v2.Compose([v2.RandomCrop(24), v2.ToDtype(torch.float32, scale=True), v2.MixUp(num_classes=2)]),
+    )
     images, labels = next(iter(loader))
     assert images.shape == (6, 3, 24, 24) and labels.shape == (6, 2)
     assert torch.allclose(labels.sum(1), torch.ones(6))
@@ -274,8 +284,12 @@ def test_the_data_sets_own_transforms_are_used(tile_file):
 
 
 def test_functions_run_on_single_images_of_the_decoded_batch(dataset):
-    loader = loaded(dataset, transform=v2.Compose([v2.CenterCrop(8), v2.ToDtype(torch.float32, scale=True),
-                                                   lambda image: image.mean(0, keepdim=True)]))  # fmt: skip
+    loader = loaded(
+        dataset,
+        transform=v2.Compose(
+            [v2.CenterCrop(8), v2.ToDtype(torch.float32, scale=True), lambda image: image.mean(0, keepdim=True)]
+        ),
+    )
     assert next(iter(loader))[0].shape == (5, 1, 8, 8)
     assert "CenterCrop" in str(loader.plan) and str(loader.plan) != explain(None)
     ragged = loaded(dataset, transform=v2.RandomRotation((10, 80), expand=True))

@@ -8,8 +8,10 @@ COUNTS = st.integers(0, 60)
 
 def seen(count, size, *, world, drop_last=False, even=False, position=0):
     """Positions each rank sees, and the batch lengths of each."""
-    ranks = [list(spans(count, size, drop_last=drop_last, shard=RankShard(r, world, even), position=position))
-             for r in range(world)]  # fmt: skip
+    ranks = [
+        list(spans(count, size, drop_last=drop_last, shard=RankShard(r, world, even), position=position))
+        for r in range(world)
+    ]
     return [[p for s in rank for p in range(s.start, s.stop)] for rank in ranks], [
         [s.stop - s.start for s in rank] for rank in ranks
     ]

@@ -35,8 +35,9 @@ def test_a_samples_numbers_do_not_depend_on_its_batch(samples, seed, epoch):
     batch = together.words(5), together.integer(0, 100), together.words(90), together.field(30)
     for place, sample in enumerate(samples):
         alone = generator([sample], seed=seed, epoch=epoch)
-        for drawn, expected in zip((alone.words(5), alone.integer(0, 100), alone.words(90), alone.field(30)), batch,
-                                   strict=True):  # fmt: skip
+        for drawn, expected in zip(
+            (alone.words(5), alone.integer(0, 100), alone.words(90), alone.field(30)), batch, strict=True
+        ):
             assert torch.equal(drawn[0], expected[place])
 
 

@@ -21,8 +21,14 @@ def images(path, **options):
 
 def test_pixels_do_not_depend_on_where_the_bytes_are(tile_file):
     expected = images(tile_file, residency="device")
-    for options in ({"residency": "pinned"}, {"residency": "mmap"}, {"budget_bytes": 0}, {"budget_bytes": 3000},
-                    {"budget_bytes": 1 << 30}, {}):  # fmt: skip
+    for options in (
+        {"residency": "pinned"},
+        {"residency": "mmap"},
+        {"budget_bytes": 0},
+        {"budget_bytes": 3000},
+        {"budget_bytes": 1 << 30},
+        {},
+    ):
         assert torch.equal(images(tile_file, **options), expected)
 
 
@@ -33,9 +39,9 @@ def test_a_budget_keeps_a_prefix(tile_file):
         store = RecordStore(dataset.reader, dataset.codebook, torch.device("cpu"), budget_bytes=budget)
         assert store.resident_bytes <= budget
         assert store.resident in (12, int((ends <= budget).sum()))
-    parts = RecordStore(
-        dataset.reader, dataset.codebook, torch.device("cpu"), budget_bytes=int(ends[3])
-    ).parts(np.array([9, 0, 5, 3]), np.arange(4))  # fmt: skip
+    parts = RecordStore(dataset.reader, dataset.codebook, torch.device("cpu"), budget_bytes=int(ends[3])).parts(
+        np.array([9, 0, 5, 3]), np.arange(4)
+    )
     assert [p.places.tolist() for p in parts] == [[1, 3], [0, 2]]
 
 

@@ -8,20 +8,21 @@ import pytest
 from inrformat.container.checksum import crc32c
 from inrformat.errors import InvalidFileError, UnsupportedVersionError
 from inrformat.families.builtin import builtin_codebook_map, builtin_names
-from inrformat.families.cells import FAMILY
 from inrformat.families.cells.descriptor import Cells
 from inrformat.families.codebook import Codebook
+from inrformat.families.registry import family_named
 
 SPEC = Path(__file__).resolve().parents[2] / "spec" / "INRD-1.0.md"
 NAME = "cells-1-photo-70"
+FOLDER = family_named("cells").codebooks
 
 
 def test_the_shipped_bytes_are_those_of_the_specification():
     listed = re.findall(r"^\| `(cells-1-[^`]+)` \| (\d+) \| `([0-9a-f]{8})` \|$", SPEC.read_text(), re.M)
     assert tuple(sorted(name for name, _, _ in listed)) == builtin_names("cells")
-    assert FAMILY.codebooks is not None
+    assert FOLDER is not None
     for name, length, crc in listed:
-        data = (FAMILY.codebooks / f"{name}.bin").read_bytes()
+        data = (FOLDER / f"{name}.bin").read_bytes()
         assert (len(data), f"{crc32c(data):08x}") == (int(length), crc), name
 
 

@@ -16,12 +16,12 @@ from inrformat.cli.main import main
 from inrformat.coding.rans_numba import encode_record
 from inrformat.coding.tables import SymbolTable, TableSet
 from inrformat.container.rules import error_rule
-from inrformat.convert.sources import scan_folder
-from inrformat.decode.canvas import Canvas
-from inrformat.decode.dispatch import decode, decode_images
-from inrformat.decode.records import DeviceRecords, join_records
-from inrformat.encode.encoder import EncoderModule, FlagsModule
-from inrformat.encode.record import EncodedRecord, psnr_db
+from inrformat.conversion.sources import scan_folder
+from inrformat.decoding.canvas import Canvas
+from inrformat.decoding.dispatch import decode, decode_images
+from inrformat.decoding.records import DeviceRecords, join_records
+from inrformat.encoding.encoder import EncoderModule, FlagsModule
+from inrformat.encoding.record import EncodedRecord, psnr_db
 from inrformat.errors import DeviceError, InvalidFileError
 from inrformat.families import registry
 from inrformat.families.codebook import Codebook
@@ -204,7 +204,7 @@ def test_it_decodes_through_the_reference_whatever_the_backend(mean_file, photo_
 
 
 def test_triton_refuses_it_before_anything_is_launched(mean_file):
-    plan = pytest.importorskip("inrformat.decode.triton.plan", reason="Triton is not installed here")
+    plan = pytest.importorskip("inrformat.decoding.triton.plan", reason="Triton is not installed here")
     with pytest.raises(DeviceError, match="mean"):
         plan.plan_of(InrdDataset(mean_file).to("cpu").resident)
 
@@ -245,13 +245,13 @@ def test_it_trains_through_the_data_set_and_the_loader(mean_file, photo_folder):
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
-        losses.append(float(loss))
+        losses.append(loss.item())
     assert np.mean(losses[-5:]) < 0.5 * np.mean(losses[:2])
 
 
 def test_parts_of_every_family_offer_what_shared_code_asks_for():
-    from inrformat.decode.cpu.backend import CpuBackend
-    from inrformat.decode.reference import ReferenceBackend
+    from inrformat.decoding.cpu.backend import CpuBackend
+    from inrformat.decoding.reference import ReferenceBackend
 
     for name in registry.family_names():
         family = registry.family_named(name)

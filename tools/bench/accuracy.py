@@ -98,8 +98,10 @@ def main() -> None:
             # Written after each seed: a long run that is stopped leaves what it found.
             (RESULTS / f"accuracy_{options.name}.json").write_text(json.dumps(report, indent=1) + "\n")
     for name, arm in report["arms"].items():
-        print(f"{name:20} {arm['mean_percent']:.2f} +- {arm['spread_percent']:.2f} %, {arm['bytes']:,} bytes, "
-              f"{arm['images_per_second']:.0f} images/s")  # fmt: skip
+        print(
+            f"{name:20} {arm['mean_percent']:.2f} +- {arm['spread_percent']:.2f} %, {arm['bytes']:,} bytes, "
+            f"{arm['images_per_second']:.0f} images/s"
+        )
 
 
 if __name__ == "__main__":

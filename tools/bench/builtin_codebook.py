@@ -4,8 +4,8 @@
 
 Kodak at short side 256 in sets of 1 to 24, whole Kodak pictures one by one, CIFAR-10 test images in sets of 1 to 256,
 from ../shared/data, neither of which the built-in codebooks were learned from. All means are over the sets of a row.
-Changes are of file bytes at equal PSNR: the difference in squared error is counted as bytes at the encoder's own price
-(lambda), which is the slope of its rate-distortion curve there. One picture is also compared with WebP (method 6) at
+Changes are of file bytes at equal PSNR: the difference in squared error is counted as bytes at the encoder's own
+lambda, which is the slope of its rate-distortion curve there. One picture is also compared with WebP (method 6) at
 the PSNR ours has, between its qualities. Seconds are of one thread; those of `learned` leave out the learning.
 Writes JSON to results/.
 """
@@ -13,6 +13,7 @@ Writes JSON to results/.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import tempfile
 from collections.abc import Sequence
@@ -21,11 +22,11 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from rate_distortion import RESULTS, rival_curve
+from rate_distortion import RESULTS, learned_from, rival_curve
 
 from inrformat.container.reader import InrdReader
-from inrformat.convert.pipeline import convert
-from inrformat.convert.sources import load_image, scan_folder
+from inrformat.conversion.pipeline import convert_with
+from inrformat.conversion.sources import load_image, scan_folder
 from inrformat.families.cells.encoder.encoder import CellsEncoder
 from inrformat.families.cells.encoder.options import CellsOptions, step_of_quality
 from inrformat.families.cells.encoder.rate_distortion import LAMBDA
@@ -58,24 +59,27 @@ def file_of(images: Images, encoder: CellsEncoder) -> dict[str, Any]:
         folder.mkdir()
         for number, image in enumerate(images):
             Image.fromarray(image).save(folder / f"{number:06d}.png", compress_level=1)
-        summary = convert(scan_folder(folder), out, encoder)
+        summary = convert_with(encoder, scan_folder(folder), out)
         with InrdReader(out) as reader:
             psnrs, name = np.asarray(reader.index.psnr_db), reader.codebook.get("builtin")
             payload = int(reader.index.lengths_bytes.sum())
     squares = sum(i.size * 255**2 * 10 ** (-p / 10) for i, p in zip(images, psnrs, strict=True))
     return {
-        "bytes": summary.bytes, "records_bytes": payload, "psnr_db": summary.mean_psnr_db,
-        "squares": squares, "named": name is not None, "seconds": summary.seconds,
-    }  # fmt: skip
+        "bytes": summary.bytes,
+        "records_bytes": payload,
+        "psnr_db": summary.mean_psnr_db,
+        "squares": squares,
+        "named": name is not None,
+        "seconds": summary.seconds,
+    }
 
 
 def compare(images: Images, quality: float) -> dict[str, Any]:
     """One set at one quality, three ways."""
     options = CellsOptions(quality=quality, threads=1)
-    learned = CellsEncoder(options).train(images, complete=False)
     ways = {
-        "learned": CellsEncoder(options, codebook=learned),
-        "builtin": CellsEncoder(options, learn=False),
+        "learned": CellsEncoder(options, codebook=learned_from(images, options)),
+        "builtin": CellsEncoder(dataclasses.replace(options, codebook="builtin")),
         "chosen": CellsEncoder(options),
     }
     files = {way: file_of(images, encoder) for way, encoder in ways.items()}

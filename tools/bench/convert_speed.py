@@ -20,8 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from inrformat.convert.pipeline import convert
-from inrformat.convert.sources import load_image, scan_folder
+from inrformat.conversion.pipeline import convert_with
+from inrformat.conversion.sources import load_image, scan_folder
+from inrformat.encoding.corpus import Corpus
+from inrformat.encoding.encoder import TrainedEncoder
 from inrformat.families.cells.encoder.encoder import CellsEncoder
 from inrformat.families.cells.encoder.options import CellsOptions
 
@@ -29,16 +31,22 @@ RESULTS = Path(__file__).parent / "results"
 _ENCODED_IMAGES = 256
 
 
-class _Timed(CellsEncoder):
-    """Notes the seconds spent on the codebook."""
+class _Timed:
+    """An encoder that keeps what it trained, and notes the seconds it took."""
 
-    train_seconds = 0.0
+    def __init__(self, encoder: CellsEncoder) -> None:
+        self._encoder = encoder
+        self.trained: TrainedEncoder | None = None
+        self.train_seconds = 0.0
 
-    def train(self, sample: Any, *, complete: bool) -> Any:
+    def options_map(self) -> dict[str, Any]:
+        return self._encoder.options_map()
+
+    def train(self, corpus: Corpus) -> TrainedEncoder:
         began = time.perf_counter()
-        codebook = super().train(sample, complete=complete)
+        self.trained = self._encoder.train(corpus)
         self.train_seconds = time.perf_counter() - began
-        return codebook
+        return self.trained
 
 
 def machine_seconds() -> float:
@@ -62,28 +70,36 @@ def main() -> None:
     load = os.getloadavg()[0]
     source = scan_folder(arguments.images).limited(arguments.count)
     options = CellsOptions(quality=arguments.quality)
-    warm = CellsEncoder(options)  # compiled code is cached by then, as it is for every conversion but the first
-    warm.train([load_image(source.root / source.names[0], size=64)], complete=True)
-    encoder = _Timed(options)
+    # Compiled code is cached by then, as it is for every conversion but the first.
+    CellsEncoder(options).train(Corpus.of([load_image(source.root / source.names[0], size=64)]))
+    encoder = _Timed(CellsEncoder(options))
     cpu = time.process_time()
     with tempfile.TemporaryDirectory() as scratch:
-        summary = convert(source, Path(scratch) / "out.inrd", encoder, size=arguments.size)
+        summary = convert_with(encoder, source, Path(scratch) / "out.inrd", size=arguments.size)
     cpu = time.process_time() - cpu
     loaded = [load_image(source.root / n, size=arguments.size) for n in source.limited(_ENCODED_IMAGES).names]
     began = time.perf_counter()
     encode_cpu = time.process_time()
-    encoder.encode(loaded)
+    if encoder.trained is not None:
+        encoder.trained.encode(loaded)
     encoding, encode_cpu = time.perf_counter() - began, time.process_time() - encode_cpu
     report = {
-        "images": summary.samples, "size": arguments.size, "quality": arguments.quality, "cores": os.cpu_count(),
-        "load_average_before": load, "machine_seconds": machine_seconds(),
-        "whole_seconds": summary.seconds, "whole_cpu_seconds": cpu, "train_seconds": encoder.train_seconds,
+        "images": summary.samples,
+        "size": arguments.size,
+        "quality": arguments.quality,
+        "cores": os.cpu_count(),
+        "load_average_before": load,
+        "machine_seconds": machine_seconds(),
+        "whole_seconds": summary.seconds,
+        "whole_cpu_seconds": cpu,
+        "train_seconds": encoder.train_seconds,
         "whole_images_per_second": summary.samples / summary.seconds,
         "encode_images_per_second": len(loaded) / encoding,
         "encode_images_per_cpu_second": len(loaded) / encode_cpu,
         "encode_megapixels_per_second": sum(i.shape[0] * i.shape[1] for i in loaded) / encoding / 1e6,
-        "rate_bpp": summary.rate_bpp, "psnr_db": summary.mean_psnr_db,
-    }  # fmt: skip
+        "rate_bpp": summary.rate_bpp,
+        "psnr_db": summary.mean_psnr_db,
+    }
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{arguments.name}.json").write_text(json.dumps(report, indent=1) + "\n")
     print(json.dumps(report, indent=1))

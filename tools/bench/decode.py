@@ -37,13 +37,13 @@ from torchvision import io as torchvision_io
 from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms.v2 import functional as F
 
-from inrformat.convert.sources import load_image, scan_folder
-from inrformat.decode import dispatch
-from inrformat.decode.canvas import Canvas
-from inrformat.decode.geometry import Geometry
-from inrformat.decode.pixels import PixelFormat
-from inrformat.decode.records import DeviceRecords
-from inrformat.encode.in_memory import encode_in_memory
+from inrformat.conversion.sources import load_image, scan_folder
+from inrformat.decoding import dispatch
+from inrformat.decoding.canvas import Canvas
+from inrformat.decoding.geometry import Geometry
+from inrformat.decoding.pixels import PixelFormat
+from inrformat.decoding.records import DeviceRecords
+from inrformat.encoding.in_memory import encode_in_memory
 from inrformat.families.cells.encoder.options import CellsOptions
 from inrformat.families.siren.descriptor import Siren
 from inrformat.families.siren.encoder.options import Pruning, SirenOptions
@@ -158,8 +158,10 @@ def machine_rates(device: torch.device) -> dict[str, float]:
     square = torch.rand(2048, 2048, device=device)
     once = timed(
         {"copy": lambda: target.copy_(source), "product": lambda: square @ square},
-        count=1, passes=5, cuda=device.type == "cuda",
-    )  # fmt: skip
+        count=1,
+        passes=5,
+        cuda=device.type == "cuda",
+    )
     return {
         "copy_bytes_per_second": once["copy"] * 2 * source.numel(),
         "multiply_adds_per_second": once["product"] * 2048**3,

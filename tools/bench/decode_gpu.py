@@ -24,6 +24,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -38,11 +39,11 @@ from torch import Tensor
 from torchvision import __version__ as torchvision_version, io as torchvision_io
 from torchvision.transforms.v2 import functional as F
 
-from inrformat.decode.geometry import Geometry
-from inrformat.decode.pixels import PixelFormat
-from inrformat.decode.records import DeviceRecords
-from inrformat.decode.triton.launch import decode, read, render
-from inrformat.decode.triton.plan import plan_of
+from inrformat.decoding.geometry import Geometry
+from inrformat.decoding.pixels import PixelFormat
+from inrformat.decoding.records import DeviceRecords
+from inrformat.decoding.triton.launch import decode, read, render
+from inrformat.decoding.triton.plan import plan_of
 from inrformat.families.siren.descriptor import Siren
 
 FORM = PixelFormat(torch.bfloat16, MEAN, STD, channels_last=True)
@@ -76,7 +77,8 @@ def machine_rates(device: torch.device, *, passes: int) -> dict[str, float]:
     rates = {"copy_bytes": 2 * source.numel() / seconds(lambda: target.copy_(source), device, passes=passes)}
     for name, dtype in (("bfloat16", torch.bfloat16), ("float32", torch.float32)):
         square = torch.rand(side, side, device=device).to(dtype)
-        rates[f"{name}_multiply_adds"] = side**3 / seconds(lambda s=square: s @ s, device, passes=passes)
+        product = partial(torch.matmul, square, square)
+        rates[f"{name}_multiply_adds"] = side**3 / seconds(product, device, passes=passes)
     return rates
 
 
@@ -104,12 +106,24 @@ def measure(
         decode(records, rows, geometry, FORM, out=out)
 
     def evaluate() -> None:
-        render(plan, records, rows[part], geometry[part], FORM, scratch, out=out[part], precision="fast")
+        render(
+            plan,
+            records,
+            rows=rows[part],
+            scratch=scratch,
+            geometry=geometry[part],
+            pixels=FORM,
+            out=out[part],
+            precision="fast",
+        )
+
+    def read_records() -> None:
+        read(plan, records, rows=rows[part], scratch=scratch)
 
     halves = len(rows) / min(len(rows), scratch.batch)
     taken = {
         "decode": seconds(whole, records.device, passes=passes),
-        "read": halves * seconds(lambda: read(plan, records, rows[part], scratch), records.device, passes=passes),
+        "read": halves * seconds(read_records, records.device, passes=passes),
         "evaluate": halves * seconds(evaluate, records.device, passes=passes),
         "decode of new maps": seconds(
             lambda: decode(records, rows, view.geometry(side).to(records.device), FORM), records.device, passes=passes
@@ -146,9 +160,9 @@ def rivals(
             return list(torchvision_io.decode_jpeg(batch, device=device))
         return [torchvision_io.decode_jpeg(j) for j in batch]
 
-    def transformed() -> Tensor:
+    def transformed() -> Any:
         stack = torch.stack([view.torchvision(image, k) for k, image in enumerate(decoded())])
-        stack = F.normalize(F.to_dtype(stack, torch.float32, scale=True), MEAN, STD)
+        stack = F.normalize(F.to_dtype(stack, torch.float32, scale=True), MEAN, STD).as_subclass(Tensor)
         return stack.to(torch.bfloat16, memory_format=torch.channels_last)
 
     def sampled() -> Tensor:

@@ -6,20 +6,21 @@ Each check takes records and returns what it found as a dict with "passed". ``de
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from inrformat.decode import reference
-from inrformat.decode.canvas import Canvas
-from inrformat.decode.geometry import Geometry
-from inrformat.decode.pixels import PixelFormat
-from inrformat.decode.records import DeviceRecords
-from inrformat.decode.triton.launch import PRECISIONS, decode, read, render
-from inrformat.decode.triton.plan import Plan, Scratch
+from inrformat.decoding import reference
+from inrformat.decoding.canvas import Canvas
+from inrformat.decoding.geometry import Geometry
+from inrformat.decoding.pixels import PixelFormat
+from inrformat.decoding.records import DeviceRecords
+from inrformat.decoding.triton.backend import PRECISIONS
+from inrformat.decoding.triton.launch import decode, read, render
+from inrformat.decoding.triton.plan import Plan, Scratch
 
 EXTRA_BYTES = 256 << 20
 """Device memory that decoding may take beside its output."""
@@ -43,7 +44,7 @@ def geometries(records: DeviceRecords, rows: Tensor, size: int) -> dict[str, Geo
     inner = start.crop(1.5, 2.25, start.height - 4, start.width - 5)
     padded = inner.resize(size, size).pad(5, 3, 4, 6, fill=(0.1, 0.6, 0.9))
     generator = torch.Generator().manual_seed(0)
-    waves = torch.randn(len(rows), size, size, 2, generator=generator).to(records.device)
+    displacement = torch.randn(len(rows), size, size, 2, generator=generator).to(records.device)
     return {
         "enlarged": inner.resize(2 * size, 2 * size).horizontal_flip(flips).geometry(),
         "reduced": start.resize(size // 2, size // 2).vertical_flip(flips).geometry(),
@@ -52,7 +53,7 @@ def geometries(records: DeviceRecords, rows: Tensor, size: int) -> dict[str, Geo
         "points": start.resize(size // 2, size // 2).geometry(antialias=False),
         "rotated": inner.resize(size, size).rotate(30.0, fill=(0.2, 0.5, 0.9)).geometry(),
         "rotated and reduced": start.resize(size // 2, size // 2).rotate(-20.0).geometry(),
-        "elastic": inner.resize(size, size).displace(waves).geometry(),
+        "elastic": inner.resize(size, size).displace(displacement).geometry(),
     }
 
 
@@ -75,14 +76,20 @@ def parity(records: DeviceRecords, rows: Tensor, size: int) -> dict[str, Any]:
 
 
 def _in_frames(scratch: Scratch) -> tuple[Scratch, Callable[[], bool]]:
-    """A scratch in larger memory, and what says whether anything around it has changed."""
-    frames, held = [], {}
-    for name in scratch.__slots__:
-        old = getattr(scratch, name)
-        frame = torch.full((old.numel() + 2 * _GUARD,), 77, dtype=old.dtype, device=old.device)
-        held[name] = frame[_GUARD:-_GUARD].reshape(old.shape)
+    """A scratch like ``scratch`` in larger memory, and what says whether anything around it has changed."""
+    frames: list[Tensor] = []
+
+    def framed(tensor: Tensor) -> Tensor:
+        frame = torch.full((tensor.numel() + 2 * _GUARD,), 77, dtype=tensor.dtype, device=tensor.device)
         frames.append(frame)
-    return Scratch(**held), lambda: all(bool((f[:_GUARD] == 77).all() & (f[-_GUARD:] == 77).all()) for f in frames)
+        return frame[_GUARD:-_GUARD].reshape(tensor.shape)
+
+    families = tuple(
+        replace(held, **{field.name: framed(getattr(held, field.name)) for field in fields(held)})
+        for held in scratch.families
+    )
+    moved = Scratch(status=framed(scratch.status), families=families)
+    return moved, lambda: all(bool((f[:_GUARD] == 77).all() & (f[-_GUARD:] == 77).all()) for f in frames)
 
 
 def damages(records: DeviceRecords) -> dict[str, DeviceRecords]:
@@ -114,14 +121,14 @@ def damage(records: DeviceRecords, rows: Tensor, size: int) -> dict[str, Any]:
     plan = Plan.of(records)
     for what, broken in damages(records).items():
         scratch, intact = _in_frames(plan.scratch(len(rows)))
-        read(plan, broken, rows, scratch)
+        read(plan, broken, rows=rows, scratch=scratch)
         reported = int((scratch.status[: len(rows)] != 0).sum())
         good = True
         for geometry in views.values():
             shape = (len(rows), records.channels, *geometry.size)
             frame = torch.full((int(np.prod(shape)) + 2 * _GUARD,), -9.0, device=records.device)
             out = frame[_GUARD:-_GUARD].reshape(shape)
-            render(plan, broken, rows, geometry, form, scratch, out=out, precision="fast")
+            render(plan, broken, rows=rows, scratch=scratch, geometry=geometry, pixels=form, out=out, precision="fast")
             around = bool((frame[:_GUARD] == -9).all() & (frame[-_GUARD:] == -9).all())
             good &= around and bool(((out >= 0) & (out <= 1)).all())
         found[what] = {"reported": reported, "of": len(rows), "memory around untouched": intact(), "pixels": good}
@@ -134,9 +141,11 @@ def graph(records: DeviceRecords, rows: Tensor, geometry: Geometry, form: PixelF
     stream = torch.cuda.Stream()
     rows = rows.clone()
     geometry = replace(
-        geometry, matrices=geometry.matrices.clone(), windows=geometry.windows.clone(),
+        geometry,
+        matrices=geometry.matrices.clone(),
+        windows=geometry.windows.clone(),
         feather=geometry.feather.clone(),
-    )  # fmt: skip
+    )
     out = decode(records, rows, geometry, form)
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):

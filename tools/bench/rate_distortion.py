@@ -12,6 +12,7 @@ PSNR range both curves cover within --range, piecewise cubic (PCHIP) interpolati
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import io
 import json
 import math
@@ -25,11 +26,13 @@ from PIL import Image
 from scipy.interpolate import PchipInterpolator
 
 from inrformat.container.reader import InrdReader
-from inrformat.convert.pipeline import convert
-from inrformat.convert.sources import load_image, scan_folder
-from inrformat.encode.record import psnr_db
+from inrformat.conversion.pipeline import convert_with
+from inrformat.conversion.sources import load_image, scan_folder
+from inrformat.encoding.corpus import Corpus
+from inrformat.encoding.record import psnr_db
 from inrformat.families.cells.encoder.encoder import CellsEncoder
 from inrformat.families.cells.encoder.options import CellsOptions
+from inrformat.families.codebook import Codebook
 
 RESULTS = Path(__file__).parent / "results"
 RIVALS: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {
@@ -58,23 +61,32 @@ def rival_curve(
     return curve
 
 
+def learned_from(images: list[np.ndarray], options: CellsOptions) -> Codebook:
+    """The codebook of a larger set of which these images are a sample: no built-in one is considered."""
+    return CellsEncoder(options).train(dataclasses.replace(Corpus.of(images), complete=False)).codebook
+
+
 def our_curve(folder: Path, training: list[np.ndarray] | None, qualities: list[float]) -> list[dict[str, float]]:
     """Whole-file rate and mean PSNR of `cells` at each quality; codebook from ``training`` or the set itself."""
     curve = []
     for quality in qualities:
         options = CellsOptions(quality=quality)
         began = time.perf_counter()
-        codebook = None if training is None else CellsEncoder(options).train(training, complete=False)
+        codebook = None if training is None else learned_from(training, options)
         trained = time.perf_counter()
         with tempfile.TemporaryDirectory() as scratch:
-            summary = convert(scan_folder(folder), Path(scratch) / "out.inrd", CellsEncoder(options, codebook=codebook))
+            encoder = CellsEncoder(options, codebook=codebook)
+            summary = convert_with(encoder, scan_folder(folder), Path(scratch) / "out.inrd")
         curve.append(
             {
-                "quality": quality, "rate_bpp": summary.rate_bpp,
-                "psnr_db": summary.mean_psnr_db, "bytes": summary.bytes,
-                "train_seconds": trained - began, "convert_images_per_second": summary.samples / summary.seconds,
+                "quality": quality,
+                "rate_bpp": summary.rate_bpp,
+                "psnr_db": summary.mean_psnr_db,
+                "bytes": summary.bytes,
+                "train_seconds": trained - began,
+                "convert_images_per_second": summary.samples / summary.seconds,
             }
-        )  # fmt: skip
+        )
         print(json.dumps(curve[-1]), flush=True)
     return curve
 

@@ -16,7 +16,8 @@ import hashlib
 import json
 import math
 import time
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import fields, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -31,19 +32,23 @@ from inrformat.coding.rans import RansDecoder
 from inrformat.coding.tables import SymbolTable
 from inrformat.container.metadata import Metadata
 from inrformat.container.writer import InrdWriter
-from inrformat.families.siren.descriptor import Siren
+from inrformat.encoding.corpus import Corpus
+from inrformat.encoding.record import Image
 from inrformat.families.siren.encoder.encoder import SirenEncoder
-from inrformat.families.siren.encoder.engine import AdamConfig, Fit, Shape, Start, engine_for
-from inrformat.families.siren.encoder.fit import fit_from
-from inrformat.families.siren.encoder.initialization import initial_parameters, learn_base
+from inrformat.families.siren.encoder.engine import AdamConfig, Engine, Fit, Initialization, OnFit, Shape, ignore_fits
+from inrformat.families.siren.encoder.engines import engine_for
+from inrformat.families.siren.encoder.fit import FirstFit
+from inrformat.families.siren.encoder.initialization import choose_origin, initial_parameters
+from inrformat.families.siren.encoder.optimizer import Optimizer
 from inrformat.families.siren.encoder.options import Pruning, SirenOptions
-from inrformat.families.siren.encoder.quantize import group_steps
-from inrformat.families.siren.encoder.rate_control import Context, for_drop
-from inrformat.families.siren.encoder.sensitivity import weight_energies
+from inrformat.families.siren.encoder.quantization_steps import allocate_quantization_steps
+from inrformat.families.siren.encoder.quantize import Quantizer
+from inrformat.families.siren.encoder.rate_control import quantize_for_drop
+from inrformat.families.siren.record import read_records
 
 RESULTS = Path(__file__).parent / "results"
 METADATA = Metadata(generator="inrformat bench")
-LEARNING_RATE = 2e-3
+ADAM: dict[str, Any] = {"learning_rate": 2e-3}
 
 
 def load(folder: Path, count: int, *, side: int | None = None) -> list[np.ndarray]:
@@ -75,7 +80,7 @@ def one_at_a_time(image: np.ndarray, hidden: tuple[int, int], steps: int, seed: 
     xy = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1).reshape(-1, 2)
     truth = torch.from_numpy(image.reshape(-1, 3) / 255).float()
     parameters = [p for linear in linears for p in linear.parameters()]
-    optimizer = torch.optim.Adam(parameters, lr=LEARNING_RATE)
+    optimizer = torch.optim.Adam(parameters, lr=ADAM["learning_rate"])
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     best = math.inf
     for _ in range(steps):
@@ -116,14 +121,22 @@ class RememberingEngine:
         self._engine = engine_for(torch.device("cpu"))
         self._known: dict[bytes, Fit] = {}
 
-    def fit(self, shape: Shape, images: list[np.ndarray], start: Start, tuning: AdamConfig) -> Fit:
+    def fit(
+        self,
+        shape: Shape,
+        images: Sequence[Image],
+        initialization: Initialization,
+        adam: AdamConfig,
+        *,
+        on_fit: OnFit = ignore_fits,
+    ) -> Fit:
         """See ``Engine.fit``."""
-        digest = hashlib.sha256(repr((shape, tuning)).encode())
-        bound = (start.origin, start.differences, start.quantum, start.mask, start.target_mse)
+        digest = hashlib.sha256(repr((shape, adam)).encode())
+        bound = [getattr(initialization, field.name) for field in fields(initialization)]
         for array in (*bound, *images):
             digest.update(b"-" if array is None else array.tobytes())
         if digest.digest() not in self._known:
-            self._known[digest.digest()] = self._engine.fit(shape, images, start, tuning)
+            self._known[digest.digest()] = self._engine.fit(shape, images, initialization, adam)
         known = self._known[digest.digest()]
         return Fit(known.differences.copy(), known.mse.copy(), known.steps.copy(), known.diverged.copy())
 
@@ -134,26 +147,26 @@ def fixed_bytes(codebook: Any, records: list[Any]) -> float:
     for r in records:
         network = codebook.networks[r.network]
         decoder = RansDecoder([r.data], codebook.tables, lanes=network.lanes(height=r.height, width=r.width))
-        symbols = network.read_symbols(decoder)[1][0]
+        symbols = read_records(network, decoder)[1][0]
         groups = np.split(np.abs(symbols), np.cumsum(network.group_sizes)[:-1])
         total += sum(len(g) * math.ceil(math.log2(2 * int(g.max()) + 1)) for g in groups) / 8
     return total / len(records)
 
 
 def encoded(
-    images: list[np.ndarray], folder: Path, *, engine: Any = None, sample: Any = None, **options: Any
+    images: list[np.ndarray], folder: Path, *, engine: Engine | None = None, sample: Any = None, **options: Any
 ) -> dict[str, Any]:
     """Encode with those options, having learned from ``sample`` or the images themselves: quality, bytes, time."""
-    encoder = SirenEncoder(SirenOptions(**options), device=torch.device("cpu"))
-    if engine is not None:
-        encoder._engine = engine
+    encoder = SirenEncoder(SirenOptions(**options), device=torch.device("cpu"), engine=engine)
+    corpus = Corpus.of(images) if sample is None else replace(Corpus.of(sample), complete=False)
     began = time.perf_counter()
-    codebook = encoder.train(images if sample is None else sample, complete=sample is None)
-    records = encoder.encode(images)
+    trained = encoder.train(corpus)
+    codebook, records = trained.codebook, trained.encode(images)
     seconds = time.perf_counter() - began
     psnr = np.array([r.psnr_db for r in records])
     return {
-        "psnr_db": round(float(psnr.mean()), 3), "worst_psnr_db": round(float(psnr.min()), 3),
+        "psnr_db": round(float(psnr.mean()), 3),
+        "worst_psnr_db": round(float(psnr.min()), 3),
         "record_bytes": round(float(np.mean([len(r.data) for r in records])), 1),
         "file_bytes_per_image": round(file_bytes(codebook, records, folder) / len(images), 1),
         "codebook_bytes": len(zstandard.compress(msgpack.packb(codebook.to_map()))),
@@ -162,7 +175,7 @@ def encoded(
         "pruned_images": int(sum(r.network == 1 for r in records)),
         "images_per_s": round(len(images) / seconds, 3),
         "all_psnr_db": [round(float(p), 2) for p in psnr],
-    }  # fmt: skip
+    }
 
 
 def speed(images: list[np.ndarray], *, slow_count: int, steps: int) -> dict[str, Any]:
@@ -173,50 +186,50 @@ def speed(images: list[np.ndarray], *, slow_count: int, steps: int) -> dict[str,
     plain_rate = slow_count / (time.perf_counter() - began)
     engine = engine_for(torch.device("cpu"))
     firsts = np.stack([initial_parameters(shape, seed=seed) for seed in range(len(images))])
-    start = Start(origin=np.zeros_like(firsts[0]), differences=firsts)
-    engine.fit(
-        shape,
-        images[:1],
-        Start(origin=start.origin, differences=firsts[:1]),
-        AdamConfig(steps=1, learning_rate=LEARNING_RATE),
-    )  # compile
+    zeros = np.zeros_like(firsts[0])
+    compiling = Initialization(origin=zeros, differences=firsts[:1])
+    engine.fit(shape, images[:1], compiling, AdamConfig(steps=1, **ADAM))
     began = time.perf_counter()
-    fit = engine.fit(shape, images, start, AdamConfig(steps=steps, learning_rate=LEARNING_RATE))
+    fit = engine.fit(shape, images, Initialization(origin=zeros, differences=firsts), AdamConfig(steps=steps, **ADAM))
     rate = len(images) / (time.perf_counter() - began)
     return {
-        "threads": torch.get_num_threads(), "steps": steps, "images": len(images), "plain_images": slow_count,
-        "plain_images_per_s": round(plain_rate, 3), "images_per_s": round(rate, 2),
+        "threads": torch.get_num_threads(),
+        "steps": steps,
+        "images": len(images),
+        "plain_images": slow_count,
+        "plain_images_per_s": round(plain_rate, 3),
+        "images_per_s": round(rate, 2),
         "ratio": round(rate / plain_rate, 2),
-        "plain_psnr_db": round(decibels(plain), 3), "psnr_db_same_images": round(decibels(fit.mse[:slow_count]), 3),
+        "plain_psnr_db": round(decibels(plain), 3),
+        "psnr_db_same_images": round(decibels(fit.mse[:slow_count]), 3),
         "psnr_db": round(decibels(fit.mse), 3),
-    }  # fmt: skip
+    }
 
 
 def quantization(images: list[np.ndarray], *, shared: bool) -> dict[str, Any]:
     """What rounding and fine-tuning cost against float, and the bits before and after entropy coding."""
-    shape, tuning = Shape((2, 15, 15, 15, 3), 30.0), AdamConfig(steps=1500, learning_rate=LEARNING_RATE)
-    engine = engine_for(torch.device("cpu"))
-    first = initial_parameters(shape, seed=0)
-    base = learn_base(engine, shape, images, tuning) if shared else np.zeros_like(first)
-    fit = fit_from(engine, shape, images, base, first=first * (not shared), tuning=tuning, target_mse=None)
-    energies = weight_energies(shape, base + fit.differences)
-    network = Siren(shape.widths, 30.0, (1.0,) * 8, tuple(range(8)), 8, base)
-    steps = group_steps(energies, network.group_sizes, noise=float(np.median(fit.mse)) * (10**0.025 - 1))
-    start, fine = Start(origin=base, differences=fit.differences), replace(tuning, steps=250, learning_rate=3e-4)
-    context = Context(engine, shape, replace(network, steps=steps), images, start, fit.mse, energies, fine)
-    tuned = for_drop(context, max_drop_db=0.25)
-    rounded = replace(context, tuning=replace(fine, steps=0)).quantize(context.all_rows(), tuned.scales)
+    shape, adam = Shape((2, 15, 15, 15, 3), 30.0), AdamConfig(steps=1500, **ADAM)
+    optimizer = Optimizer(engine_for(torch.device("cpu")), shape, adam)
+    origin = choose_origin(optimizer, images, shared_base=shared)
+    fit = FirstFit(optimizer=optimizer, origin=origin).fit(images)
+    network = allocate_quantization_steps(SirenOptions(max_drop_db=0.25), shape, fit, base=origin.base)
+    quantizer = Quantizer(network, optimizer.with_steps(250).with_learning_rate(3e-4))
+    tuned = quantize_for_drop(quantizer, fit, max_drop_db=0.25)
+    rounded = quantizer.without_fine_tuning().quantize(fit, tuned.scales)
     groups = np.split(tuned.symbols, np.cumsum(network.group_sizes)[:-1], axis=1)
     sizes = np.array(network.group_sizes)
     own = np.array([np.ceil(np.log2(2 * np.abs(g).max(1) + 1)) for g in groups]).T @ sizes / sizes.sum()
     coded = sum(float(SymbolTable.from_values(g).cost_bits(g).sum()) for g in groups) / tuned.symbols.size
     drop = 10 * np.log10(tuned.mse / fit.mse)
     return {
-        "float_psnr_db": round(decibels(fit.mse), 3), "rounded_psnr_db": round(decibels(rounded.mse), 3),
-        "fine_tuned_psnr_db": round(decibels(tuned.mse), 3), "mean_drop_db": round(float(drop.mean()), 3),
-        "worst_drop_db": round(float(drop.max()), 3), "fixed_bits_per_weight": round(float(own.mean()), 3),
+        "float_psnr_db": round(decibels(fit.mse), 3),
+        "rounded_psnr_db": round(decibels(rounded.mse), 3),
+        "fine_tuned_psnr_db": round(decibels(tuned.mse), 3),
+        "mean_drop_db": round(float(drop.mean()), 3),
+        "worst_drop_db": round(float(drop.max()), 3),
+        "fixed_bits_per_weight": round(float(own.mean()), 3),
         "entropy_coded_bits_per_weight": round(coded, 3),
-    }  # fmt: skip
+    }
 
 
 def unseen(learned_from: list[np.ndarray], images: list[np.ndarray], folder: Path) -> dict[str, Any]:
@@ -225,9 +238,14 @@ def unseen(learned_from: list[np.ndarray], images: list[np.ndarray], folder: Pat
     for steps in (500, 1500):
         for name, shared in (("shared base", True), ("no base", False)):
             run = encoded(
-                images, folder, sample=learned_from, hidden=(3, 15), steps=steps, shared_base=shared,
+                images,
+                folder,
+                sample=learned_from,
+                hidden=(3, 15),
+                steps=steps,
+                shared_base=shared,
                 pruning=Pruning.NONE,
-            )  # fmt: skip
+            )
             result[f"{steps} steps, {name}"] = without_images(run)
     return result
 
@@ -237,7 +255,12 @@ def base_by_count(images: list[np.ndarray], folder: Path) -> dict[str, Any]:
     result = {}
     for count in (4, 8, 12, 24):
         for name, shared in (("shared base", True), ("no base", False)):
-            options = {"hidden": (3, 15), "psnr_db": 28.0, "pruning": Pruning.NONE, "shared_base": shared}
+            options: dict[str, Any] = {
+                "hidden": (3, 15),
+                "psnr_db": 28.0,
+                "pruning": Pruning.NONE,
+                "shared_base": shared,
+            }
             run = without_images(encoded(images[:count], folder, **options))
             run["bytes_per_image"] = round(run["record_bytes"] + run["codebook_bytes"] / count, 1)
             result[f"{count} images, {name}"] = run
@@ -378,18 +401,24 @@ def cuda(images: list[np.ndarray], *, steps: int) -> dict[str, Any]:
     shape = Shape((2, *[28] * 10, 3), 30.0)
     engine = engine_for(torch.device("cuda"))
     first = initial_parameters(shape, seed=0)
-    start = Start(origin=np.zeros_like(first), differences=np.repeat(first[None], len(images), axis=0))
-    tuning = AdamConfig(steps=steps, learning_rate=1e-3, pixels_per_step=4096)
+    initialization = Initialization(
+        origin=np.zeros_like(first), differences=np.repeat(first[None], len(images), axis=0)
+    )
+    adam = AdamConfig(steps=steps, learning_rate=1e-3, pixels_per_step=4096)
     began = time.perf_counter()
-    fit = engine.fit(shape, images, start, tuning)
+    fit = engine.fit(shape, images, initialization, adam)
     seconds = time.perf_counter() - began
     per_pixel = 3 * sum(a * b for a, b in pairwise(shape.widths))
     multiply_adds = per_pixel * 4096 * steps * len(images)
     return {
-        "device": torch.cuda.get_device_name(), "images": len(images), "steps": steps, "psnr_db": decibels(fit.mse),
-        "images_per_s": len(images) / seconds, "multiply_adds": multiply_adds,
+        "device": torch.cuda.get_device_name(),
+        "images": len(images),
+        "steps": steps,
+        "psnr_db": decibels(fit.mse),
+        "images_per_s": len(images) / seconds,
+        "multiply_adds": multiply_adds,
         "share_of_989_tflops": 2 * multiply_adds / seconds / 989e12,
-    }  # fmt: skip
+    }
 
 
 if __name__ == "__main__":

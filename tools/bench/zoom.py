@@ -25,8 +25,8 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
 from inrformat import InrdDataset
-from inrformat.convert.sources import load_image
-from inrformat.encode.record import psnr_db
+from inrformat.conversion.sources import load_image
+from inrformat.encoding.record import psnr_db
 
 RESULTS = Path(__file__).parent / "results"
 PILLOW = {

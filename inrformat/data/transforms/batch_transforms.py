@@ -18,9 +18,18 @@ from inrformat.errors import UsageError
 __all__ = ["apply_batch_transforms"]
 
 _ALIKE = (
-    v2.ToDtype, v2.Normalize, v2.Grayscale, v2.RGB, v2.ToImage, v2.PILToTensor, v2.Identity, v2.ConvertImageDtype,
-    v1.ConvertImageDtype, v1.Normalize, torch.nn.Identity,
-)  # fmt: skip
+    v2.ToDtype,
+    v2.Normalize,
+    v2.Grayscale,
+    v2.RGB,
+    v2.ToImage,
+    v2.PILToTensor,
+    v2.Identity,
+    v2.ConvertImageDtype,
+    v1.ConvertImageDtype,
+    v1.Normalize,
+    torch.nn.Identity,
+)
 """The same for every sample and pixel by pixel: one call does the batch."""
 _MIXING = (v2.MixUp, v2.CutMix)
 """Defined on batches: their parameters are drawn once for a batch."""

@@ -14,7 +14,7 @@ from torchvision.transforms import v2
 
 from inrformat.data.randomness import CounterGenerator
 from inrformat.data.transforms.lifting import NotLiftable, State, Step, lifter_of, lifts
-from inrformat.decode.canvas import Canvas
+from inrformat.decoding.canvas import Canvas
 
 __all__ = ["flattened"]
 

@@ -14,9 +14,9 @@ from torchvision.transforms import v2
 
 from inrformat.data.randomness import CounterGenerator
 from inrformat.data.transforms.lifting import NotLiftable, State, Step, lifts, require_bilinear, setting
-from inrformat.decode.canvas import Canvas, Number
-from inrformat.decode.geometry import PaddingMode
-from inrformat.decode.output_size import Size
+from inrformat.decoding.canvas import Canvas, Number
+from inrformat.decoding.geometry import PaddingMode
+from inrformat.decoding.output_size import Size
 
 __all__ = ["random_resized_box", "resized"]
 

@@ -15,8 +15,8 @@ from torchvision import tv_tensors
 from torchvision.transforms import InterpolationMode
 
 from inrformat.data.randomness import CounterGenerator
-from inrformat.decode.canvas import Canvas
-from inrformat.decode.pixels import PixelFormat
+from inrformat.decoding.canvas import Canvas
+from inrformat.decoding.pixels import PixelFormat
 
 __all__ = ["Lifter", "NotLiftable", "State", "Step", "lifter_of", "lifts", "require_bilinear", "setting"]
 

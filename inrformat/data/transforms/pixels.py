@@ -10,7 +10,7 @@ from torchvision import transforms as v1, tv_tensors
 from torchvision.transforms import v2
 
 from inrformat.data.transforms.lifting import NotLiftable, State, Step, lifts
-from inrformat.decode.pixels import PixelFormat
+from inrformat.decoding.pixels import PixelFormat
 from inrformat.errors import UsageError
 
 __all__: list[str] = []

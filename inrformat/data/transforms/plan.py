@@ -11,8 +11,8 @@ from inrformat.data.randomness import CounterGenerator
 from inrformat.data.transforms import crops, flips, pixels, warps
 from inrformat.data.transforms.choices import flattened
 from inrformat.data.transforms.lifting import NotLiftable, State, Step, lifter_of
-from inrformat.decode.canvas import Canvas
-from inrformat.decode.pixels import PixelFormat
+from inrformat.decoding.canvas import Canvas
+from inrformat.decoding.pixels import PixelFormat
 from inrformat.errors import GeometryError
 
 __all__ = ["Frame", "Plan", "explain", "plan_of"]
@@ -107,9 +107,7 @@ def plan_of(transform: Any, frame: Frame | None = None, *, start: tuple[Step, ..
         steps.append(step)
         state = step.state or state
     count = len(steps) - len(start)
-    return Plan(
-        tuple(transforms[:count]), tuple(steps), state.pixels, tuple(transforms[count:]), reason, canvas.size
-    )  # fmt: skip
+    return Plan(tuple(transforms[:count]), tuple(steps), state.pixels, tuple(transforms[count:]), reason, canvas.size)
 
 
 def explain(transform: Any, frame: Frame | None = None) -> str:

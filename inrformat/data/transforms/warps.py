@@ -12,7 +12,7 @@ from torchvision.transforms.v2 import functional as F
 
 from inrformat.data.randomness import CounterGenerator
 from inrformat.data.transforms.lifting import NotLiftable, State, Step, lifts, require_bilinear
-from inrformat.decode.canvas import Canvas
+from inrformat.decoding.canvas import Canvas
 from inrformat.errors import GeometryError
 
 __all__: list[str] = []

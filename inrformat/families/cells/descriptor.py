@@ -5,11 +5,13 @@
 in the coordinates (u, v) in [0, 1] of a square cell of s = 8, 16 or 32 px. Hidden units are orthonormal at pixel
 centres: sampled there, the readout weights W are block-cosine coefficients, which is why fitting needs no descent.
 A *class* of a cell says how many hidden units it keeps and which symbol table codes each weight. A node that is split
-into four has a class too: of the three *detail* weights a channel that tell its children's means apart.
+into four has a class too: it says which tables code its *details*, the three weights per channel that tell its
+children's means apart.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -17,16 +19,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inrformat.errors import InvalidFileError
-from inrformat.families.cells.nodes import CELL_SIDES, grid, unit_groups
+from inrformat.families.cells.nodes import CELL_SIDES, FINEST_SIDE, LARGEST_CELL, grid, group_starts, unit_groups
 
-__all__ = ["NULL_TABLE", "SCALES_PER_OCTAVE", "Cells", "Level", "describe", "parse"]
+__all__ = ["LEVEL_SIDES", "NULL_TABLE", "SCALES_PER_OCTAVE", "Cells", "Level", "describe", "parse"]
 
 NULL_TABLE = 0
 """Relative number of the table that holds only zero: the table of padding."""
 SCALES_PER_OCTAVE = 4
-"""Step scales of a record, an octave of the quantization step."""
-_MAX_CLASSES, _MAX_CHANNELS = 256, 16
-_LEVELS = (*CELL_SIDES, 64)
+"""A record's step scale counts quarters of an octave: four of them double the quantization step."""
+LEVEL_SIDES = (*CELL_SIDES, 2 * LARGEST_CELL)
+"""Sides of the levels of a descriptor, in their order; the last stands for all greater sides."""
+_MAX_CLASSES, _MAX_CHANNELS, _TABLE_NUMBERS = 256, 16, 256
+_LEVEL_FORM = {"class_table": int, "group_tables": bytes, "kept": bytes, "side": int, "split_tables": bytes}
+_DESCRIPTOR_FORM = {
+    "colour": bytes,
+    "family": str,
+    "first_table": int,
+    "head": int,
+    "lane_pixels": int,
+    "levels": list,
+    "root_tables": list,
+    "scale_table": int,
+    "step": float,
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +62,21 @@ class Level:
     split_tables: NDArray[np.uint8]
     class_table: int
 
+    @property
+    def class_count(self) -> int:
+        """Classes of cells and of split nodes together, K + S."""
+        return len(self.kept) + len(self.split_tables)
+
+    def is_cell(self, classes: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Which of some nodes are cells, from their classes; -1 stands for no node."""
+        cells: NDArray[np.bool_] = (classes >= 0) & (classes < len(self.kept))
+        return cells
+
+    def is_split(self, classes: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Which of some nodes are split, from their classes."""
+        split: NDArray[np.bool_] = classes >= len(self.kept)
+        return split
+
     def unit_tables(self) -> NDArray[np.int32]:
         """Table of each hidden unit: int32 ``(K, C, side**2)``; pruned units and the mean get the null table."""
         if not len(self.kept):
@@ -57,50 +87,56 @@ class Level:
         pruned = np.arange(units) >= self.kept[..., None]
         return np.where(pruned | (groups < 0), NULL_TABLE, tables).astype(np.int32)
 
+    def highest_table(self) -> int:
+        """The greatest table number that a node of this level refers to."""
+        return max(int(self.unit_tables().max(initial=0)), int(self.split_tables.max(initial=0)), self.class_table)
+
     def to_map(self) -> dict[str, Any]:
         """Plain types. Group tables as differences along the groups: smooth, so they compress well."""
-        tables = np.where(self._used(), self.group_tables, 0)
-        steps = np.diff(tables, axis=2, prepend=np.uint8(0)).astype(np.uint8)
+        has_kept_unit = group_starts(self.side) < self.kept[..., None]
+        tables = np.where(has_kept_unit, self.group_tables, 0)
+        differences = np.diff(tables, axis=2, prepend=np.uint8(0)).astype(np.uint8)
         return {
             "class_table": self.class_table,
-            "group_tables": np.ascontiguousarray(steps).tobytes(),
+            "group_tables": np.ascontiguousarray(differences).tobytes(),
             "kept": self.kept.astype("<u2").tobytes(),
             "side": self.side,
             "split_tables": self.split_tables.tobytes(),
         }
 
-    def _used(self) -> NDArray[np.bool_]:
-        """Groups that have a kept unit: bool ``(K, C, G)``. A trailing unused one is stored as 0."""
-        if not len(self.kept):
-            return np.zeros(self.group_tables.shape, bool)
-        groups = unit_groups(self.side)
-        first = np.array([np.argmax(groups == g) for g in range(int(groups.max()) + 1)])
-        used: NDArray[np.bool_] = first < self.kept[..., None]
-        return used
-
     @classmethod
     def from_map(cls, stored: Any, *, side: int, channels: int) -> Level:
-        """Parse and check one entry of ``levels``."""
-        match stored:
-            case {
-                "class_table": int(class_table), "group_tables": bytes(steps), "kept": bytes(kept),
-                "side": int(stored_side), "split_tables": bytes(splits), **rest,
-            } if not rest and stored_side == side and 0 <= class_table < 256:  # fmt: skip
-                pass
-            case _:
-                raise InvalidFileError("CELLS-LEVEL", f"cells descriptor: malformed level of side {side}")
-        groups = int(unit_groups(side).max()) + 1 if side in CELL_SIDES else 0
-        classes, s = len(kept) // (2 * channels), len(splits) // (3 * channels)
-        sizes_fit = len(kept) == 2 * channels * classes and len(splits) == 3 * channels * s
-        if not sizes_fit or len(steps) != classes * channels * groups or not 1 <= classes + s <= _MAX_CLASSES:
+        """Parse and check one entry of ``levels``.
+
+        Raises:
+            InvalidFileError: CELLS-LEVEL or CELLS-KEPT does not hold.
+        """
+        well_formed = _has_form(stored, _LEVEL_FORM) and stored["side"] == side
+        if not well_formed or not 0 <= stored["class_table"] < _TABLE_NUMBERS:
+            raise InvalidFileError("CELLS-LEVEL", f"cells descriptor: malformed level of side {side}")
+        kept, splits, differences = stored["kept"], stored["split_tables"], stored["group_tables"]
+        cell_classes, split_classes = len(kept) // (2 * channels), len(splits) // (3 * channels)
+        groups = len(group_starts(side))
+        sizes_agree = (
+            len(kept) == 2 * channels * cell_classes
+            and len(splits) == 3 * channels * split_classes
+            and len(differences) == groups * channels * cell_classes
+        )
+        if not sizes_agree or not 1 <= cell_classes + split_classes <= _MAX_CLASSES:
             raise InvalidFileError("CELLS-LEVEL", f"cells descriptor: sizes of level {side} do not agree")
-        if (side not in CELL_SIDES and classes) or (side == CELL_SIDES[-1] and s):
+        if (side not in CELL_SIDES and cell_classes) or (side == FINEST_SIDE and split_classes):
             raise InvalidFileError("CELLS-LEVEL", f"cells descriptor: level {side} has classes it cannot have")
-        units = np.frombuffer(kept, "<u2").astype(np.int32).reshape(classes, channels)
+        units = np.frombuffer(kept, "<u2").astype(np.int32).reshape(cell_classes, channels)
         if ((units < 1) | (units > side**2)).any():
             raise InvalidFileError("CELLS-KEPT", f"cells descriptor: level {side} keeps more units than there are")
-        tables = np.cumsum(np.frombuffer(steps, np.uint8).reshape(classes, channels, groups), axis=2, dtype=np.uint8)
-        return cls(side, units, tables, np.frombuffer(splits, np.uint8).reshape(s, channels, 3), class_table)
+        by_group = np.frombuffer(differences, np.uint8).reshape(cell_classes, channels, groups)
+        return cls(
+            side=side,
+            kept=units,
+            group_tables=np.cumsum(by_group, axis=2, dtype=np.uint8),
+            split_tables=np.frombuffer(splits, np.uint8).reshape(split_classes, channels, 3),
+            class_table=stored["class_table"],
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,16 +172,16 @@ class Cells:
     @property
     def parameter_count(self) -> int:
         """Weights of the largest cell; how many cells there are depends on the image."""
-        return self.channels * CELL_SIDES[0] ** 2
+        return self.channels * LARGEST_CELL**2
 
     def level(self, side: int) -> Level:
         """The level of nodes of ``side`` px."""
-        return self.levels[_LEVELS.index(min(side, _LEVELS[-1]))]
+        return self.levels[LEVEL_SIDES.index(min(side, LEVEL_SIDES[-1]))]
 
     def multiply_adds(self, *, height: int, width: int) -> int:
         """Multiply-adds to evaluate at every pixel centre of ``height x width``, one axis after the other."""
-        rows, columns = grid(height, width, CELL_SIDES[0])
-        return rows * columns * CELL_SIDES[0] ** 2 * self.channels * (2 * sum(CELL_SIDES) + self.channels)
+        rows, columns = grid(height, width, LARGEST_CELL)
+        return rows * columns * LARGEST_CELL**2 * self.channels * (2 * sum(CELL_SIDES) + self.channels)
 
     def lanes(self, *, height: int, width: int) -> int:
         """rANS lanes of a record: a power of two, 1..32, at most one for every ``lane_pixels`` pixels."""
@@ -167,45 +203,48 @@ class Cells:
 
     @classmethod
     def from_map(cls, stored: dict[str, Any], *, table_count: int) -> Cells:
-        """Parse and check a descriptor; a key it does not know could change what the record means, so it is refused."""
-        match stored:
-            case {
-                "colour": bytes(colour), "family": _, "first_table": int(first), "head": 0,
-                "lane_pixels": int(lane_pixels),
-                "levels": list(levels), "root_tables": list(roots),
-                "scale_table": int(scale), "step": float(step), **rest,
-            } if not rest and all(isinstance(r, int) for r in roots):  # fmt: skip
-                pass
-            case _:
-                raise InvalidFileError("CELLS-FORM", f"cells descriptor: unexpected keys or types in {sorted(stored)}")
+        """Parse and check a descriptor; a key it does not know could change what the record means, so it is refused.
+
+        Raises:
+            InvalidFileError: a rule of ``cells`` descriptors does not hold.
+        """
+        roots, levels = stored.get("root_tables", []), stored.get("levels", [])
+        if not _has_form(stored, _DESCRIPTOR_FORM) or stored["head"] or not all(isinstance(r, int) for r in roots):
+            raise InvalidFileError("CELLS-FORM", f"cells descriptor: unexpected keys or types in {sorted(stored)}")
         channels = len(roots)
-        if not 1 <= channels <= _MAX_CHANNELS or len(colour) != 4 * channels**2 or len(levels) != len(_LEVELS):
+        sizes_fit = len(stored["colour"]) == 4 * channels**2 and len(levels) == len(LEVEL_SIDES)
+        if not 1 <= channels <= _MAX_CHANNELS or not sizes_fit:
             raise InvalidFileError("CELLS-FORM", f"cells descriptor: sizes do not fit {channels} channels")
-        matrix = np.frombuffer(colour, "<f4").astype(np.float32).reshape(channels, channels)
-        if not np.isfinite(matrix).all() or not np.allclose(matrix @ matrix.T, np.eye(channels), atol=1e-4):
+        colour = np.frombuffer(stored["colour"], "<f4").astype(np.float32).reshape(channels, channels)
+        if not np.isfinite(colour).all() or not np.allclose(colour @ colour.T, np.eye(channels), atol=1e-4):
             raise InvalidFileError("CELLS-COLOUR", "cells descriptor: the colour matrix is not orthonormal")
+        step, lane_pixels = stored["step"], stored["lane_pixels"]
         if not 0.01 <= step <= 1e4 or not 1 <= lane_pixels <= 1 << 28:
             raise InvalidFileError(
                 "CELLS-STEP", f"cells descriptor: step {step} or lane_pixels {lane_pixels} out of range"
             )
-        parsed = tuple(Level.from_map(m, side=s, channels=channels) for s, m in zip(_LEVELS, levels, strict=True))
-        highest = max(scale, *roots, *(_highest_table(level) for level in parsed))
-        if first < 0 or min(scale, *roots) < 0 or first + highest >= table_count:
-            raise InvalidFileError(
-                "CELLS-TABLES", f"cells descriptor: refers to table {first + highest} of {table_count}"
-            )
-        return cls(step, matrix, parsed, tuple(roots), scale, first, lane_pixels)
+        parsed = tuple(
+            Level.from_map(level, side=side, channels=channels) for side, level in zip(LEVEL_SIDES, levels, strict=True)
+        )
+        first, numbers = stored["first_table"], (stored["scale_table"], *roots)
+        highest = first + max(*numbers, *(level.highest_table() for level in parsed))
+        if first < 0 or min(numbers) < 0 or highest >= table_count:
+            raise InvalidFileError("CELLS-TABLES", f"cells descriptor: refers to table {highest} of {table_count}")
+        return cls(step, colour, parsed, tuple(roots), stored["scale_table"], first, lane_pixels)
 
 
-def _highest_table(level: Level) -> int:
-    return max(int(level.unit_tables().max(initial=0)), int(level.split_tables.max(initial=0)), level.class_table)
+def _has_form(stored: Any, form: Mapping[str, type]) -> bool:
+    """Whether it is a map of these keys and no others, with values of these types."""
+    if not isinstance(stored, dict) or stored.keys() != form.keys():
+        return False
+    return all(isinstance(stored[key], kind) for key, kind in form.items())
 
 
 def parse(stored: dict[str, Any], *, table_count: int) -> Cells:
-    """See ``Cells.from_map``."""
+    """A descriptor from its map, checked; ``table_count``: symbol tables in the codebook. See ``Family.parse``."""
     return Cells.from_map(stored, table_count=table_count)
 
 
 def describe(_stored: dict[str, Any]) -> str:
-    """What ``info`` says of a stored descriptor."""
+    """What ``info`` says of a stored descriptor: the family alone, as sizes of cells are chosen image by image."""
     return Cells.family

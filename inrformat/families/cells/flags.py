@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from inrformat.encode.flag_types import byte_count
+from inrformat.encoding.flag_types import byte_count
 
 if TYPE_CHECKING:
     from inrformat.families.cells.encoder.options import CellsOptions
@@ -14,10 +14,10 @@ __all__ = ["add_flags", "read_options"]
 
 
 def add_flags(group: argparse._ArgumentGroup) -> list[argparse.Action]:
-    """See ``encode.encoder.FlagsModule``."""
+    """See ``encoding.encoder.FlagsModule``."""
     return [
         group.add_argument(
-            "--quality", type=float, metavar="Q", help="0 to 100; the step halves every 10 (default: 70)"
+            "--quality", type=float, metavar="Q", help="0 to 100; the quantization step halves every 10 (default: 70)"
         ),
         group.add_argument("--psnr-per-image", type=float, metavar="DB", help="PSNR that each image reaches"),
         group.add_argument("--target-size", type=byte_count, metavar="SIZE", help="of the whole file: 500MB, 64MiB"),
@@ -28,7 +28,7 @@ def add_flags(group: argparse._ArgumentGroup) -> list[argparse.Action]:
 
 
 def read_options(arguments: argparse.Namespace) -> CellsOptions:
-    """See ``encode.encoder.FlagsModule``; ``--psnr`` is the mean over the set."""
+    """See ``encoding.encoder.FlagsModule``; ``--psnr`` is the mean over the set."""
     from inrformat.families.cells.encoder.options import CellsOptions
 
     return CellsOptions(

@@ -1,32 +1,42 @@
-"""Geometry of the ``cells`` family: grids of nodes, the order of hidden units, the mean pyramid (spec section 6.2).
+"""Geometry of the ``cells`` family: grids of nodes, the order of hidden units, the pyramid of means (section 6.2).
 
-The plane is a forest of square nodes. Nodes of 64 px and more are always split in four, nodes of 32 and 16 px may be,
-nodes of 8 px never are; what is not split is a *cell*. Grid ``s`` has ceil(height / s) x ceil(width / s) nodes.
+The plane is a forest of square *nodes*. Nodes of 64 px and more are always split in four, nodes of 32 and 16 px may be,
+nodes of 8 px never are; what is not split is a *cell*. The grid of nodes of s px has ceil(height / s) rows and
+ceil(width / s) columns.
+
+Every node has a mean, in units of an orthonormal constant function: twice the mean colour for twice the side. The means
+of four children become the mean of their parent and three *details*, and back (the Haar transform).
 """
 
 from __future__ import annotations
 
 import math
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
     "CELL_SIDES",
+    "FINEST_SIDE",
+    "LARGEST_CELL",
     "TOP_SIDE_MAX",
+    "MeansAndDetails",
     "basis",
-    "details",
     "grid",
-    "merge",
-    "predict",
+    "group_starts",
+    "merge_children",
+    "node_sides",
+    "predicted_details",
+    "split_parents",
     "top_side",
     "unit_groups",
     "unit_order",
 ]
 
 CELL_SIDES = (32, 16, 8)
+LARGEST_CELL, FINEST_SIDE = CELL_SIDES[0], CELL_SIDES[-1]
 TOP_SIDE_MAX = 256
 
 
@@ -37,7 +47,13 @@ def grid(height: int, width: int, side: int) -> tuple[int, int]:
 
 def top_side(height: int, width: int) -> int:
     """Side in px of the largest nodes: a power of two, 32..256, that covers the image or is 256."""
-    return min(max(1 << (max(height, width) - 1).bit_length(), CELL_SIDES[0]), TOP_SIDE_MAX)
+    return min(max(1 << (max(height, width) - 1).bit_length(), LARGEST_CELL), TOP_SIDE_MAX)
+
+
+def node_sides(height: int, width: int) -> list[int]:
+    """Sides in px of all grids of an image, greatest first: powers of two from ``top_side`` down to 8."""
+    top = top_side(height, width)
+    return [top >> halvings for halvings in range(top.bit_length() - FINEST_SIDE.bit_length() + 1)]
 
 
 @cache
@@ -62,42 +78,57 @@ def unit_groups(side: int) -> NDArray[np.int64]:
 
 
 @cache
+def group_starts(side: int) -> NDArray[np.int64]:
+    """First hidden unit of each group, in ``unit_order``: int64 ``(groups,)``; none for a side without cells."""
+    if side not in CELL_SIDES:
+        return np.zeros(0, np.int64)
+    groups = unit_groups(side)
+    return np.array([int(np.argmax(groups == g)) for g in range(int(groups.max()) + 1)])
+
+
+@cache
 def basis(side: int) -> NDArray[np.float64]:
-    """Hidden units at pixel centres, along one axis: float64 ``(units, pixels)``, orthonormal."""
-    return units_at((np.arange(side) + 0.5) / side, side)
+    """Hidden units at pixel centres, along one axis: float64 ``(units, pixels)``, orthonormal rows.
 
-
-def units_at(u: NDArray[Any], side: int) -> NDArray[np.float64]:
-    """Hidden units at cell coordinates ``u (n,)`` in [0, 1]: float64 ``(side, n)``."""
+    Unit ``a`` is the cosine ``sqrt(2 / side) cos(pi a u)``, unit 0 the constant ``sqrt(1 / side)`` (section 6.2.1).
+    """
+    u = (np.arange(side) + 0.5) / side
     values: NDArray[np.float64] = np.cos(math.pi * np.arange(side)[:, None] * u) * math.sqrt(2 / side)
     values[0] = math.sqrt(1 / side)
     return values
 
 
-def details(children: Any) -> tuple[Any, Any]:
-    """Split means ``(..., 2 rows, 2 columns)`` into the parents' means and ``(..., rows, columns, 3)`` details."""
+class MeansAndDetails(NamedTuple):
+    """Means of parents ``(..., rows, columns)``, and what tells their children apart: ``(..., rows, columns, 3)``."""
+
+    means: NDArray[Any]
+    details: NDArray[Any]
+
+
+def merge_children(children: NDArray[Any]) -> MeansAndDetails:
+    """From the means of children ``(..., 2 rows, 2 columns)`` those of their parents, and the details lost by it."""
     a, b = children[..., 0::2, 0::2], children[..., 0::2, 1::2]
     c, d = children[..., 1::2, 0::2], children[..., 1::2, 1::2]
-    parts = np.stack([(a - b + c - d) / 2, (a + b - c - d) / 2, (a - b - c + d) / 2], axis=-1)
-    return (a + b + c + d) / 2, parts
+    details = np.stack([(a - b + c - d) / 2, (a + b - c - d) / 2, (a - b - c + d) / 2], axis=-1)
+    return MeansAndDetails((a + b + c + d) / 2, details)
 
 
-def merge(parents: Any, parts: Any) -> Any:
-    """The inverse of ``details``; numpy or torch."""
-    h, v, x = parts[..., 0], parts[..., 1], parts[..., 2]
-    rows, columns = parents.shape[-2:]
-    children = parents.repeat(2, -2).repeat(2, -1) if isinstance(parents, np.ndarray) else None
-    if children is None:
-        children = parents.repeat_interleave(2, -2).repeat_interleave(2, -1)
-    children = children / 2
-    for i, (sign_v, sign_h) in enumerate(((1, 1), (1, -1), (-1, 1), (-1, -1))):
-        part = (sign_h * h + sign_v * v + sign_h * sign_v * x) / 2
-        children[..., i // 2 : 2 * rows : 2, i % 2 : 2 * columns : 2] += part
+def split_parents(parents: NDArray[Any], details: NDArray[Any]) -> NDArray[Any]:
+    """The inverse of ``merge_children``: means of children ``(..., 2 rows, 2 columns)``."""
+    horizontal, vertical, diagonal = details[..., 0], details[..., 1], details[..., 2]
+    children: NDArray[Any] = parents.repeat(2, -2).repeat(2, -1) / 2
+    for row, sign_v in ((0, 1), (1, -1)):
+        for column, sign_h in ((0, 1), (1, -1)):
+            part = (sign_h * horizontal + sign_v * vertical + sign_h * sign_v * diagonal) / 2
+            children[..., row::2, column::2] += part
     return children
 
 
-def predict(parents: NDArray[Any]) -> NDArray[Any]:
-    """Details expected from the neighbouring means ``(..., rows, columns)``: 1/8 of the difference, 0 diagonally."""
+def predicted_details(parents: NDArray[Any]) -> NDArray[Any]:
+    """Details to be expected from the neighbouring means ``(..., rows, columns)``: ``(..., rows, columns, 3)``.
+
+    An eighth of the difference between the neighbours on either side; 0 for the diagonal one.
+    """
     pad = [(0, 0)] * (parents.ndim - 2)
     rows = np.pad(parents, [*pad, (1, 1), (0, 0)], mode="edge")
     columns = np.pad(parents, [*pad, (0, 0), (1, 1)], mode="edge")

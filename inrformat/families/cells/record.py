@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +18,13 @@ from inrformat.coding.rans_numba import RecordDecoder, encode_record
 from inrformat.coding.tables import TableSet
 from inrformat.errors import InvalidFileError
 from inrformat.families.cells.descriptor import NULL_TABLE, Cells, Level
-from inrformat.families.cells.nodes import CELL_SIDES, grid, top_side
+from inrformat.families.cells.nodes import CELL_SIDES, FINEST_SIDE, LARGEST_CELL, grid, node_sides
 from inrformat.families.family import SymbolDecoder
 
-__all__ = ["SCALE_LIMIT", "CellSymbols", "expand_split", "read_batch", "read_record", "write_record"]
+__all__ = ["SCALE_LIMIT", "CellSymbols", "existing_nodes", "read_batch", "read_record", "write_record"]
 
 SCALE_LIMIT = 32
+"""Greatest step scale of a record, and the negative of the least."""
 
 
 @dataclass(slots=True, eq=False)
@@ -47,118 +48,143 @@ class CellSymbols:
     weights: dict[int, NDArray[np.int32]]
 
 
-def sides_of(height: int, width: int) -> list[int]:
-    """Sides of all levels of an image, greatest first."""
-    top = top_side(height, width)
-    return [top >> i for i in range(top.bit_length() - 3)]
-
-
-def expand_split(
+def existing_nodes(
     network: Cells, classes: dict[int, NDArray[np.int32]], side: int, shape: tuple[int, int]
 ) -> NDArray[np.bool_]:
     """Which nodes of ``side`` exist, from the classes of their parents: bool ``shape``."""
-    if side >= CELL_SIDES[0]:
+    if side >= LARGEST_CELL:
         return np.ones(shape, bool)
-    parents = classes[2 * side] >= len(network.level(2 * side).kept)
-    return parents.repeat(2, 0).repeat(2, 1)[: shape[0], : shape[1]]
+    split = network.level(2 * side).is_split(classes[2 * side])
+    return split.repeat(2, 0).repeat(2, 1)[: shape[0], : shape[1]]
 
 
-def weight_tables(level: Level, classes: NDArray[Any]) -> tuple[NDArray[np.bool_], NDArray[np.int32]]:
-    """Of cells of ``classes (n,)``: which weights are coded, bool ``(n, C, units)``, and their tables, in order."""
+class _CodedWeights(NamedTuple):
+    """Which weights of cells are coded, bool ``(cells, C, units)``, and the table of each that is, in order."""
+
+    coded: NDArray[np.bool_]
+    tables: NDArray[np.int32]
+
+
+def _coded_weights(level: Level, classes: NDArray[np.int32]) -> _CodedWeights:
+    """``classes``: of all nodes of the level, int32 ``(rows, columns)``."""
+    cells = classes[level.is_cell(classes)]
     units = np.arange(level.side**2)
-    coded = (units > 0) & (units < level.kept[..., None])
-    mask = coded[classes]
-    return mask, level.unit_tables()[classes][mask]
+    coded = ((units > 0) & (units < level.kept[..., None]))[cells]
+    return _CodedWeights(coded, level.unit_tables()[cells][coded])
 
 
-def detail_tables(level: Level, classes: NDArray[Any]) -> NDArray[np.int32]:
-    """Tables of the details of split nodes with ``classes`` (splits counted from the level's K): ``(n, C, 3)``."""
+def _detail_tables(level: Level, classes: NDArray[Any]) -> NDArray[np.int32]:
+    """Tables of the details of split nodes of ``classes (n,)``: ``(n, C, 3)``."""
     tables: NDArray[np.int32] = level.split_tables[classes - len(level.kept)].astype(np.int32)
     return tables
 
 
-def segments(network: Cells, height: int, width: int) -> Generator[NDArray[np.int32], NDArray[np.int32], CellSymbols]:
-    """Yields the relative table numbers of each segment, is sent its values, and returns the record's symbols."""
-    sides = sides_of(height, width)
+_Values = NDArray[np.int32]
+
+
+def segments(network: Cells, height: int, width: int) -> Generator[_Values, _Values, CellSymbols]:
+    """Walks through a record, segment by segment.
+
+    Yields the table of each symbol of a segment, numbered from the descriptor's first table. Has to be sent the values
+    of these symbols, of equal shape: which symbols the next segment has depends on them. Returns the whole record.
+
+    Raises:
+        InvalidFileError: CELLS-SCALE or CELLS-CLASS does not hold for the values that were sent.
+    """
+    sides = node_sides(height, width)
     scale = int((yield np.array([network.scale_table], np.int32))[0])
     if abs(scale) > SCALE_LIMIT:
         raise InvalidFileError(
             "CELLS-SCALE", f"cells record: step scale {scale} is not in -{SCALE_LIMIT}..{SCALE_LIMIT}"
         )
-    classes: dict[int, NDArray[np.int32]] = {}
-    for group in ([s for s in sides if s >= CELL_SIDES[0]], [CELL_SIDES[1]], [CELL_SIDES[2]]):
-        masks = {s: expand_split(network, classes, s, grid(height, width, s)) for s in group}
-        tables = [np.full(int(m.sum()), network.level(s).class_table, np.int32) for s, m in masks.items()]
-        values = np.split((yield np.concatenate(tables)), np.cumsum([len(t) for t in tables])[:-1])
-        for (s, mask), chosen in zip(masks.items(), values, strict=True):
-            level = network.level(s)
-            if len(chosen) and not 0 <= chosen.min() <= chosen.max() < len(level.kept) + len(level.split_tables):
-                raise InvalidFileError("CELLS-CLASS", f"cells record: a node of {s} px has a class that does not exist")
-            classes[s] = np.full(mask.shape, -1, np.int32)
-            classes[s][mask] = chosen
-    top = grid(height, width, sides[0])
-    roots, details = yield from _means(network, classes, top)
+    classes: dict[int, _Values] = {}
+    for level_sides in ([s for s in sides if s >= LARGEST_CELL], *([s] for s in CELL_SIDES[1:])):
+        yield from _classes(network, classes, {s: grid(height, width, s) for s in level_sides})
+    means = yield from _means(network, classes, grid(height, width, sides[0]))
     weights = yield from _weights(network, classes)
-    return CellSymbols(height, width, scale, classes, roots, details, weights)
+    return CellSymbols(height, width, scale, classes, means.roots, means.details, weights)
 
 
-def _means(
-    network: Cells, classes: dict[int, NDArray[np.int32]], top: tuple[int, int]
-) -> Generator[NDArray[np.int32], NDArray[np.int32], tuple[NDArray[np.int32], dict[int, NDArray[np.int32]]]]:
-    parts = [np.tile(np.array(network.root_tables, np.int32), top[0] * top[1])]
-    split = {s: c >= len(network.level(s).kept) for s, c in classes.items() if s > CELL_SIDES[-1]}
-    parts += [detail_tables(network.level(s), classes[s][m]).ravel() for s, m in split.items()]
-    values = np.split((yield np.concatenate(parts)), np.cumsum([len(p) for p in parts])[:-1])
+def _classes(
+    network: Cells, classes: dict[int, _Values], shapes: dict[int, tuple[int, int]]
+) -> Generator[_Values, _Values, None]:
+    """The segment of the classes of the nodes of some sides, which it adds to ``classes``."""
+    masks = {side: existing_nodes(network, classes, side, shape) for side, shape in shapes.items()}
+    tables = [np.full(int(mask.sum()), network.level(side).class_table, np.int32) for side, mask in masks.items()]
+    values = _divided((yield np.concatenate(tables)), tables)
+    for (side, mask), chosen in zip(masks.items(), values, strict=True):
+        if len(chosen) and not 0 <= chosen.min() <= chosen.max() < network.level(side).class_count:
+            raise InvalidFileError("CELLS-CLASS", f"cells record: a node of {side} px has a class that does not exist")
+        classes[side] = np.full(mask.shape, -1, np.int32)
+        classes[side][mask] = chosen
+
+
+class _Means(NamedTuple):
+    """``roots`` and ``details`` of ``CellSymbols``."""
+
+    roots: _Values
+    details: dict[int, _Values]
+
+
+def _means(network: Cells, classes: dict[int, _Values], top: tuple[int, int]) -> Generator[_Values, _Values, _Means]:
+    """The segment of means and details."""
+    tables = [np.tile(np.array(network.root_tables, np.int32), top[0] * top[1])]
+    split = {s: network.level(s).is_split(c) for s, c in classes.items() if s > FINEST_SIDE}
+    tables += [_detail_tables(network.level(s), classes[s][mask]).ravel() for s, mask in split.items()]
+    roots, *values = _divided((yield np.concatenate(tables)), tables)
     details = {}
-    for (s, mask), chosen in zip(split.items(), values[1:], strict=True):
-        details[s] = np.zeros((*mask.shape, network.channels, 3), np.int32)
-        details[s][mask] = chosen.reshape(-1, network.channels, 3)
-    return values[0].reshape(*top, network.channels), details
+    for (side, mask), chosen in zip(split.items(), values, strict=True):
+        details[side] = np.zeros((*mask.shape, network.channels, 3), np.int32)
+        details[side][mask] = chosen.reshape(-1, network.channels, 3)
+    return _Means(roots.reshape(*top, network.channels), details)
 
 
-def _weights(
-    network: Cells, classes: dict[int, NDArray[np.int32]]
-) -> Generator[NDArray[np.int32], NDArray[np.int32], dict[int, NDArray[np.int32]]]:
-    masks, parts = [], []
-    for s in CELL_SIDES:
-        level, c = network.level(s), classes[s]
-        mask, tables = weight_tables(level, c[(c >= 0) & (c < len(level.kept))])
-        masks.append(mask)
-        parts.append(tables)
-    values = np.split((yield np.concatenate(parts)), np.cumsum([len(p) for p in parts])[:-1])
+def _weights(network: Cells, classes: dict[int, _Values]) -> Generator[_Values, _Values, dict[int, _Values]]:
+    """The segment of weights."""
+    parts = [_coded_weights(network.level(side), classes[side]) for side in CELL_SIDES]
+    tables = [part.tables for part in parts]
+    values = _divided((yield np.concatenate(tables)), tables)
     weights = {}
-    for s, mask, chosen in zip(CELL_SIDES, masks, values, strict=True):
-        weights[s] = np.zeros(mask.shape, np.int32)
-        weights[s][mask] = chosen
+    for side, part, chosen in zip(CELL_SIDES, parts, values, strict=True):
+        weights[side] = np.zeros(part.coded.shape, np.int32)
+        weights[side][part.coded] = chosen
     return weights
+
+
+def _divided(values: _Values, parts: Sequence[_Values]) -> list[_Values]:
+    """``values`` in pieces as long as those of ``parts``."""
+    return np.split(values, np.cumsum([len(part) for part in parts])[:-1])
 
 
 def write_record(network: Cells, symbols: CellSymbols, tables: TableSet) -> bytes:
     """The record of ``symbols``; what they hold outside the coded weights and details must be zero."""
-    values = [np.array([symbols.scale], np.int32)]
-    present = {s: c[c >= 0] for s, c in symbols.classes.items()}
-    large = [c for s, c in present.items() if s >= CELL_SIDES[0]]
-    values += [np.concatenate(large), present[CELL_SIDES[1]], present[CELL_SIDES[2]]]
-    means = [symbols.roots.ravel()]
-    for s, d in symbols.details.items():
-        means.append(d[symbols.classes[s] >= len(network.level(s).kept)].ravel())
-    values.append(np.concatenate(means))
-    values.append(np.zeros(0, np.int32))
+    values = _segment_values(network, symbols)
     # The reader's own walk gives the tables, so that writer and reader cannot disagree on the order.
     walk = segments(network, symbols.height, symbols.width)
-    ids = [next(walk)]
-    for sent in values[:-1]:
-        ids.append(walk.send(sent))
-    coded = []
-    for s in CELL_SIDES:
-        level, c = network.level(s), symbols.classes[s]
-        mask, _ = weight_tables(level, c[(c >= 0) & (c < len(level.kept))])
-        coded.append(symbols.weights[s][mask])
-    values[-1] = np.concatenate(coded)
+    ids = [next(walk), *(walk.send(sent) for sent in values[:-1])]
     lanes = network.lanes(height=symbols.height, width=symbols.width)
     ends = np.cumsum([len(v) for v in values])
     flat_ids = (np.concatenate(ids) + network.first_table).astype(np.int32)
     return encode_record(np.concatenate(values).astype(np.int32), flat_ids, ends, tables, lanes=lanes)
+
+
+def _segment_values(network: Cells, symbols: CellSymbols) -> list[_Values]:
+    """The values of each segment, in the order of ``segments``."""
+    nodes = {side: classes[classes >= 0] for side, classes in symbols.classes.items()}
+    means = [symbols.roots.ravel()]
+    for side, details in symbols.details.items():
+        means.append(details[network.level(side).is_split(symbols.classes[side])].ravel())
+    weights = []
+    for side in CELL_SIDES:
+        part = _coded_weights(network.level(side), symbols.classes[side])
+        weights.append(symbols.weights[side][part.coded])
+    return [
+        np.array([symbols.scale], np.int32),
+        np.concatenate([classes for side, classes in nodes.items() if side >= LARGEST_CELL]),
+        *(nodes[side] for side in CELL_SIDES[1:]),
+        np.concatenate(means),
+        np.concatenate(weights),
+    ]
 
 
 def read_record(

@@ -1,4 +1,4 @@
-"""Reference evaluation of ``cells`` networks in plain torch (spec section 6.2.5)."""
+"""Reference evaluation of ``cells`` networks in plain torch (spec sections 6.2.1 and 6.2.2)."""
 
 from __future__ import annotations
 
@@ -12,8 +12,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inrformat.families.cells.descriptor import SCALES_PER_OCTAVE, Cells
-from inrformat.families.cells.nodes import CELL_SIDES, grid, merge, predict, unit_order
-from inrformat.families.cells.record import CellSymbols, read_batch, sides_of
+from inrformat.families.cells.nodes import (
+    CELL_SIDES,
+    FINEST_SIDE,
+    grid,
+    node_sides,
+    predicted_details,
+    split_parents,
+    unit_order,
+)
+from inrformat.families.cells.record import CellSymbols, read_batch
 from inrformat.families.family import SymbolDecoder
 
 __all__ = [
@@ -23,17 +31,18 @@ __all__ = [
     "dequantize",
     "hidden_units",
     "means_of",
+    "quantization_step",
     "read_weights",
     "render",
     "sample",
-    "step_of",
 ]
 
 OFFSET = 128.0
 """The colour, in 1/255 units, of a network whose weights are all zero."""
 BORDER = 2.0**-11
-FINEST = CELL_SIDES[-1]
+"""How far before a border, in pixels, a position counts as behind it; see ``cell_of``."""
 _SAMPLE_WEIGHTS = 1 << 24
+"""Weights that ``sample`` gathers at once."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,7 +73,7 @@ class CellWeights:
         return CellWeights({s: p.double() for s, p in self.planes.items()}, self.sides)
 
 
-def step_of(network: Cells, scale: int) -> np.float32:
+def quantization_step(network: Cells, scale: int) -> np.float32:
     """Quantization step of a record with that step scale."""
     return np.float32(network.step * 2.0 ** (scale / SCALES_PER_OCTAVE))
 
@@ -74,13 +83,14 @@ def means_of(network: Cells, symbols: CellSymbols) -> dict[int, NDArray[np.float
 
     A node that is not split has the children its neighbours suggest: they serve prediction, nothing else.
     """
-    step = step_of(network, symbols.scale)
-    sides = sides_of(symbols.height, symbols.width)
+    step = quantization_step(network, symbols.scale)
+    sides = node_sides(symbols.height, symbols.width)
     means = {sides[0]: np.moveaxis(symbols.roots, -1, 0).astype(np.float32) * step}
     for side in sides[:-1]:
-        parts = predict(means[side]) + np.moveaxis(symbols.details[side], 2, 0).astype(np.float32) * step
+        coded = np.moveaxis(symbols.details[side], 2, 0).astype(np.float32) * step
+        children = split_parents(means[side], predicted_details(means[side]) + coded)
         rows, columns = grid(symbols.height, symbols.width, side // 2)
-        means[side // 2] = merge(means[side], parts)[:, :rows, :columns].astype(np.float32)
+        means[side // 2] = children[:, :rows, :columns].astype(np.float32)
     return means
 
 
@@ -91,13 +101,13 @@ def dequantize(network: Cells, batch: Sequence[CellSymbols]) -> CellWeights:
     dense: dict[int, list[NDArray[np.float32]]] = {s: [] for s in CELL_SIDES}
     for symbols in batch:
         means = means_of(network, symbols)
-        cover = np.zeros(grid(symbols.height, symbols.width, CELL_SIDES[-1]), np.uint8)
+        cover = np.zeros(grid(symbols.height, symbols.width, FINEST_SIDE), np.uint8)
         for side in CELL_SIDES:
             classes = symbols.classes[side]
-            cells = (classes >= 0) & (classes < len(network.level(side).kept))
-            k = side // CELL_SIDES[-1]
+            cells = network.level(side).is_cell(classes)
+            k = side // FINEST_SIDE
             cover[cells.repeat(k, 0).repeat(k, 1)[: cover.shape[0], : cover.shape[1]]] = side
-            weights = symbols.weights[side].astype(np.float32) * step_of(network, symbols.scale)
+            weights = symbols.weights[side].astype(np.float32) * quantization_step(network, symbols.scale)
             weights[:, :, 0] = means[side][:, cells].T
             dense[side].append(_plane(weights, cells, side))
         covers.append(cover)
@@ -127,9 +137,9 @@ def read_weights(network: Cells, decoder: SymbolDecoder, *, height: int, width: 
 
 def render(network: Cells, weights: CellWeights, *, native: tuple[int, int], y: Tensor, x: Tensor) -> Tensor:
     """Colours at the crossings of rows ``y (R,)`` and columns ``x (S,)``, native px: ``(B, channels, R, S)``."""
-    rows, columns = (cell_of(c, FINEST, n) for c, n in zip((y, x), weights.sides.shape[1:], strict=True))
+    rows, columns = (cell_of(c, FINEST_SIDE, n) for c, n in zip((y, x), weights.sides.shape[1:], strict=True))
     cover = weights.sides[:, rows][:, :, columns]
-    total = weights.planes[FINEST].new_zeros((len(cover), network.channels, len(y), len(x)))
+    total = weights.planes[FINEST_SIDE].new_zeros((len(cover), network.channels, len(y), len(x)))
     for side, plane in weights.planes.items():
         here = cover == side
         if here.any():
@@ -141,11 +151,11 @@ def render(network: Cells, weights: CellWeights, *, native: tuple[int, int], y: 
 def sample(network: Cells, weights: CellWeights, xy: Tensor, *, native: tuple[int, int]) -> Tensor:
     """Colours at positions ``xy (B, N, 2)``, (x, y) in native pixels: ``(B, channels, N)``."""
     batch, count = xy.shape[:2]
-    xy = xy.to(weights.planes[FINEST])
+    xy = xy.to(weights.planes[FINEST_SIDE])
     image = torch.arange(batch, device=xy.device)[:, None].expand(batch, count)
     rows, columns = weights.sides.shape[1:]
-    cover = weights.sides[image, cell_of(xy[..., 1], FINEST, rows), cell_of(xy[..., 0], FINEST, columns)]
-    total = weights.planes[FINEST].new_zeros((batch, count, network.channels))
+    cover = weights.sides[image, cell_of(xy[..., 1], FINEST_SIDE, rows), cell_of(xy[..., 0], FINEST_SIDE, columns)]
+    total = weights.planes[FINEST_SIDE].new_zeros((batch, count, network.channels))
     for side, plane in weights.planes.items():
         height, width = plane.shape[2] // side, plane.shape[3] // side
         blocks = plane.reshape(batch, network.channels, height, side, width, side)  # (B, C, rows, b, columns, a)

@@ -112,9 +112,14 @@ class Siren:
         """Parse and check a descriptor; a key it does not know could change what the record means, so it is refused."""
         match stored:
             case {
-                "omega": float(omega), "scale_table": int(scale_table), "steps": bytes(steps),
-                "tables": list(tables), "widths": list(widths), "family": _, **rest,
-            } if set(rest) <= {"base"}:  # fmt: skip
+                "omega": float(omega),
+                "scale_table": int(scale_table),
+                "steps": bytes(steps),
+                "tables": list(tables),
+                "widths": list(widths),
+                "family": _,
+                **rest,
+            } if set(rest) <= {"base"}:
                 base = rest.get("base")
             case _:
                 raise InvalidFileError("SIREN-FORM", f"siren descriptor: unexpected keys or types in {sorted(stored)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from inrformat.encode.flag_types import positive_int
+from inrformat.encoding.flag_types import positive_int
 from inrformat.errors import UsageError
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ __all__ = ["add_flags", "read_options"]
 
 
 def add_flags(group: argparse._ArgumentGroup) -> list[argparse.Action]:
-    """See ``encode.encoder.FlagsModule``."""
+    """See ``encoding.encoder.FlagsModule``."""
     return [
         group.add_argument("--steps", type=positive_int, metavar="N", help="optimiser steps for each image"),
         group.add_argument(
@@ -37,7 +37,7 @@ def add_flags(group: argparse._ArgumentGroup) -> list[argparse.Action]:
 
 
 def read_options(arguments: argparse.Namespace) -> SirenOptions:
-    """See ``encode.encoder.FlagsModule``; ``--psnr`` is that of each image.
+    """See ``encoding.encoder.FlagsModule``; ``--psnr`` is that of each image.
 
     Raises:
         UsageError: an unknown preset, a malformed shape, or values out of range.

@@ -1,4 +1,4 @@
-"""Between the format's parameter vector and the padded one the compiled kernel works on."""
+"""Between the parameters of a network as a record has them and the padded ones that compiled code works on."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["PaddedLayout"]
+__all__ = ["PaddedParameters"]
 
 _BLOCK = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PaddedLayout:
-    """Widths rounded up to multiples of 4; the padding is zero and its gradient stays zero.
+class PaddedParameters:
+    """Where parameters lie when widths are rounded up to multiples of 4; padding is zero and so is its gradient.
 
     Attributes:
         widths: int64, padded. places: int64 ``(P,)``, where each parameter lies in the padded vector.
@@ -29,8 +29,8 @@ class PaddedLayout:
     size: int
 
     @classmethod
-    def of(cls, widths: Sequence[int]) -> PaddedLayout:
-        """The layout of a network with those true ``widths``, inputs and outputs included."""
+    def of(cls, widths: Sequence[int]) -> PaddedParameters:
+        """For a network of those true ``widths``, inputs and outputs included."""
         padded = [-(-w // _BLOCK) * _BLOCK for w in widths]
         places, at = [], 0
         for (inputs, outputs), (cols, rows) in zip(pairwise(widths), pairwise(padded), strict=True):

@@ -1,4 +1,4 @@
-"""The record of a ``siren`` image: its step scale, then one symbol for each parameter (spec section 6.1.3)."""
+"""The record of a ``siren`` image: its step scale, then one symbol for each parameter (spec section 6.1)."""
 
 from __future__ import annotations
 

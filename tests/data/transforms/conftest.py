@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from inrformat.decode.dispatch import decode_images
-from inrformat.decode.reference import decode
-from inrformat.encode.in_memory import encode_in_memory
+from inrformat.decoding.dispatch import decode_images
+from inrformat.decoding.reference import decode
+from inrformat.encoding.in_memory import encode_in_memory
 from inrformat.families.cells.encoder.options import CellsOptions
 
 HEIGHT, WIDTH = 72, 96

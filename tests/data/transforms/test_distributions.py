@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+import torchvision
+from packaging.version import Version
 from scipy import stats
 from torchvision import tv_tensors
 from torchvision.transforms import v2
@@ -130,6 +132,11 @@ def test_corners_move_as_far_under_perspective():
     assert alike(ours[:, 1], (d * 15 + e * 20 + f) / w)
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(
+    Version(torchvision.__version__) < Version("0.26"),
+    reason="torchvision before 0.26 divides horizontal displacements by the height (pytorch/vision issue 9299)",
+)
 def test_elastic_displacements_are_as_large_and_as_smooth():
     transform = v2.ElasticTransform(alpha=[40.0, 20.0], sigma=[3.0, 5.0])
     size = (32, 40)

@@ -81,8 +81,10 @@ def as_bytes(fill):
 
 
 CASES = {
-    "crop, flip": (v2.Compose([v2.RandomResizedCrop((48, 56), scale=(0.3, 1)), v2.RandomHorizontalFlip()]),
-                   crop_and_flip),
+    "crop, flip": (
+        v2.Compose([v2.RandomResizedCrop((48, 56), scale=(0.3, 1)), v2.RandomHorizontalFlip()]),
+        crop_and_flip,
+    ),
     "padded crop": (v2.RandomCrop((60, 70), padding=[4, 6], padding_mode="reflect"), padded_crop),
     "rotation": (v2.RandomRotation(30, BILINEAR, fill=as_bytes((0.2, 0.4, 0.6))), turned),
     "rotation with torchvision's default": (v2.RandomRotation(30, fill=as_bytes((0.2, 0.4, 0.6))), turned),
@@ -91,9 +93,8 @@ CASES = {
     "some rotated": (v2.RandomApply([v2.RandomRotation(30, BILINEAR)], p=0.5), turned_perhaps),
     "evaluation": (v2.Compose([v2.Resize(56), v2.CenterCrop(48)]), evaluated),
     "of the first version": (v1.Compose([v1.Resize(56), v1.CenterCrop(48)]), evaluated),
-    "nested": (nn.Sequential(v2.ToImage(), v2.Compose([v2.Resize([56]), nn.Sequential(v2.CenterCrop(48))])),
-               evaluated),
-}  # fmt: skip
+    "nested": (nn.Sequential(v2.ToImage(), v2.Compose([v2.Resize([56]), nn.Sequential(v2.CenterCrop(48))])), evaluated),
+}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -136,8 +137,9 @@ def test_an_elastic_transform_of_some_samples_is_torchvisions(smooth):
 
 
 def test_a_batch_is_its_samples_one_by_one(smooth):
-    transform = v2.Compose([v2.RandomResizedCrop(40), v2.RandomChoice([v2.RandomRotation(9, BILINEAR),
-                           v2.RandomVerticalFlip()])])  # fmt: skip
+    transform = v2.Compose(
+        [v2.RandomResizedCrop(40), v2.RandomChoice([v2.RandomRotation(9, BILINEAR), v2.RandomVerticalFlip()])]
+    )
     plan = plan_of(transform, FRAME)
     together = lifted(smooth, transform)
     for k in range(BATCH):
@@ -158,8 +160,11 @@ def test_dtype_and_normalisation_are_fused_wherever_they_stand():
 
 def test_a_fill_is_in_the_units_of_its_place():
     pad, floats = v2.Pad(2, fill=51), v2.ToDtype(torch.float32, scale=True)
-    for steps in ([pad], [floats, v2.Pad(2, fill=0.2)],
-                  [floats, v2.Normalize([0.5], [0.1]), v2.Pad(2, fill={torch.Tensor: 0, "others": -3.0})]):  # fmt: skip
+    for steps in (
+        [pad],
+        [floats, v2.Pad(2, fill=0.2)],
+        [floats, v2.Normalize([0.5], [0.1]), v2.Pad(2, fill={torch.Tensor: 0, "others": -3.0})],
+    ):
         plan = plan_of(v2.Compose(steps), FRAME)
         canvas = plan.canvas(FRAME.canvas(torch.tensor([HEIGHT]), torch.tensor([WIDTH])), generator(1))
         assert canvas.fill == pytest.approx((0.2,))
@@ -201,8 +206,9 @@ def test_subclasses_are_not_guessed():
 
 def test_the_split_can_be_read():
     text = explain(v2.Compose([v2.RandomResizedCrop(224), v2.ToDtype(torch.float32, scale=True), v2.RandomErasing()]))
-    assert text.index("RandomResizedCrop") < text.index("decoded: torch.float32, 224 x 224") < text.index(
-        "RandomErasing(")  # fmt: skip
+    assert (
+        text.index("RandomResizedCrop") < text.index("decoded: torch.float32, 224 x 224") < text.index("RandomErasing(")
+    )
     assert "because RandomErasing is not lifted" in text
 
 

@@ -46,9 +46,8 @@ def test_evaluation_follows_the_specification(network):
 
 def test_render_puts_pixel_centres_where_the_specification_says(network):
     parameters = np.random.default_rng(0).uniform(-0.3, 0.3, (1, network.parameter_count)).astype(np.float32)
-    image = render(
-        network, torch.from_numpy(parameters), native=(4, 6), y=torch.arange(4) + 0.5, x=torch.arange(6) + 0.5
-    )
+    y, x = torch.arange(4) + 0.5, torch.arange(6) + 0.5
+    image = render(network, torch.from_numpy(parameters), native=(4, 6), y=y, x=x)
     row, column = 3, 1
     expected = plain_evaluation(parameters[0].astype(float), (2 * column + 1) / 6 - 1, (2 * row + 1) / 4 - 1)
     assert image.shape == (1, 3, 4, 6)
@@ -59,10 +58,8 @@ def test_records_give_back_scales_and_symbols(network):
     rng = np.random.default_rng(0)
     symbols, scales = rng.integers(-300, 300, (5, network.parameter_count)), rng.integers(-24, 8, 5)
     tables = TableSet.of([SymbolTable.from_values(v) for v in (symbols, symbols, scales)])
-    decoder = RansDecoder(
-        write_records(network, symbols, scales, tables), tables, lanes=network.lanes(height=1, width=1)
-    )
-    again = read_records(network, decoder)
+    records = write_records(network, symbols, scales, tables)
+    again = read_records(network, RansDecoder(records, tables, lanes=network.lanes(height=1, width=1)))
     assert (again[0] == scales).all()
     assert (again[1] == symbols).all()
 
@@ -131,7 +128,7 @@ def test_a_codebook_refuses_what_it_does_not_know_or_what_is_too_much(network):
         Codebook.from_map(stored, limits=Limits(max_parameters=10))
     with pytest.raises(UnsupportedVersionError, match="'splines'"):
         Codebook.from_map({**stored, "networks": [{"family": "splines"}]})
-    malformed: list[dict[str, Any]] = [{}, {"tables": [], "networks": [1]}, {"tables": [], "networks": {}}]
-    for broken in malformed:
+    cases: list[dict[str, Any]] = [{}, {"tables": [], "networks": [1]}, {"tables": [], "networks": {}}]
+    for broken in cases:
         with pytest.raises(InvalidFileError):
             Codebook.from_map(broken)

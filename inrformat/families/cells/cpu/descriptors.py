@@ -1,4 +1,4 @@
-"""What compiled code reads of a file's codebook: flat arrays for every network, made once."""
+"""Descriptors of ``cells`` as flat arrays, which compiled code reads."""
 
 from __future__ import annotations
 
@@ -11,75 +11,73 @@ from inrformat.families.cells.cpu.vectors import LANES
 from inrformat.families.cells.descriptor import Cells
 from inrformat.families.cells.nodes import unit_order
 
-__all__ = ["CellNetwork", "cell_network"]
+__all__ = ["FlatCells", "flatten"]
 
 _SIDES = (64, 32, 16, 8)
 
 
-class CellNetwork(NamedTuple):
-    """A `Cells` descriptor. Table numbers count from the codebook's first table; levels are 64 px and more, 32, 16, 8.
+class FlatCells(NamedTuple):
+    """A `Cells` descriptor. Numbers of tables are those of the file; levels are 64 px and more, 32, 16 and 8 px.
 
     Flat, because taking an array out of a tuple costs compiled code more than the entry that it wants from it.
 
     Attributes:
-        cells: int32 ``(4,)``, classes of each level that are cells. first_cell: int32 ``(4,)``, of all levels' classes
-            one after the other, the level's first.
-        lists: int32 ``(classes * C + 1,)``, where the coded weights of each class and channel start in
-        tables, units: int32, symbol table and hidden unit, b * side + a, of every weight behind the mean; ``units`` is
-            padded, to be read in whole vectors.
-        class_tables: int32 ``(4,)``. splits: int32 ``(4,)``, classes of each level that split. first_split: int32
-            ``(4,)``, as ``first_cell``. split_tables: int32 ``(S, 3 C)``, of every class that splits.
-        root_tables: int32 ``(C,)``. colour: float32 ``(C, C)``.
+        step: quantization step in 1/255 units. scale_tables: int32 ``(1,)``, table of the step scale.
+        class_tables: int32 ``(4,)``, table of the classes of each level.
+        cell_classes, split_classes: int32 ``(4,)``, how many classes of each level are cells and how many split.
+        first_cell_class, first_split_class: int32 ``(4,)``, of each level, counted through the classes of all levels.
+        unit_starts: int32 ``(cell classes * C + 1,)``, where those of each class and channel start in the next two.
+        unit_tables, units: int32, table and hidden unit, b * side + a, of every weight but the mean; ``units`` has room
+            behind it for reading a whole vector from any of them on.
+        split_tables: int32 ``(split classes, 3 C)``, tables of details. root_tables: int32 ``(C,)``, of top means.
     """
 
     channels: int
     step: float
-    scale_table: int
-    cells: NDArray[np.int32]
-    first_cell: NDArray[np.int32]
-    lists: NDArray[np.int32]
-    tables: NDArray[np.int32]
-    units: NDArray[np.int32]
+    scale_tables: NDArray[np.int32]
     class_tables: NDArray[np.int32]
-    splits: NDArray[np.int32]
-    first_split: NDArray[np.int32]
+    cell_classes: NDArray[np.int32]
+    split_classes: NDArray[np.int32]
+    first_cell_class: NDArray[np.int32]
+    first_split_class: NDArray[np.int32]
+    unit_starts: NDArray[np.int32]
+    unit_tables: NDArray[np.int32]
+    units: NDArray[np.int32]
     split_tables: NDArray[np.int32]
     root_tables: NDArray[np.int32]
-    colour: NDArray[np.float32]
 
 
-def cell_network(network: Cells) -> CellNetwork:
-    """One descriptor."""
+def flatten(network: Cells) -> FlatCells:
+    """See ``CpuBackend.flatten``."""
     first, channels = network.first_table, network.channels
     levels = [network.level(side) for side in _SIDES]
-    kept, tables, units = [], [], []
+    coded, tables, units = [], [], []
     for level in levels[1:]:
         order = unit_order(level.side)
         for counts, known in zip(level.kept, level.unit_tables(), strict=True):
             for count, table in zip(counts, known, strict=True):
-                kept.append(count - 1)
+                coded.append(count - 1)
                 tables.append(table[1:count])
                 units.append(order[1:count])
-    cells, splits = [len(level.kept) for level in levels], [len(level.split_tables) for level in levels]
+    cell_classes, split_classes = [len(level.kept) for level in levels], [len(level.split_tables) for level in levels]
 
     def absolute(tables: Any) -> NDArray[np.int32]:
         return np.ascontiguousarray(tables, np.int32) + np.int32(first)
 
-    return CellNetwork(
+    return FlatCells(
         channels=channels,
         step=network.step,
-        scale_table=network.scale_table + first,
-        cells=np.array(cells, np.int32),
-        first_cell=_starts(cells)[:-1],
-        lists=_starts(kept),
-        tables=absolute(_joined(tables)),
-        units=_joined([*units, np.zeros(LANES, np.int32)]),
+        scale_tables=absolute([network.scale_table]),
         class_tables=absolute([level.class_table for level in levels]),
-        splits=np.array(splits, np.int32),
-        first_split=_starts(splits)[:-1],
+        cell_classes=np.array(cell_classes, np.int32),
+        split_classes=np.array(split_classes, np.int32),
+        first_cell_class=_starts(cell_classes)[:-1],
+        first_split_class=_starts(split_classes)[:-1],
+        unit_starts=_starts(coded),
+        unit_tables=absolute(_joined(tables)),
+        units=_joined([*units, np.zeros(LANES, np.int32)]),
         split_tables=absolute(np.concatenate([level.split_tables.reshape(-1, 3 * channels) for level in levels])),
         root_tables=absolute(network.root_tables),
-        colour=network.colour,
     )
 
 

@@ -1,20 +1,28 @@
-"""The symbols of a `cells` record (spec section 6.2.4), compiled."""
+"""The symbols of a ``cells`` record (spec section 6.2.4), compiled."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from inrformat.coding.rans import LOWER_BOUND
-from inrformat.coding.rans_numba import decode_segment
-from inrformat.decode.cpu.rans import FIRST_FAMILY_FAULT, LENGTH, OK, STATE, SYMBOLS, first_states
-from inrformat.families.cells.cpu.vectors import LANES
-from inrformat.families.cells.nodes import TOP_SIDE_MAX
+from inrformat.decoding.cpu.batch import Sample
+from inrformat.decoding.cpu.rans import (
+    FIRST_FAMILY_FAULT,
+    TOO_SHORT,
+    RecordStream,
+    decode_symbols,
+    is_too_short,
+    open_record,
+    record_fault,
+)
+from inrformat.families.cells.cpu.descriptors import FlatCells
+from inrformat.families.cells.cpu.nodes import NodeGrids, node_grids
 from inrformat.families.cells.record import SCALE_LIMIT
 from inrformat.jit import relaxed, relaxed_inline
 
-__all__ = ["FAULTS", "level_of", "read_symbols"]
+__all__ = ["FAULTS", "Symbols", "read_symbols"]
 
 _SCALE, _CLASS = FIRST_FAMILY_FAULT, FIRST_FAMILY_FAULT + 1
 FAULTS = {
@@ -24,10 +32,21 @@ FAULTS = {
 """Rule and text of each status that only this family has."""
 
 
-@relaxed_inline
-def _segment(ids: Any, slots: Any, states: Any, words: Any, following: Any) -> tuple[Any, Any]:
-    values = np.empty(len(ids) + LANES, np.int32)[: len(ids)]  # `leaves` reads whole vectors, from any place on
-    return values, decode_segment(ids, slots, states, words, following, values)
+class Symbols(NamedTuple):
+    """Symbols of one record.
+
+    Attributes:
+        scale: the step scale. grids: of the image's nodes.
+        classes: int32 ``(nodes,)``, -1 where a place of a grid has no node.
+        means: int32, segment 5: means of the top nodes, then details of the nodes that split.
+        weights: int32, segment 6, with room behind it for reading a whole vector from any of them on.
+    """
+
+    scale: np.int32
+    grids: NodeGrids
+    classes: NDArray[np.int32]
+    means: NDArray[np.int32]
+    weights: NDArray[np.int32]
 
 
 @relaxed_inline
@@ -39,138 +58,116 @@ def _exist(classes: Any, known: int) -> bool:
     return fine
 
 
-@relaxed
-def _grids(height: int, width: int) -> Any:
-    """Rows, columns and first node of every grid, greatest side first, and the end: int64 ``(grids + 1, 3)``.
-
-    The last three grids are those of 32, 16 and 8 px; see ``grid`` and ``top_side`` of ``networks/cells_layout.py``.
-    """
-    side, count = 32, 3
-    while side < max(height, width) and side < TOP_SIDE_MAX:
-        side, count = 2 * side, count + 1
-    grids = np.zeros((count + 1, 3), np.int64)
-    for i in range(count):
-        grids[i, 0], grids[i, 1] = (height + side - 1) // side, (width + side - 1) // side
-        grids[i + 1, 2] = grids[i, 2] + grids[i, 0] * grids[i, 1]
-        side //= 2
-    return grids
-
-
-@relaxed_inline
-def level_of(i: int, grids: Any) -> int:
-    """Number among ``CellNetwork``'s levels of grid ``i``."""
-    return max(i + 5 - len(grids), 0)
-
-
 @relaxed_inline
 def _read_large_classes(
-    net: Any, grids: Any, classes: Any, slots: Any, states: Any, words: Any, following: Any
+    network: FlatCells, grids: NodeGrids, stream: RecordStream, next_word: Any, classes: Any
 ) -> tuple[bool, Any]:
-    """Classes of all nodes of 32 px and more."""
-    above, end = grids[-4, 2], grids[-3, 2]
+    """Segment 2: classes of all nodes of 32 px and more.
+
+    Returns:
+        Whether the classes exist, and the number of the next word.
+    """
+    known = network.cell_classes + network.split_classes
+    first_of_32px, end = grids.first[-4], grids.first[-3]
     ids = np.empty(end, np.int32)
-    ids[:above], ids[above:] = net.class_tables[0], net.class_tables[1]
-    values, following = _segment(ids, slots, states, words, following)
+    ids[:first_of_32px], ids[first_of_32px:] = network.class_tables[0], network.class_tables[1]
+    values, next_word = decode_symbols(stream, ids, next_word)
     classes[:end] = values
-    fine = _exist(values[:above], net.cells[0] + net.splits[0])
-    return fine and _exist(values[above:], net.cells[1] + net.splits[1]), following
+    return _exist(values[:first_of_32px], known[0]) and _exist(values[first_of_32px:], known[1]), next_word
 
 
 @relaxed
-def _read_classes(
-    net: Any, i: int, grids: Any, classes: Any, slots: Any, states: Any, words: Any, following: Any
+def _read_small_classes(
+    network: FlatCells, grids: NodeGrids, i: int, stream: RecordStream, next_word: Any, classes: Any
 ) -> tuple[bool, Any]:
-    """Classes of the nodes of grid i, of 16 or 8 px, inside nodes that split; -1 elsewhere."""
-    rows, columns, first = grids[i]
-    level = level_of(i, grids)
-    parents, across, cells = grids[i - 1, 2], grids[i - 1, 1], net.cells[level - 1]
-    here = np.empty(rows * columns, np.int64)
+    """Segment 3 or 4: classes of the nodes of grid i, of 16 or 8 px, inside nodes that split; -1 elsewhere.
+
+    Returns:
+        Whether the classes exist, and the number of the next word.
+    """
+    rows, columns, first, level = grids.rows[i], grids.columns[i], grids.first[i], grids.levels[i]
+    first_parent, parent_columns = grids.first[i - 1], grids.columns[i - 1]
+    parent_cells = network.cell_classes[level - 1]
+    nodes = np.empty(rows * columns, np.int64)
     count = 0
     for r in range(rows):
         for c in range(columns):
-            here[count] = first + r * columns + c
-            classes[here[count]] = -1
-            count += classes[parents + r // 2 * across + c // 2] >= cells
+            nodes[count] = first + r * columns + c
+            classes[nodes[count]] = -1
+            count += classes[first_parent + r // 2 * parent_columns + c // 2] >= parent_cells
     ids = np.empty(count, np.int32)
-    ids[:] = net.class_tables[level]
-    values, following = _segment(ids, slots, states, words, following)
+    ids[:] = network.class_tables[level]
+    values, next_word = decode_symbols(stream, ids, next_word)
     for k in range(count):
-        classes[here[k]] = values[k]
-    return _exist(values, net.cells[level] + net.splits[level]), following
+        classes[nodes[k]] = values[k]
+    return _exist(values, network.cell_classes[level] + network.split_classes[level]), next_word
 
 
 @relaxed_inline
-def _mean_tables(net: Any, grids: Any, classes: Any) -> Any:
+def _mean_tables(network: FlatCells, grids: NodeGrids, classes: Any) -> Any:
     """Tables of segment 5: means of the top nodes, details of split nodes of every grid above 8 px."""
-    roots, details = grids[1, 2], net.split_tables.shape[1]
-    ids = np.empty(roots * net.channels + grids[-2, 2] * details, np.int32)
+    top_nodes, details = grids.first[1], network.split_tables.shape[1]
+    ids = np.empty(top_nodes * network.channels + grids.first[-2] * details, np.int32)
     at = 0
-    for _ in range(roots):
-        for channel in range(net.channels):
-            ids[at] = net.root_tables[channel]
+    for _ in range(top_nodes):
+        for channel in range(network.channels):
+            ids[at] = network.root_tables[channel]
             at += 1
-    for i in range(len(grids) - 2):
-        level = level_of(i, grids)
-        for node in range(grids[i, 2], grids[i + 1, 2]):
-            split = classes[node] - net.cells[level]
+    for i in range(len(grids.rows) - 1):
+        level = grids.levels[i]
+        for node in range(grids.first[i], grids.first[i + 1]):
+            split = classes[node] - network.cell_classes[level]
             if split >= 0:
                 for k in range(details):
-                    ids[at] = net.split_tables[net.first_split[level] + split, k]
+                    ids[at] = network.split_tables[network.first_split_class[level] + split, k]
                     at += 1
     return ids[:at]
 
 
 @relaxed_inline
-def _weight_tables(net: Any, grids: Any, classes: Any) -> Any:
-    """Tables of segment 6."""
+def _weight_tables(network: FlatCells, grids: NodeGrids, classes: Any) -> Any:
+    """Tables of segment 6: first counted, then listed."""
     ids = np.empty(0, np.int32)
     for counting in (True, False):
         at = 0
-        for i in range(len(grids) - 4, len(grids) - 1):
-            level = level_of(i, grids)
-            for node in range(grids[i, 2], grids[i + 1, 2]):
+        for i in range(len(grids.rows) - 3, len(grids.rows)):
+            level = grids.levels[i]
+            for node in range(grids.first[i], grids.first[i + 1]):
                 k = classes[node]
-                if 0 <= k < net.cells[level]:
-                    first = (net.first_cell[level] + k) * net.channels
-                    first, last = net.lists[first], net.lists[first + net.channels]
+                if 0 <= k < network.cell_classes[level]:
+                    known = (network.first_cell_class[level] + k) * network.channels
+                    first, end = network.unit_starts[known], network.unit_starts[known + network.channels]
                     if not counting:
-                        ids[at : at + last - first] = net.tables[first:last]
-                    at += last - first
+                        ids[at : at + end - first] = network.unit_tables[first:end]
+                    at += end - first
         if counting:
             ids = np.empty(at, np.int32)
     return ids
 
 
 @relaxed_inline
-def read_symbols(net: Any, slots: Any, words: Any, height: int, width: int, lanes: int) -> tuple[int, int, Any]:
+def read_symbols(network: FlatCells, sample: Sample) -> tuple[int, Symbols]:
     """All symbols of a record.
 
     Returns:
-        Status, step scale, and (grids, as ``_grids`` returns them; classes of all their nodes; segment 5; segment 6).
+        Status, and the symbols, not to be used where it is not 0.
     """
-    grids, none = _grids(height, width), np.empty(0, np.int32)
-    classes = np.empty(grids[-1, 2], np.int32)
-    nothing = grids, none, none, none
-    if len(words) < 2 * lanes:
-        return LENGTH, 0, nothing
-    states, words = first_states(words, lanes)
-    ids = np.empty(1, np.int32)
-    ids[0] = net.scale_table
-    scale, following = _segment(ids, slots, states, words, np.uint64(0))
+    grids, none = node_grids(sample.height, sample.width), np.empty(0, np.int32)
+    classes = np.empty(grids.first[-1], np.int32)
+    nothing = Symbols(np.int32(0), grids, none, none, none)
+    if is_too_short(sample):
+        return TOO_SHORT, nothing
+    stream, next_word = open_record(sample)
+    scale, next_word = decode_symbols(stream, network.scale_tables, next_word)
     if abs(scale[0]) > SCALE_LIMIT:
-        return _SCALE, 0, nothing
-    fine, following = _read_large_classes(net, grids, classes, slots, states, words, following)
-    for i in range(len(grids) - 3, len(grids) - 1):
+        return _SCALE, nothing
+    fine, next_word = _read_large_classes(network, grids, stream, next_word, classes)
+    for i in range(len(grids.rows) - 2, len(grids.rows)):
         if not fine:
-            return _CLASS, 0, nothing
-        fine, following = _read_classes(net, i, grids, classes, slots, states, words, following)
+            return _CLASS, nothing
+        fine, next_word = _read_small_classes(network, grids, i, stream, next_word, classes)
     if not fine:
-        return _CLASS, 0, nothing
-    means, following = _segment(_mean_tables(net, grids, classes), slots, states, words, following)
-    weights, following = _segment(_weight_tables(net, grids, classes), slots, states, words, following)
-    if following != len(words):
-        return SYMBOLS, 0, nothing
-    for state in states:
-        if state != np.uint32(LOWER_BOUND):
-            return STATE, 0, nothing
-    return OK, scale[0], (grids, classes, means, weights)
+        return _CLASS, nothing
+    means, next_word = decode_symbols(stream, _mean_tables(network, grids, classes), next_word)
+    weights, next_word = decode_symbols(stream, _weight_tables(network, grids, classes), next_word)
+    return record_fault(stream, next_word), Symbols(scale[0], grids, classes, means, weights)

@@ -49,8 +49,8 @@ def _spread(builder: Any, number: Any) -> Any:
     return builder.shuffle_vector(first, none, ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES))
 
 
-def _add_scaled(_context: Any, row: Any, i: Any, wave: Any, j: Any, weight: Any) -> Any:
-    """``row[i : i + 8] += weight * wave[j : j + 8]``, all float32."""
+def _add_scaled(_context: Any, row: Any, i: Any, source: Any, j: Any, weight: Any) -> Any:
+    """``row[i : i + 8] += weight * source[j : j + 8]``, all float32."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         target, source = (_place(context, builder, signature, arguments, k) for k in (0, 2))
@@ -59,11 +59,11 @@ def _add_scaled(_context: Any, row: Any, i: Any, wave: Any, j: Any, weight: Any)
         builder.store(builder.fadd(before, product, flags=_FLAGS), target, align=4)
         return context.get_dummy_value()
 
-    return types.void(row, types.intp, wave, types.intp, types.float32), generate
+    return types.void(row, types.intp, source, types.intp, types.float32), generate
 
 
-def _put_scaled(_context: Any, row: Any, i: Any, wave: Any, j: Any, weight: Any) -> Any:
-    """``row[i : i + 8] = weight * wave[j : j + 8]``, all float32."""
+def _put_scaled(_context: Any, row: Any, i: Any, source: Any, j: Any, weight: Any) -> Any:
+    """``row[i : i + 8] = weight * source[j : j + 8]``, all float32."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         target, source = (_place(context, builder, signature, arguments, k) for k in (0, 2))
@@ -71,11 +71,11 @@ def _put_scaled(_context: Any, row: Any, i: Any, wave: Any, j: Any, weight: Any)
         builder.store(product, target, align=4)
         return context.get_dummy_value()
 
-    return types.void(row, types.intp, wave, types.intp, types.float32), generate
+    return types.void(row, types.intp, source, types.intp, types.float32), generate
 
 
-def _add_product(_context: Any, row: Any, i: Any, wave: Any, j: Any, factor: Any, k: Any, weight: Any) -> Any:
-    """``row[i : i + 8] += weight * wave[j : j + 8] * factor[k : k + 8]``, otherwise as ``_add_scaled``."""
+def _add_product(_context: Any, row: Any, i: Any, source: Any, j: Any, factor: Any, k: Any, weight: Any) -> Any:
+    """``row[i : i + 8] += weight * source[j : j + 8] * factor[k : k + 8]``, otherwise as ``_add_scaled``."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         target, *sources = (_place(context, builder, signature, arguments, k) for k in (0, 2, 4))
@@ -85,17 +85,27 @@ def _add_product(_context: Any, row: Any, i: Any, wave: Any, j: Any, factor: Any
         builder.store(builder.fadd(before, product, flags=_FLAGS), target, align=4)
         return context.get_dummy_value()
 
-    return types.void(row, types.intp, wave, types.intp, factor, types.intp, types.float32), generate
+    return types.void(row, types.intp, source, types.intp, factor, types.intp, types.float32), generate
 
 
 def _add_products(
-    _context: Any, out: Any, at: Any, out_pitch: Any, factors: Any, f: Any, factor_pitch: Any, used: Any, count: Any,
-    waves: Any, j: Any, pitch: Any,
-) -> Any:  # fmt: skip
+    _context: Any,
+    out: Any,
+    at: Any,
+    out_pitch: Any,
+    factors: Any,
+    f: Any,
+    factor_pitch: Any,
+    used: Any,
+    count: Any,
+    rows: Any,
+    j: Any,
+    pitch: Any,
+) -> Any:
     """Add a matrix product to a block of outputs, ``ROWS x LANES`` from ``out[at]`` on, rows ``out_pitch`` apart.
 
     Row y and column x get the sum over g < ``count`` of ``factors[f + y * factor_pitch + used[g]]`` times
-    ``waves[j + g * pitch + x]``, which stays in registers meanwhile.
+    ``rows[j + g * pitch + x]``, which stays in registers meanwhile.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -115,24 +125,33 @@ def _add_products(
         befores = [builder.load(target, align=4) for target in targets]
         sums = [cgutils.alloca_once_value(builder, before) for before in befores]  # type: ignore[no-untyped-call]
         with cgutils.for_range(builder, count) as loop:
-            wave = builder.load(eight(8, behind(j, 1, builder.mul(loop.index, pitch))), align=4)
+            row_of_unit = builder.load(eight(8, behind(j, 1, builder.mul(loop.index, pitch))), align=4)
             unit = builder.add(f, number(6, loop.index))
             for row, total in enumerate(sums):
                 factor = _spread(builder, number(3, behind(unit, row, factor_pitch)))
-                product = builder.fmul(wave, factor, flags=_FLAGS)
+                product = builder.fmul(row_of_unit, factor, flags=_FLAGS)
                 builder.store(builder.fadd(builder.load(total), product, flags=_FLAGS), total)
         for target, total in zip(targets, sums, strict=True):
             builder.store(builder.load(total), target, align=4)
         return context.get_dummy_value()
 
-    arguments = out, at, out_pitch, factors, f, factor_pitch, used, count, waves, j, pitch
+    arguments = out, at, out_pitch, factors, f, factor_pitch, used, count, rows, j, pitch
     return types.void(*arguments), generate
 
 
 def _append_nonzero(
-    _context: Any, values: Any, i: Any, numbers: Any, j: Any, count: Any, step: Any, out: Any, weights: Any, n: Any,
+    _context: Any,
+    values: Any,
+    i: Any,
+    numbers: Any,
+    j: Any,
+    count: Any,
+    step: Any,
+    out: Any,
+    weights: Any,
+    n: Any,
     orders: Any,
-) -> Any:  # fmt: skip
+) -> Any:
     """Append to two lists what is not zero among ``values[i : i + min(count, 8)]``: number and ``step`` times value.
 
     Args:
@@ -181,13 +200,13 @@ def _cosines(_context: Any, values: Any, i: Any, cosine: Any, j: Any, stride: An
         builder.store(zeroth, before)
         builder.store(builder.fmul(zeroth, first), now)
         with cgutils.for_range(builder, count, start=ir.Constant(count.type, 1)) as loop:
-            wave = builder.load(now)
+            value = builder.load(now)
             at = builder.add(arguments[1], builder.mul(loop.index, stride))
             place = _place(context, builder, signature, arguments, 0, at)
-            builder.store(builder.fptrunc(wave, place.type.pointee), place, align=4)
-            following = builder.fsub(builder.fmul(twice, wave, flags=_FLAGS), builder.load(before), flags=_FLAGS)
-            builder.store(wave, before)
-            builder.store(following, now)
+            builder.store(builder.fptrunc(value, place.type.pointee), place, align=4)
+            after = builder.fsub(builder.fmul(twice, value, flags=_FLAGS), builder.load(before), flags=_FLAGS)
+            builder.store(value, before)
+            builder.store(after, now)
         return context.get_dummy_value()
 
     return types.void(values, types.intp, cosine, types.intp, types.intp, types.intp, types.float64), generate

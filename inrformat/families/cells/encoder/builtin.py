@@ -1,22 +1,61 @@
-"""Built-in codebooks for small sets: which ones to try, and what a file costs (spec section 6.3)."""
+"""Built-in codebooks for small sets: which ones to try, and which codebook makes the cheapest file (section 6.3)."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from inrformat.container.layout import HEAD_BLOCK_BYTES, PAGE_ALIGNMENT
-from inrformat.container.packing import compress, pack_map
-from inrformat.encode.record import EncodedRecord
+from inrformat.container.sizes import payload_and_codebook_bytes
+from inrformat.encoding.record import EncodedRecord, Image
+from inrformat.errors import UsageError
 from inrformat.families.builtin import builtin_codebook_map, builtin_names
 from inrformat.families.cells.descriptor import Cells
+from inrformat.families.cells.encoder.codebook import CellsCodebook
+from inrformat.families.cells.encoder.engine import Engine
+from inrformat.families.cells.encoder.rate_control import (
+    CLOSE_OCTAVES,
+    MeasuredRate,
+    RateTarget,
+    moved_step,
+    payload_bytes,
+)
 from inrformat.families.cells.encoder.rate_distortion import LAMBDA
+from inrformat.families.cells.encoder.train import RETARGETS
 from inrformat.families.codebook import Codebook
 
-__all__ = ["builtin_codebooks", "file_cost_bytes"]
+__all__ = ["Candidate", "builtin_codebooks", "cheapest", "choose_builtin"]
 
-_HEAD_ROOM_BYTES = HEAD_BLOCK_BYTES - 519
-"""Of the header block, for a codebook: header, section table and metadata take the rest."""
+
+class Candidate(NamedTuple):
+    """A codebook, what a set becomes under it, and the Lagrangian cost of that file in bytes."""
+
+    codebook: CellsCodebook
+    records: list[EncodedRecord]
+    cost_bytes: float
+
+
+def choose_builtin(images: Sequence[Image], step: float, target: RateTarget | None, *, engine: Engine) -> CellsCodebook:
+    """The built-in codebook that serves some images best, with the step they need for a target.
+
+    Raises:
+        UsageError: there is none for images of so many channels.
+    """
+    channels = images[0].shape[2]
+    for _ in range(RETARGETS):
+        candidates = builtin_codebooks(step, channels=channels)
+        if not candidates:
+            raise UsageError(f"no built-in codebook is for images of {channels} channels: learn one")
+        best = cheapest([CellsCodebook.of(codebook) for codebook in candidates], images, engine=engine)
+        if target is None:
+            break
+        measured = MeasuredRate()
+        measured.add(best.records, coarser={})
+        octaves = target.octaves_off(measured, best.codebook)
+        if abs(octaves) < CLOSE_OCTAVES:
+            break
+        step = moved_step(step, octaves)
+    return best.codebook
 
 
 def builtin_codebooks(step: float, *, channels: int) -> list[Codebook]:
@@ -31,14 +70,18 @@ def builtin_codebooks(step: float, *, channels: int) -> list[Codebook]:
     return [codebook for codebook in found if codebook.networks[0].channels == channels]
 
 
-def file_cost_bytes(records: Sequence[EncodedRecord], codebook: Codebook, *, channels: int, step: float) -> float:
-    """Bytes of a file of these records that depend on its codebook, and its distortion at the encoder's price.
+def cheapest(codebooks: Sequence[CellsCodebook], images: Sequence[Image], *, engine: Engine) -> Candidate:
+    """The codebook under which a file of these images costs least, its distortion counted in bytes."""
+    candidates = []
+    for codebook in codebooks:
+        records = list(engine.encode(codebook, images, [0] * len(images)))
+        candidates.append(Candidate(codebook, records, _cost_bytes(records, codebook)))
+    return min(candidates, key=lambda candidate: candidate.cost_bytes)
 
-    Both the payload and, where the header block cannot hold it, the codebook count as the writer places them.
-    """
-    payload = sum(-(-len(r.data) // 4) * 4 for r in records)
-    gap = -payload % PAGE_ALIGNMENT
-    stored = len(compress(pack_map(codebook.to_map())))
-    behind = 0 if stored <= max(_HEAD_ROOM_BYTES, gap) else stored
-    samples = (r.height * r.width * channels * 255**2 * 10 ** (-r.psnr_db / 10) for r in records)
-    return payload + gap + behind + sum(samples) / (8 * LAMBDA * step**2)
+
+def _cost_bytes(records: Sequence[EncodedRecord], codebook: CellsCodebook) -> float:
+    """Bytes of a file of these records that depend on its codebook, and its distortion at the encoder's lambda."""
+    size = payload_and_codebook_bytes(payload_bytes(records), codebook.stored_bytes)
+    network = codebook.network
+    squares = (r.height * r.width * network.channels * 255**2 * 10 ** (-r.psnr_db / 10) for r in records)
+    return size + sum(squares) / (8 * LAMBDA * network.step**2)

@@ -1,53 +1,52 @@
-"""The CPU backend of ``siren``: records to finished pixels (``decode.cpu.backend.CpuBackend``), compiled."""
+"""The CPU backend of ``siren``: records to finished pixels (``decoding.cpu.backend.CpuBackend``), compiled."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inrformat.decode.cpu.batch import Batch, coverage, map_taps
-from inrformat.decode.cpu.epilogue import Finish, finish_rows
-from inrformat.decode.cpu.rans import OK
-from inrformat.decode.cpu.sampling import Maps
-from inrformat.families.siren.cpu.siren import (
-    evaluate_siren_aligned,
-    evaluate_siren_anywhere,
-    read_siren,
-    siren_network as prepare,
-)
+from inrformat.decoding.cpu.axes import axis_taps, horizontal_axis, vertical_axis
+from inrformat.decoding.cpu.batch import Batch, Maps, sample_of
+from inrformat.decoding.cpu.epilogue import ColourTransform, Epilogue, finish_image
+from inrformat.decoding.cpu.rans import OK
+from inrformat.decoding.cpu.sampling import window_coverage
+from inrformat.families.siren.cpu.aligned import evaluate_aligned
+from inrformat.families.siren.cpu.descriptors import FlatSiren, flatten
+from inrformat.families.siren.cpu.general import evaluate_general
+from inrformat.families.siren.cpu.read import read_record
 from inrformat.families.siren.descriptor import Siren
 from inrformat.jit import relaxed
 
-__all__ = ["FAULTS", "colours", "decode", "prepare"]
+__all__ = ["FAULTS", "colour_transform", "decode", "flatten"]
 
 FAULTS: dict[int, tuple[str, str]] = {}
 
 
-def colours(network: Siren) -> tuple[NDArray[np.float32], float]:
-    """See ``CpuBackend.colours``."""
-    return np.eye(network.channels, dtype=np.float32) / np.float32(2), 0.5
+def colour_transform(network: Siren) -> ColourTransform:
+    """See ``CpuBackend.colour_transform``."""
+    return ColourTransform(np.eye(network.channels, dtype=np.float32) / np.float32(2), np.float32(0.5))
 
 
 @relaxed
 def decode(
-    net: Any, slots: Any, batch: Batch, maps: Maps, form: Finish, size: tuple[int, int], members: Any,
-    pixels: Any, status: Any,
-) -> None:  # fmt: skip
+    network: FlatSiren,
+    batch: Batch,
+    maps: Maps,
+    epilogue: Epilogue,
+    members: NDArray[np.int64],
+    pixels: NDArray[np.float32],
+    status: NDArray[np.int64],
+) -> None:
     """See ``CpuBackend.decode``."""
-    height, width = size
-    channels = np.empty((height, net.channels, width), np.float32)
-    image = net.channels * height * width
+    outputs = np.empty((maps.height, network.channels, maps.width), np.float32)
     for b in members:
-        status[b], parameters = read_siren(net, slots, batch.words[batch.first[b] : batch.last[b]], batch.lanes[b])
+        sample, target = sample_of(batch, b), pixels[b * outputs.size : (b + 1) * outputs.size]
+        status[b], parameters = read_record(network, sample)
         if status[b] != OK:
             continue
-        native = (batch.heights[b], batch.widths[b])
         if maps.aligned:
-            down, across = map_taps(maps, b, height, width)
-            evaluate_siren_aligned(net, parameters, native, down, across, channels)
+            down, across = axis_taps(vertical_axis(maps, b)), axis_taps(horizontal_axis(maps, b))
+            evaluate_aligned(network, parameters, sample, down, across, outputs)
         else:
-            evaluate_siren_anywhere(net, parameters, native, maps, b, channels)
-        target = pixels[b * image : (b + 1) * image]
-        finish_rows(channels, (0, height), coverage(maps, b, height, width), form, target)
+            evaluate_general(network, parameters, sample, maps, b, outputs)
+        finish_image(outputs, window_coverage(maps, b), epilogue, target)

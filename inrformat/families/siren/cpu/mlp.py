@@ -1,8 +1,8 @@
-"""A `siren` network on a tile of positions, compiled (spec section 6.1); also the forward half of fitting on the CPU.
+"""The multilayer perceptron of ``siren`` at any positions (spec section 6.1), compiled.
 
 Matrix products are blocked 4 x 4: four rows of activations feed four rows of results, sixteen multiply-adds for eight
-loads, with the positions of the tile in the vector lanes. Widths are padded to multiples of 4 with zeros
-(``networks/siren_layout.py``).
+loads, with the positions of a tile in the vector lanes. Widths are padded to multiples of 4 with zeros
+(``families/siren/padding.py``).
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from inrformat.decoding.cpu.batch import Sample
+from inrformat.families.siren.cpu.descriptors import FlatSiren
 from inrformat.jit import relaxed
 
-__all__ = ["INVERSE_PI", "TILE_PIXELS", "affine", "evaluate_tile", "reduced", "sine_of_half_turns"]
+__all__ = ["INVERSE_PI", "TILE_PIXELS", "affine", "evaluate_at", "reduced", "sine_of_half_turns"]
 
 TILE_PIXELS = 128
 """Positions of a tile: a compile-time constant, so that row strides are known and the loops vectorize."""
@@ -75,15 +77,39 @@ def sine_of_half_turns(r: Any) -> Any:
 
 
 @relaxed
-def evaluate_tile(parameters: Any, widths: Any, omega: Any, activations: Any, sums: Any) -> Any:
+def evaluate_at(network: FlatSiren, parameters: Any, sample: Sample, x: Any, y: Any, width: int) -> Any:
+    """The network at positions that lie in rows of ``width``, tile by tile.
+
+    Args:
+        parameters: float32 ``(padded_count,)``. x, y: float64 ``(rows * width,)``, native px.
+
+    Returns:
+        float32 ``(rows, C, width)``: outputs before the step to colours.
+    """
+    channels, native_height, native_width = network.channels, sample.height, sample.width
+    out = np.empty((len(x) // width, channels, width), np.float32)
+    activations, sums = np.zeros(network.widest * _T, np.float32), np.empty(network.widest * _T, np.float32)
+    for first in range(0, len(x), _T):
+        count = min(_T, len(x) - first)
+        activations[2 * _T : 4 * _T] = 0
+        for p in range(count):
+            activations[p] = 2 * x[first + p] / native_width - 1
+            activations[_T + p] = 2 * y[first + p] / native_height - 1
+        _evaluate_tile(parameters, network.widths, network.omega, activations, sums)
+        for k in range(channels):
+            for p in range(count):
+                out[(first + p) // width, k, (first + p) % width] = sums[k * _T + p]
+    return out
+
+
+@relaxed
+def _evaluate_tile(parameters: Any, widths: Any, omega: Any, activations: Any, sums: Any) -> None:
     """The network at the tile of positions whose coordinates are in ``activations``.
 
     Args:
-        parameters: float32 ``(P',)``, padded. widths: int64, padded. omega: float32.
-        activations, sums: float32 ``(widest * TILE_PIXELS,)``, scratch; coordinates in the first rows of the former.
-
-    Returns:
-        ``sums``: the outputs before their last affine step to colours, row by row.
+        parameters: float32 ``(padded_count,)``. widths: int64, padded. omega: float32.
+        activations: float32 ``(widest * TILE_PIXELS,)``, scratch, with x and y in its first two rows.
+        sums: float32 likewise, written: outputs before the step to colours, row by row.
     """
     half_turns = omega * INVERSE_PI
     at = 0
@@ -96,4 +122,3 @@ def evaluate_tile(parameters: Any, widths: Any, omega: Any, activations: Any, su
             for p in range(rows * _T):
                 r, sign = reduced(sums[p] * half_turns)
                 activations[p] = sign * sine_of_half_turns(r)
-    return sums

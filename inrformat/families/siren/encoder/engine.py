@@ -1,4 +1,4 @@
-"""What a fitting engine does, and the choice of one: compiled loops on the CPU, batches of images on a GPU."""
+"""What a fitting engine is given, what it gives back, and what it does."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from inrformat.encode.record import Image
+from inrformat.encoding.record import Image
 
-__all__ = ["AdamConfig", "Engine", "Fit", "Shape", "Start", "engine_for"]
+__all__ = ["AdamConfig", "Engine", "Fit", "Initialization", "OnFit", "Shape", "ignore_fits"]
 
-Progress = Callable[[float], None]
+OnFit = Callable[[float], None]
+"""Is called with the number of fits finished since its last call, from any thread."""
+
+
+def ignore_fits(_fits: float) -> None:
+    """For whoever does not want to hear of finished fits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,7 @@ class AdamConfig:
     Attributes:
         steps: at most. learning_rate: at the start. floor: of the cosine decay, as a fraction of it.
         pixels_per_step: images with more pixels show a different part of them in each step.
-        between: most of those steps look at points between the pixels, see ``lattice.py``.
+        between: most of those steps look at points between the pixels, see ``training_points.py``.
         seed: of the pixels' order.
     """
 
@@ -45,21 +49,21 @@ class AdamConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Start:
-    """Where each network of a batch starts and what binds it.
+class Initialization:
+    """Where the fit of each network of a batch starts, and what binds it.
 
     Attributes:
         origin: float32 ``(P,)``; networks are differences to it.
         differences: float32 ``(B, P)``, at the start.
-        quantum: float32 ``(B, P)``: differences are rounded to its multiples where it is positive, and the gradient
-            passes the rounding straight through; None rounds nothing.
+        quantization_steps: float32 ``(B, P)``: differences are rounded to multiples of it where it is positive, and the
+            gradient passes the rounding straight through; None rounds nothing.
         mask: bool ``(B, P)``: False where the difference is pruned to zero; None prunes nothing.
         target_mse: float64 ``(B,)``: a network stops when it is reached; None runs all steps.
     """
 
     origin: NDArray[np.float32]
     differences: NDArray[np.float32]
-    quantum: NDArray[np.float32] | None = None
+    quantization_steps: NDArray[np.float32] | None = None
     mask: NDArray[np.bool_] | None = None
     target_mse: NDArray[np.float64] | None = None
 
@@ -87,16 +91,13 @@ class Fit:
 class Engine(Protocol):
     """Fits one network to each image; images may have different sizes."""
 
-    def fit(self, shape: Shape, images: Sequence[Image], start: Start, tuning: AdamConfig) -> Fit:
-        """Run Adam from ``start``; with ``tuning.steps`` 0 this only measures the error."""
-
-
-def engine_for(device: torch.device, *, progress: Progress = lambda _fits: None) -> Engine:
-    """The fastest engine for ``device``; ``progress`` hears of images' fits done, in fractions."""
-    if device.type == "cpu":
-        from inrformat.families.siren.encoder.numba_engine import CpuEngine
-
-        return CpuEngine(progress=progress)
-    from inrformat.families.siren.encoder.torch_engine import BatchedEngine
-
-    return BatchedEngine(device, progress=progress)
+    def fit(
+        self,
+        shape: Shape,
+        images: Sequence[Image],
+        initialization: Initialization,
+        adam: AdamConfig,
+        *,
+        on_fit: OnFit = ignore_fits,
+    ) -> Fit:
+        """Run Adam; with ``adam.steps`` 0 this only measures the error."""

@@ -1,56 +1,87 @@
-"""Fitting with a safety net: a fit that diverges is repeated more gently, and ends at worst as a constant image."""
+"""First fits with a safety net: one that diverges is repeated more gently, and ends at worst as a constant image."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inrformat.encode.record import Image
+from inrformat.encoding.record import Image
 from inrformat.families.siren.descriptor import layer_slices
-from inrformat.families.siren.encoder.engine import AdamConfig, Engine, Fit, Shape, Start
+from inrformat.families.siren.encoder.batches import FittedBatch
+from inrformat.families.siren.encoder.engine import Fit, OnFit, Shape, ignore_fits
+from inrformat.families.siren.encoder.gauss_newton import gauss_newton_diagonal
+from inrformat.families.siren.encoder.initialization import Origin
+from inrformat.families.siren.encoder.optimizer import Optimizer
 
-__all__ = ["fit_from", "take"]
+__all__ = ["FirstFit"]
 
 _GENTLER = (1 / 4, 1 / 16)
-_DETAIL = 1e-4
+_DETAIL_MSE = 1e-4
 
 
-def fit_from(
-    engine: Engine, shape: Shape, images: Sequence[Image], origin: NDArray[np.float32],
-    *,
-    first: NDArray[np.float32], tuning: AdamConfig, target_mse: float | None,
-) -> Fit:  # fmt: skip
-    """Fit every image from the difference ``first (P,)`` to ``origin (P,)``.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstFit:
+    """How each image is fitted first.
 
-    ``diverged`` marks images that no learning rate could fit better than a constant colour does, and that are not of
-    one colour, more or less, anyway.
+    Attributes:
+        optimizer: that fits. origin: where fits start. target_mse: a fit stops when it is reached; None: never.
+        on_fit: hears of finished fits, those that have to be repeated included.
     """
-    start = Start(
-        origin=origin,
-        differences=np.repeat(first[None], len(images), axis=0),
-        target_mse=None if target_mse is None else np.full(len(images), target_mse),
-    )
-    fit = engine.fit(shape, images, start, tuning)
-    constants = np.array([float(np.mean(image.var(axis=(0, 1)))) / 255**2 for image in images])
-    for gentler in _GENTLER:
-        failed = np.flatnonzero(~np.isfinite(fit.mse) | (fit.mse > constants + _DETAIL))
-        if not len(failed):
-            break
-        again = engine.fit(
-            shape, [images[i] for i in failed.tolist()], take(start, failed),
-            replace(tuning, learning_rate=tuning.learning_rate * gentler),
-        )  # fmt: skip
-        better = again.mse < fit.mse[failed]
-        _put(fit, failed[better], again, np.flatnonzero(better))
-    flat = ~np.isfinite(fit.mse) | (fit.mse > constants + _DETAIL)
-    fit.diverged[:] = flat & (constants > _DETAIL)
-    for i in np.flatnonzero(flat).tolist():
-        fit.differences[i] = _constant(shape, images[i]) - origin
-        fit.mse[i] = constants[i]
-    return fit
+
+    optimizer: Optimizer
+    origin: Origin
+    target_mse: float | None = None
+    on_fit: OnFit = ignore_fits
+
+    def fit(self, images: Sequence[Image]) -> FittedBatch:
+        """Fit a network to every image.
+
+        ``diverged`` marks images that no learning rate could fit better than a constant colour does, and that are not
+        of one colour, more or less, anyway.
+        """
+        constant_mse = np.array([float(np.mean(image.var(axis=(0, 1)))) / 255**2 for image in images])
+        fit = self._fit_from_origin(images, self.optimizer)
+        for gentler in _GENTLER:
+            failed = np.flatnonzero(_failed(fit, constant_mse))
+            if not len(failed):
+                break
+            gentle = self.optimizer.with_learning_rate(self.optimizer.adam.learning_rate * gentler)
+            _improve(fit, failed, self._fit_from_origin([images[i] for i in failed.tolist()], gentle))
+        shape, origin = self.optimizer.shape, self.origin.parameters
+        failed = np.flatnonzero(_failed(fit, constant_mse))
+        for i in failed.tolist():
+            fit.differences[i] = _constant(shape, images[i]) - origin
+            fit.mse[i] = constant_mse[i]
+        return FittedBatch(
+            images=images,
+            origin=origin,
+            differences=fit.differences,
+            mse=fit.mse,
+            gauss_newton_diagonal=gauss_newton_diagonal(shape, origin + fit.differences),
+            steps=fit.steps,
+            diverged=np.isin(np.arange(len(images)), failed) & (constant_mse > _DETAIL_MSE),
+        )
+
+    def _fit_from_origin(self, images: Sequence[Image], optimizer: Optimizer) -> Fit:
+        start = self.origin.initialization(len(images), target_mse=self.target_mse)
+        return optimizer.fit(images, start, on_fit=self.on_fit)
+
+
+def _failed(fit: Fit, constant_mse: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether the image's mean colour alone would be better than the fit: bool ``(B,)``."""
+    return ~np.isfinite(fit.mse) | (fit.mse > constant_mse + _DETAIL_MSE)
+
+
+def _improve(fit: Fit, rows: NDArray[np.int64], again: Fit) -> None:
+    """Put fits that were repeated in the place of ``rows``, where they are better."""
+    better = np.flatnonzero(again.mse < fit.mse[rows])
+    rows = rows[better]
+    fit.differences[rows] = again.differences[better]
+    fit.mse[rows] = again.mse[better]
+    fit.steps[rows] += again.steps[better]
 
 
 def _constant(shape: Shape, image: Image) -> NDArray[np.float32]:
@@ -59,20 +90,3 @@ def _constant(shape: Shape, image: Image) -> NDArray[np.float32]:
     values = np.zeros(bias.stop, np.float32)
     values[bias] = 2 * (image.mean(axis=(0, 1)) / 255 - 0.5)
     return values
-
-
-def take(start: Start, rows: NDArray[np.int64]) -> Start:
-    """The part of a batch's start that belongs to ``rows``."""
-    return Start(
-        origin=start.origin,
-        differences=start.differences[rows],
-        quantum=None if start.quantum is None else start.quantum[rows],
-        mask=None if start.mask is None else start.mask[rows],
-        target_mse=None if start.target_mse is None else start.target_mse[rows],
-    )
-
-
-def _put(into: Fit, rows: NDArray[np.int64], source: Fit, source_rows: NDArray[np.int64]) -> None:
-    into.differences[rows] = source.differences[source_rows]
-    into.mse[rows] = source.mse[source_rows]
-    into.steps[rows] += source.steps[source_rows]

@@ -1,83 +1,117 @@
-"""The CPU engine: each thread fits one image after another with the compiled loop of ``kernel.py``."""
+"""The engine on the CPU: each thread fits one image after another with the compiled loop of ``numba_kernel.py``."""
 
 from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from inrformat.encode.record import Image
-from inrformat.families.siren.cpu.mlp import TILE_PIXELS
-from inrformat.families.siren.encoder.engine import AdamConfig, Fit, Shape, Start
-from inrformat.families.siren.encoder.numba_kernel import MSE_UNKNOWN, fit_image, workspace_size
+from inrformat.encoding.record import Image
+from inrformat.families.siren.encoder.adam_schedule import adam_schedule
+from inrformat.families.siren.encoder.engine import AdamConfig, Fit, Initialization, OnFit, Shape, ignore_fits
+from inrformat.families.siren.encoder.exact_mlp import PaddedShape, workspace
+from inrformat.families.siren.encoder.lanes import TILE_PIXELS
+from inrformat.families.siren.encoder.numba_kernel import (
+    MSE_UNKNOWN,
+    AdamPlan,
+    PaddedInitialization,
+    TrainingPoints,
+    fit_image,
+)
 from inrformat.families.siren.encoder.training_points import pixel_order, shuffled_colours
-from inrformat.families.siren.padding import PaddedLayout
+from inrformat.families.siren.padding import PaddedParameters
 
-__all__ = ["CpuEngine"]
+__all__ = ["NumbaEngine"]
 
 _EVALUATIONS = 20
 
 
-class CpuEngine:
+class NumbaEngine:
     """As many images at once as torch is allowed threads; a finished image's thread takes the next one."""
 
-    def __init__(self, *, threads: int | None = None, progress: Callable[[float], None] = lambda _fits: None) -> None:
-        """Args: threads: None means torch's own setting. progress: called with each finished fit."""
+    def __init__(self, *, threads: int | None = None) -> None:
+        """Args: threads: None means torch's own setting."""
         self._threads = torch.get_num_threads() if threads is None else threads
-        self._progress = progress
 
-    def fit(self, shape: Shape, images: Sequence[Image], start: Start, tuning: AdamConfig) -> Fit:
+    def fit(
+        self,
+        shape: Shape,
+        images: Sequence[Image],
+        initialization: Initialization,
+        adam: AdamConfig,
+        *,
+        on_fit: OnFit = ignore_fits,
+    ) -> Fit:
         """See ``Engine.fit``."""
-        count, parameters = start.differences.shape
+        count, parameters = initialization.differences.shape
         result = Fit(
             np.empty((count, parameters), np.float32), np.empty(count), np.zeros(count, np.int64), np.zeros(count, bool)
         )
-        layout = PaddedLayout.of(shape.widths)
+        padding = PaddedParameters.of(shape.widths)
+        padded_shape = PaddedShape(padding.widths, np.float32(shape.omega), shape.widths[-1])
         scratch = threading.local()
 
-        def one(i: int) -> None:
-            if not hasattr(scratch, "floats"):
-                scratch.floats = np.empty(workspace_size(layout.widths), np.float32)
-            self._fit_one(shape, images[i], start, tuning, i, layout=layout, workspace=scratch.floats, result=result)
-            self._progress(1.0)
+        def fit_one(i: int) -> None:
+            if not hasattr(scratch, "workspace"):
+                scratch.workspace = workspace(padded_shape)
+            start = _padded(initialization, i, padding)
+            points = _points(images[i], adam, padding)
+            plan = _plan(adam, points.pixels, initialization.target_mse, i)
+            best, mse, steps = fit_image(padded_shape, start, points, plan, scratch.workspace)
+            finite = mse < MSE_UNKNOWN
+            result.differences[i] = padding.unpad(best)
+            result.mse[i] = mse if finite else math.inf
+            result.steps[i] = steps
+            result.diverged[i] = not finite or (steps < adam.steps and mse > plan.target_mse)
+            on_fit(1.0)
 
         if self._threads == 1 or count == 1:
             for i in range(count):
-                one(i)
+                fit_one(i)
         else:
             with ThreadPoolExecutor(self._threads) as pool:
-                for _ in pool.map(one, range(count)):
+                for _ in pool.map(fit_one, range(count)):
                     pass
         return result
 
-    @staticmethod
-    def _fit_one(
-        shape: Shape, image: Image, start: Start, tuning: AdamConfig, i: int, *,
-        layout: PaddedLayout, workspace: NDArray[np.float32], result: Fit,
-    ) -> None:  # fmt: skip
-        order = pixel_order(image.shape[0], image.shape[1], tuning)
-        blocks = max(round(order.pixels / tuning.pixels_per_step), 1)
-        target = 0.0 if start.target_mse is None else float(start.target_mse[i])
-        quantum = np.zeros_like(start.origin) if start.quantum is None else start.quantum[i]
-        mask = np.ones_like(start.origin) if start.mask is None else start.mask[i]
-        best = np.zeros(layout.size, np.float32)
-        mse, steps = fit_image(
-            layout.pad(start.differences[i]), layout.pad(start.origin), layout.pad(quantum), layout.pad(mask),
-            layout.widths, np.float32(shape.omega),
-            _rows(order.xy, int(layout.widths[0])), _rows(shuffled_colours(image, order), int(layout.widths[-1])),
-            image.shape[2], order.pixels, order.lattices, blocks, tuning.steps, tuning.learning_rate, tuning.floor,
-            target, max(tuning.steps // _EVALUATIONS, 1), workspace, best,
-        )  # fmt: skip
-        finite = mse < MSE_UNKNOWN
-        result.differences[i] = layout.unpad(best)
-        result.mse[i] = mse if finite else math.inf
-        result.steps[i] = steps
-        result.diverged[i] = not finite or (steps < tuning.steps and mse > target)
+
+def _padded(initialization: Initialization, i: int, padding: PaddedParameters) -> PaddedInitialization:
+    """Network ``i`` of a batch."""
+    origin, mask = initialization.origin, initialization.mask
+    quantization_steps = initialization.quantization_steps
+    return PaddedInitialization(
+        latent=padding.pad(initialization.differences[i]),
+        origin=padding.pad(origin),
+        quantization_steps=padding.pad(np.zeros_like(origin) if quantization_steps is None else quantization_steps[i]),
+        mask=padding.pad(np.ones_like(origin) if mask is None else mask[i]),
+    )
+
+
+def _points(image: Image, adam: AdamConfig, padding: PaddedParameters) -> TrainingPoints:
+    order = pixel_order(image.shape[0], image.shape[1], adam)
+    return TrainingPoints(
+        xy=_rows(order.xy, int(padding.widths[0])),
+        colours=_rows(shuffled_colours(image, order), int(padding.widths[-1])),
+        pixels=order.pixels,
+        point_grids=order.point_grids,
+    )
+
+
+def _plan(adam: AdamConfig, pixels: int, target_mse: NDArray[np.float64] | None, i: int) -> AdamPlan:
+    """For image ``i`` of a batch, which has so many ``pixels``."""
+    schedule = adam_schedule(adam)
+    return AdamPlan(
+        rates=schedule.rates,
+        corrections=schedule.corrections,
+        blocks=max(round(pixels / adam.pixels_per_step), 1),
+        every=max(adam.steps // _EVALUATIONS, 1),
+        target_mse=0.0 if target_mse is None else float(target_mse[i]),
+    )
 
 
 def _rows(values: NDArray[np.float32], rows: int) -> NDArray[np.float32]:

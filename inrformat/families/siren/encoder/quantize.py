@@ -1,109 +1,72 @@
-"""Layer-wise quantization: a step for each group of weights, a scale for each image, then fine-tuning.
+"""Quantization of fitted networks under given scales, with fine-tuning through the rounding.
 
-Rounding adds noise of variance ``step**2 / 12`` to a weight, and ``energy * step**2 / 12`` to the image's mean squared
-error (``sensitivity.py``). For a given number of bits the sum over all weights is least when every weight contributes
-the same: step proportional to ``1 / sqrt(energy)``, shared by the data set for each layer's weights and biases.
-A record's scale multiplies all steps by ``2**(scale / 8)``: the image's own point on the rate-distortion curve.
+A record's scale multiplies all quantization steps of its descriptor by ``2**(scale / 8)``: the image's own point on the
+rate-distortion curve.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inrformat.encode.record import Image
 from inrformat.families.siren.descriptor import SCALES_PER_OCTAVE, Siren
-from inrformat.families.siren.encoder.engine import AdamConfig, Engine, Fit, Shape, Start
+from inrformat.families.siren.encoder.batches import FittedBatch, QuantizedBatch
+from inrformat.families.siren.encoder.optimizer import Optimizer
 
-__all__ = [
-    "QUANTIZATION_FLOOR_MSE",
-    "Quantized",
-    "group_steps",
-    "noise_mse",
-    "quantize",
-    "range_steps",
-    "scales_for_noise",
-]
+__all__ = ["Quantizer", "round_to_symbols", "weight_steps"]
 
-QUANTIZATION_FLOOR_MSE = 1e-5
-"""Images fitted better than this (50 dB) are not quantized any finer: 8-bit colours would not show it."""
-
-_SCALE_LIMIT = 96
 _SYMBOL_LIMIT = 32767
+# 2**(k / 8) by square roots and products alone: those are the same on every processor, and exponentials are not.
+_PARTS_OF_AN_OCTAVE = np.multiply.accumulate([1.0, *[math.sqrt(math.sqrt(math.sqrt(2.0)))] * (SCALES_PER_OCTAVE - 1)])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Quantized:
-    """Networks as symbols.
+class Quantizer:
+    """Rounds networks to the steps of a descriptor and fine-tunes them through the rounding."""
 
-    Attributes:
-        symbols: int32 ``(B, P)``. scales: int32 ``(B,)``. mse: float64 ``(B,)`` of the quantized networks.
-        steps: int64 ``(B,)``, of fine-tuning.
-    """
+    network: Siren
+    fine_tuning: Optimizer
 
-    symbols: NDArray[np.int32]
-    scales: NDArray[np.int32]
-    mse: NDArray[np.float64]
-    steps: NDArray[np.int64]
+    def quantize(
+        self, fitted: FittedBatch, scales: NDArray[np.int32], *, target_mse: NDArray[np.float64] | None = None
+    ) -> QuantizedBatch:
+        """The networks at ``scales (B,)``, never worse than rounding alone, measured on all pixels.
 
+        Args:
+            target_mse: float64 ``(B,)``; fine-tuning ends where it is reached.
+        """
+        quantization_steps = weight_steps(self.network, scales)
+        initialization = fitted.initialization(quantization_steps=quantization_steps, target_mse=target_mse)
+        fit = self.fine_tuning.fit(fitted.images, initialization)
+        return QuantizedBatch(
+            symbols=_as_symbols(np.rint(fit.differences.astype(np.float64) / quantization_steps)),
+            scales=scales,
+            mse=fit.mse,
+            fine_tuning_steps=fit.steps,
+        )
 
-def group_steps(energies: NDArray[np.float32], sizes: Sequence[int], *, noise: float) -> tuple[float, ...]:
-    """Steps of each group that together add ``noise`` to the mean squared error of the average image.
-
-    Args:
-        energies: float32 ``(B, P)``, of a sample of fitted networks. sizes: of the groups.
-    """
-    means = np.array([g.mean() for g in np.split(energies, np.cumsum(sizes)[:-1], axis=1)], np.float64)
-    # A group that no image of the sample feels (all black, say) still needs a positive step.
-    means = np.maximum(means, max(means.max() * 1e-9, 1e-12))
-    common = np.sqrt(12 * noise / sum(sizes))
-    return tuple(float(np.float32(s)) for s in common / np.sqrt(means))
-
-
-def range_steps(
-    energies: NDArray[np.float32], differences: NDArray[np.float32], sizes: Sequence[int], *, noise: float
-) -> tuple[float, ...]:
-    """Steps in proportion to each group's range (the same levels everywhere) with the same expected ``noise``.
-
-    The usual way, for comparison; arguments as in ``group_steps``, ``differences (B, P)``.
-    """
-    ends = np.cumsum(sizes)[:-1]
-    ranges = np.array([max(float(np.abs(g).max()), 1e-9) for g in np.split(differences, ends, axis=1)])
-    totals = np.array([g.sum(1).mean() for g in np.split(energies, ends, axis=1)], np.float64)
-    common = np.sqrt(12 * noise / max(float((totals * ranges**2).sum()), 1e-12))
-    return tuple(float(np.float32(s)) for s in common * ranges)
+    def without_fine_tuning(self) -> Quantizer:
+        """The same by rounding alone."""
+        return replace(self, fine_tuning=self.fine_tuning.with_steps(0))
 
 
-def noise_mse(network: Siren, energies: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Expected increase of each image's mean squared error at scale 0: float64 ``(B,)``."""
-    noise: NDArray[np.float64] = (energies.astype(np.float64) * network.step_vector.astype(np.float64) ** 2).sum(1)
-    return noise / 12
+def round_to_symbols(network: Siren, differences: NDArray[np.float32], *, scale: int) -> NDArray[np.int32]:
+    """Symbols of networks at one common scale, without fine-tuning: int32 ``(B, P)`` of float32 ``(B, P)``."""
+    quantization_steps = weight_steps(network, np.full(len(differences), scale, np.int32))
+    return _as_symbols(np.rint(differences / quantization_steps))
 
 
-def scales_for_noise(at_zero: NDArray[np.float64], allowed: NDArray[np.float64]) -> NDArray[np.int32]:
-    """The scale at which each image's noise, ``at_zero`` at scale 0, is ``allowed``: int32 ``(B,)``."""
-    octaves = 0.5 * np.log2(np.maximum(allowed, 1e-12) / np.maximum(at_zero, 1e-12))
-    return np.clip(np.floor(octaves * SCALES_PER_OCTAVE), -_SCALE_LIMIT, _SCALE_LIMIT).astype(np.int32)
+def weight_steps(network: Siren, scales: NDArray[np.int32]) -> NDArray[np.float32]:
+    """Quantization step of each weight at ``scales (B,)``: float32 ``(B, P)``."""
+    octaves, parts = np.divmod(scales, SCALES_PER_OCTAVE)
+    factors = np.ldexp(_PARTS_OF_AN_OCTAVE[parts], octaves).astype(np.float32)
+    quantization_steps: NDArray[np.float32] = network.step_vector * factors[:, None]
+    return quantization_steps
 
 
-def quantum(network: Siren, scales: NDArray[np.int32]) -> NDArray[np.float32]:
-    """Step of each weight of each image: float32 ``(B, P)``."""
-    factors = np.exp2(scales / SCALES_PER_OCTAVE).astype(np.float32)
-    return network.step_vector * factors[:, None]
-
-
-def quantize(
-    engine: Engine, shape: Shape, network: Siren, images: Sequence[Image], start: Start, *,
-    tuning: AdamConfig, scales: NDArray[np.int32],
-) -> Quantized:  # fmt: skip
-    """Round the differences of ``start`` under ``scales`` and fine-tune through the rounding.
-
-    ``tuning.steps`` 0 rounds only. The result is never worse than rounding alone, measured on all pixels.
-    """
-    steps = quantum(network, scales)
-    fit: Fit = engine.fit(shape, images, replace(start, quantum=steps), tuning)
-    symbols = np.rint(fit.differences.astype(np.float64) / steps)
-    return Quantized(np.clip(symbols, -_SYMBOL_LIMIT, _SYMBOL_LIMIT).astype(np.int32), scales, fit.mse, fit.steps)
+def _as_symbols(multiples: NDArray[np.floating]) -> NDArray[np.int32]:
+    symbols: NDArray[np.int32] = np.clip(multiples, -_SYMBOL_LIMIT, _SYMBOL_LIMIT).astype(np.int32)
+    return symbols

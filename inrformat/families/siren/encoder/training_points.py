@@ -28,7 +28,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from inrformat.encode.record import Image
+from inrformat.encoding.record import Image
 from inrformat.families.siren.encoder.engine import AdamConfig
 
 __all__ = ["MAX_POINTS", "PixelOrder", "pixel_order", "points", "shuffled_colours"]
@@ -37,7 +37,12 @@ MAX_POINTS = 1 << 22
 """Points of one image that take part in its fit; of a larger image, a random subset of the pixels does."""
 
 _SHIFTS = ((0.0, 0.0), (0.5, 0.5), (0.5, 0.0), (0.0, 0.5))
-_LOBES = 3
+# Neighbours along an axis and their weights at these distances from a pixel: half a pixel away, Lanczos's filter of
+# three lobes is a row of fractions.
+_TAPS = {
+    0.0: ((0, 1.0),),
+    0.5: ((-2, 18 / 736), (-1, -100 / 736), (0, 450 / 736), (1, 450 / 736), (2, -100 / 736), (3, 18 / 736)),
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,8 +51,8 @@ class PixelOrder:
 
     Attributes:
         rows, columns: int64 ``(N,)``, of the pixels in random order, so that any run of them samples the image.
-        xy: float32 ``(2, L * N)``, coordinates in [-1, 1] of the N pixel centres and then, in the same order, of the
-            points of each further lattice.
+        xy: float32 ``(2, G * N)``, coordinates in [-1, 1] of the N pixel centres and then, in the same order, of the
+            points of each further point grid.
     """
 
     rows: NDArray[np.int64]
@@ -60,61 +65,53 @@ class PixelOrder:
         return len(self.rows)
 
     @property
-    def lattices(self) -> int:
-        """L."""
+    def point_grids(self) -> int:
+        """G."""
         return int(self.xy.shape[1]) // self.pixels
 
 
-def points(height: int, width: int, tuning: AdamConfig, *, at_most: int) -> tuple[int, int]:
-    """How many pixels of an image take part, and in how many lattices; the pixels' own is the first.
+def points(height: int, width: int, adam: AdamConfig, *, at_most: int) -> tuple[int, int]:
+    """How many pixels of an image take part, and in how many point grids; the pixels' own is the first.
 
     It is alone where a step sees about all of the pixels.
     """
-    pixels, kinds = height * width, len(_SHIFTS)
-    if tuning.between and round(min(pixels, at_most // kinds) / tuning.pixels_per_step) > 1:
-        return min(pixels, at_most // kinds), kinds
+    pixels, grids = height * width, len(_SHIFTS)
+    if adam.between and round(min(pixels, at_most // grids) / adam.pixels_per_step) > 1:
+        return min(pixels, at_most // grids), grids
     return min(pixels, at_most), 1
 
 
-def pixel_order(height: int, width: int, tuning: AdamConfig, *, at_most: int | None = None) -> PixelOrder:
+def pixel_order(height: int, width: int, adam: AdamConfig, *, at_most: int | None = None) -> PixelOrder:
     """The order for images of ``height x width``; of more than ``at_most`` points (None: MAX_POINTS), a sample."""
-    pixels, kinds = points(height, width, tuning, at_most=MAX_POINTS if at_most is None else at_most)
-    return _pixel_order(height, width, seed=tuning.seed, pixels=pixels, kinds=kinds)
+    pixels, grids = points(height, width, adam, at_most=MAX_POINTS if at_most is None else at_most)
+    return _pixel_order(height, width, seed=adam.seed, pixels=pixels, grids=grids)
 
 
 @lru_cache(maxsize=16)
-def _pixel_order(height: int, width: int, *, seed: int, pixels: int, kinds: int) -> PixelOrder:
+def _pixel_order(height: int, width: int, *, seed: int, pixels: int, grids: int) -> PixelOrder:
     rng, every = np.random.default_rng(seed), height * width
     # Of many, drawn without keeping account, so that some may come twice.
     order = rng.integers(every, size=pixels) if every > MAX_POINTS else rng.permutation(every)[:pixels]
     rows, columns = np.divmod(order, width)
     xy = [
         np.stack([(2 * (columns + right) + 1) / width - 1, (2 * (rows + down) + 1) / height - 1])
-        for right, down in _SHIFTS[:kinds]
+        for right, down in _SHIFTS[:grids]
     ]
     return PixelOrder(rows, columns, np.concatenate(xy, axis=1).astype(np.float32))
 
 
 def shuffled_colours(image: Image, order: PixelOrder) -> NDArray[np.float32]:
-    """Colours in [0, 1] (those between pixels may overshoot), float32 ``(channels, L * N)``."""
-    colours = [_between(image, order, right, down) for right, down in _SHIFTS[: order.lattices]]
+    """Colours in [0, 1] (those between pixels may overshoot), float32 ``(channels, G * N)``."""
+    colours = [_between(image, order, right, down) for right, down in _SHIFTS[: order.point_grids]]
     return np.ascontiguousarray(np.concatenate(colours).T / np.float32(255))
 
 
 def _between(image: Image, order: PixelOrder, right: float, down: float) -> NDArray[np.float32]:
     """Colours at these distances from the pixels, 0 or half a pixel, by Lanczos's filter; float32 ``(N, channels)``."""
     total = np.zeros((order.pixels, image.shape[2]), np.float32)
-    for dy, weight_y in _taps(down):
+    for dy, weight_y in _TAPS[down]:
         rows = np.clip(order.rows + dy, 0, image.shape[0] - 1) * image.shape[1]
-        for dx, weight_x in _taps(right):
+        for dx, weight_x in _TAPS[right]:
             columns = np.clip(order.columns + dx, 0, image.shape[1] - 1)
             total += np.float32(weight_y * weight_x) * image.reshape(-1, image.shape[2])[rows + columns]
     return total
-
-
-def _taps(shift: float) -> list[tuple[int, float]]:
-    """Neighbours along one axis and their weights."""
-    near = np.arange(1 - _LOBES, 1 + _LOBES)
-    weights = np.sinc(near - shift) * np.sinc((near - shift) / _LOBES)
-    kept = np.abs(weights) > 1e-9  # at shift 0 only the pixel itself
-    return list(zip(near[kept].tolist(), (weights[kept] / weights.sum()).tolist(), strict=True))

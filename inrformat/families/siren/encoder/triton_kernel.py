@@ -16,11 +16,11 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from inrformat.decode.triton.trigonometry import sine_and_cosine
+from inrformat.decoding.triton.trigonometry import sine_and_cosine
 from inrformat.families.siren.descriptor import layer_slices
 from inrformat.families.siren.encoder.engine import Shape
 
-__all__ = ["errors_and_gradients", "fused_kernel", "supports", "tiling"]
+__all__ = ["errors_and_gradients", "errors_and_gradients_kernel", "supports", "tiling"]
 
 _SPLITS = 4
 _LARGEST_PAD = 64
@@ -50,13 +50,27 @@ def _pass(x, w, bias, precision: tl.constexpr):
 
 
 @triton.jit
-def fused_kernel(
-    weight_ptr, bias_ptr, xy_ptr, colour_ptr, pixel_weight_ptr,
-    weight_gradient_ptr, bias_gradient_ptr, sse_ptr, scratch_ptr,
-    pixels, omega, channels_inverse,
-    LAYERS: tl.constexpr, INPUTS: tl.constexpr, CHANNELS: tl.constexpr,
-    PAD: tl.constexpr, TILE: tl.constexpr, SPLITS: tl.constexpr, PRECISION: tl.constexpr,
-):  # fmt: skip
+def errors_and_gradients_kernel(
+    weight_ptr,
+    bias_ptr,
+    xy_ptr,
+    colour_ptr,
+    pixel_weight_ptr,
+    weight_gradient_ptr,
+    bias_gradient_ptr,
+    sse_ptr,
+    scratch_ptr,
+    pixels,
+    omega,
+    channels_inverse,
+    LAYERS: tl.constexpr,
+    INPUTS: tl.constexpr,
+    CHANNELS: tl.constexpr,
+    PAD: tl.constexpr,
+    TILE: tl.constexpr,
+    SPLITS: tl.constexpr,
+    PRECISION: tl.constexpr,
+):
     """Weights ``(B, LAYERS, PAD, PAD)`` and biases ``(B, LAYERS, PAD)``, zero-padded; gradients per (image, split)."""
     image, split = tl.program_id(0).to(tl.int64), tl.program_id(1)
     program = image * SPLITS + split
@@ -74,8 +88,9 @@ def fused_kernel(
         inside = at < pixels
         h = tl.load(
             xy_ptr + image * INPUTS * pixels + unit[None, :] * pixels + at[:, None],
-            mask=inside[:, None] & (unit[None, :] < INPUTS), other=0.0,
-        )  # fmt: skip
+            mask=inside[:, None] & (unit[None, :] < INPUTS),
+            other=0.0,
+        )
         for layer in range(LAYERS - 1):
             tl.store(scratch_ptr + 2 * layer * TILE * PAD + block, h)
             w = tl.load(weight_ptr + layer * PAD * PAD + square)
@@ -86,8 +101,9 @@ def fused_kernel(
         out = _pass(h, w, tl.load(bias_ptr + (LAYERS - 1) * PAD + unit), PRECISION)
         truth = tl.load(
             colour_ptr + image * CHANNELS * pixels + unit[None, :] * pixels + at[:, None],
-            mask=inside[:, None] & (unit[None, :] < CHANNELS), other=0.5,
-        )  # fmt: skip
+            mask=inside[:, None] & (unit[None, :] < CHANNELS),
+            other=0.5,
+        )
         pixel_weight = tl.load(pixel_weight_ptr + image * pixels + at, mask=inside, other=0.0)
         # Padded outputs are 0, their colour 0.5: no error.
         error = 0.5 + 0.5 * out - truth
@@ -111,9 +127,15 @@ def fused_kernel(
 
 
 def errors_and_gradients(
-    shape: Shape, parameters: Tensor, xy: Tensor, colours: Tensor, weights: Tensor, *,
-    gradient: Tensor, precision: str = "tf32",
-) -> Tensor:  # fmt: skip
+    shape: Shape,
+    parameters: Tensor,
+    xy: Tensor,
+    colours: Tensor,
+    weights: Tensor,
+    *,
+    gradient: Tensor,
+    precision: str = "tf32",
+) -> Tensor:
     """The same as ``gradient.errors_and_gradients``; ``precision`` is "tf32" or "ieee"."""
     batch, layers = len(parameters), len(shape.widths) - 1
     pad = max(triton.next_power_of_2(max(shape.widths)), 16)
@@ -130,13 +152,29 @@ def errors_and_gradients(
     bias_gradients = parameters.new_zeros((batch, splits, layers, pad))
     sse = parameters.new_zeros((batch, splits))
     scratch = parameters.new_empty((batch, splits, 2, layers, tile, pad))
-    kernel: Any = fused_kernel
+    kernel: Any = errors_and_gradients_kernel
     kernel[(batch, splits)](
-        matrices, biases, xy.contiguous(), colours.contiguous(), weights.contiguous(), matrix_gradients, bias_gradients,
-        sse, scratch, pixels, shape.omega, 1 / shape.widths[-1],
-        LAYERS=layers, INPUTS=shape.widths[0], CHANNELS=shape.widths[-1],
-        PAD=pad, TILE=tile, SPLITS=splits, PRECISION=precision, num_warps=warps,
-    )  # fmt: skip
+        weight_ptr=matrices,
+        bias_ptr=biases,
+        xy_ptr=xy.contiguous(),
+        colour_ptr=colours.contiguous(),
+        pixel_weight_ptr=weights.contiguous(),
+        weight_gradient_ptr=matrix_gradients,
+        bias_gradient_ptr=bias_gradients,
+        sse_ptr=sse,
+        scratch_ptr=scratch,
+        pixels=pixels,
+        omega=shape.omega,
+        channels_inverse=1 / shape.widths[-1],
+        LAYERS=layers,
+        INPUTS=shape.widths[0],
+        CHANNELS=shape.widths[-1],
+        PAD=pad,
+        TILE=tile,
+        SPLITS=splits,
+        PRECISION=precision,
+        num_warps=warps,
+    )
     summed, summed_biases = matrix_gradients.sum(1), bias_gradients.sum(1)
     for number, ((at, bias), (cols, rows)) in enumerate(zip(slices, pairwise(shape.widths), strict=True)):
         gradient[:, at] = summed[:, number, :rows, :cols].flatten(1)

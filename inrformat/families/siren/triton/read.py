@@ -5,53 +5,85 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from inrformat.decode.triton.descriptors import FAMILY, FIELDS, FLOATS, LANES, PARAMETERS, SCALE_TABLE, SIREN, TABLES
-from inrformat.decode.triton.rans import decode_items, open_record, record_faults
-from inrformat.families.cells.triton.read import shape_of
+from inrformat.decoding.triton.batch import shape_of
+from inrformat.decoding.triton.descriptors import IN_FAMILY
+from inrformat.decoding.triton.rans import decode_items, open_record, record_faults
+from inrformat.families.siren.descriptor import SCALES_PER_OCTAVE
+from inrformat.families.siren.triton.descriptors import (
+    FIELDS,
+    LANES,
+    PARAMETER_COUNT,
+    PARAMETERS,
+    QUANTIZATION,
+    SCALE_TABLE,
+)
 
-__all__ = ["read_siren_kernel"]
+__all__ = ["CONSTANTS", "OPTIONS", "read_siren_kernel"]
 
+CONSTANTS = {"CHUNK": 128}
+OPTIONS = {"num_warps": 1}
 _SCALE_BOUND = tl.constexpr(800)
 """Beyond 2**100 a step is no step; keeps parameters finite whatever the bytes."""
+_SCALES_PER_OCTAVE = tl.constexpr(SCALES_PER_OCTAVE)
 
 
 @triton.jit
 def read_siren_kernel(
-    words, offsets, lengths, shapes, rows, entries, heads, integers, floats,
-    area, work, parameters, status,
-    records, networks, total_words, max_height, max_width, area_size, scale_at, padded,
+    words,
+    word_count,
+    offsets,
+    lengths,
+    slot_entries,
+    shapes,
+    rows,
+    record_count,
+    network_count,
+    max_height,
+    max_width,
+    heads,
+    integers,
+    floats,
+    symbols,
+    scale_item,
+    parameters,
+    status,
+    symbol_count,
+    scale_position,
+    padded_count,
     CHUNK: tl.constexpr,
-):  # fmt: skip
-    """Parameters float32: weights ``(layers, PAD out, PAD in)``, then biases ``(layers, PAD)``."""
+):
+    """One record a program; CHUNK: parameters dequantized at a time."""
     sample = tl.program_id(0).to(tl.int64)
-    row, network, _, _ = shape_of(shapes, rows, sample, records, networks, max_height, max_width)
-    head = heads + network * FIELDS
-    if tl.load(head + FAMILY) != SIREN:
+    shape = shape_of(sample, shapes, rows, record_count, network_count, max_height, max_width)
+    head = heads + shape.network * FIELDS
+    if tl.load(head + IN_FAMILY) == 0:
         return
-    step = tl.arange(0, CHUNK)
-    symbols = area + sample * area_size
-    one = work + sample * 2
-    parameters += sample * padded
-    lanes, count = tl.load(head + LANES), tl.load(head + PARAMETERS)
-    tables = integers + tl.load(head + TABLES)
-    places = tables + count
-    stream, state, following = open_record(words, offsets, lengths, entries, row, total_words, lanes)
-    tl.store(one, tl.load(head + SCALE_TABLE))
-    tl.store(one + 1, scale_at)
+    chunk = tl.arange(0, CHUNK)
+    symbols += sample * symbol_count
+    scale_item += sample * 2
+    parameters += sample * padded_count
+    count = tl.load(head + PARAMETER_COUNT)
+    tables = integers + tl.load(head + PARAMETERS)
+    positions = tables + count
+    lanes = tl.load(head + LANES)
+    stream, state, next_word = open_record(words, word_count, offsets, lengths, slot_entries, shape.row, lanes)
+    tl.store(scale_item, tl.load(head + SCALE_TABLE))
+    tl.store(scale_item + 1, scale_position)
     tl.debug_barrier()
-    state, following = decode_items(state, following, stream, one, one + 1, symbols, 1)
-    state, following = decode_items(state, following, stream, tables, places, symbols, count)
-    tl.store(status + sample, record_faults(state, following, stream))
-    for base in range(0, padded, CHUNK):
-        tl.store(parameters + base + step, tl.zeros((CHUNK,), tl.float32), mask=base + step < padded)
+    state, next_word = decode_items(state, next_word, stream, scale_item, scale_item + 1, symbols, 1)
+    state, next_word = decode_items(state, next_word, stream, tables, positions, symbols, count)
+    tl.store(status + sample, record_faults(state, next_word, stream))
+    for base in range(0, padded_count, CHUNK):
+        tl.store(parameters + base + chunk, tl.zeros((CHUNK,), tl.float32), mask=base + chunk < padded_count)
     tl.debug_barrier()
-    scale = tl.load(symbols + scale_at).to(tl.float32)
-    factor = tl.exp2(tl.minimum(tl.maximum(scale, -_SCALE_BOUND), _SCALE_BOUND) / 8)
-    steps = floats + tl.load(head + FLOATS)
-    for base in range(0, count, CHUNK):
-        item = base + step
-        place = tl.load(places + item, mask=item < count, other=0)
-        symbol = tl.load(symbols + place, mask=item < count, other=0).to(tl.float32)
-        quantum = tl.load(steps + item, mask=item < count, other=0.0) * factor
-        origin = tl.load(steps + count + item, mask=item < count, other=0.0)
-        tl.store(parameters + place, origin + symbol * quantum, mask=item < count)
+    scale = tl.load(symbols + scale_position).to(tl.float32)
+    factor = tl.exp2(tl.minimum(tl.maximum(scale, -_SCALE_BOUND), _SCALE_BOUND) / _SCALES_PER_OCTAVE)
+    quantization_steps = floats + tl.load(head + QUANTIZATION)
+    bases = quantization_steps + count
+    for first in range(0, count, CHUNK):
+        item = first + chunk
+        position = tl.load(positions + item, mask=item < count, other=0)
+        symbol = tl.load(symbols + position, mask=item < count, other=0).to(tl.float32)
+        quantization_step = tl.load(quantization_steps + item, mask=item < count, other=0.0) * factor
+        origin = tl.load(bases + item, mask=item < count, other=0.0)
+        tl.store(parameters + position, origin + symbol * quantization_step, mask=item < count)

@@ -1,5 +1,6 @@
 """Small sets under a built-in codebook."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,16 @@ from skimage import data as photographs
 
 from inrformat import InrdDataset
 from inrformat.container.reader import InrdReader
-from inrformat.convert.pipeline import convert
-from inrformat.convert.sources import scan_folder
-from inrformat.encode.record import psnr_db
+from inrformat.conversion.pipeline import convert, convert_with
+from inrformat.conversion.sources import scan_folder
+from inrformat.encoding.corpus import Corpus
+from inrformat.encoding.record import psnr_db
 from inrformat.errors import UsageError
 from inrformat.families.cells.encoder.builtin import builtin_codebooks
 from inrformat.families.cells.encoder.encoder import CellsEncoder
 from inrformat.families.cells.encoder.options import CellsOptions, step_of_quality
 from inrformat.families.cells.encoder.rate_distortion import LAMBDA
+from inrformat.families.siren.encoder.options import SirenOptions
 
 ASTRONAUT = photographs.astronaut()
 
@@ -32,7 +35,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_file_that_names_its_codebook_decodes_to_the_stated_psnr(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.inrd"
-    convert(scan_folder(folder), out, CellsEncoder(CellsOptions(quality=73), learn=False))
+    convert(folder, out, CellsOptions(quality=73, codebook="builtin"), device="cpu")
     with InrdReader(out) as reader:
         assert set(reader.codebook) == {"builtin", "step"}
         stated = np.asarray(reader.index.psnr_db)
@@ -47,15 +50,16 @@ def test_the_choice_is_no_dearer_than_either_in_bytes_and_distortion(folder: Pat
     images = [ASTRONAUT[::2, ::2], ASTRONAUT[:130, 100:231]]
     for quality in (55.0, 90.0):
         options = CellsOptions(quality=quality)
-        learned = CellsEncoder(options).train(images, complete=False)
+        corpus = dataclasses.replace(Corpus.of(images), complete=False)
+        learned = CellsEncoder(options).train(corpus).codebook
         encoders = {
             "learned": CellsEncoder(options, codebook=learned),
-            "builtin": CellsEncoder(options, learn=False),
+            "builtin": CellsEncoder(CellsOptions(quality=quality, codebook="builtin")),
             "chosen": CellsEncoder(options),
         }
         costs = {}
         for way, encoder in encoders.items():
-            done = convert(scan_folder(folder), tmp_path / f"{way}{quality}", encoder)
+            done = convert_with(encoder, scan_folder(folder), tmp_path / f"{way}{quality}")
             with InrdReader(done.output) as reader:
                 psnrs = np.asarray(reader.index.psnr_db).tolist()
             squares = sum(i.size * 255**2 * 10 ** (-p / 10) for i, p in zip(images, psnrs, strict=True))
@@ -70,14 +74,15 @@ def test_the_built_in_codebooks_nearest_in_step_are_tried_with_the_step_itself()
     assert builtin_codebooks(17.0, channels=1) == []
 
 
-@pytest.mark.parametrize("aim", [{"psnr_db": 36.0}, {"psnr_floor_db": 36.0}, {"rate_bpp": 2.0}])
-def test_aims_are_met_without_learning(folder: Path, tmp_path: Path, aim: dict[str, Any]) -> None:
-    done = convert(scan_folder(folder), tmp_path / "out.inrd", CellsEncoder(CellsOptions(**aim), learn=False))
-    if "rate_bpp" in aim:
+@pytest.mark.parametrize("target", [{"psnr_db": 36.0}, {"psnr_floor_db": 36.0}, {"rate_bpp": 2.0}])
+def test_targets_are_met_without_learning(folder: Path, tmp_path: Path, target: dict[str, Any]) -> None:
+    options = CellsOptions(**target, codebook="builtin")
+    done = convert(folder, tmp_path / "out.inrd", options, device="cpu")
+    if "rate_bpp" in target:
         with InrdReader(tmp_path / "out.inrd") as reader:
             rate = 8 * int(reader.index.lengths_bytes.sum()) / done.pixels
         assert rate == pytest.approx(2.0, rel=0.05)
-    elif "psnr_db" in aim:
+    elif "psnr_db" in target:
         assert done.mean_psnr_db == pytest.approx(36.0, abs=0.3)
     else:
         assert done.worst_psnr_db >= 36.0
@@ -85,4 +90,14 @@ def test_aims_are_met_without_learning(folder: Path, tmp_path: Path, aim: dict[s
 
 def test_grey_images_have_no_built_in_codebook() -> None:
     with pytest.raises(UsageError, match="learn one"):
-        CellsEncoder(CellsOptions(), learn=False).train([ASTRONAUT[..., :1]], complete=True)
+        CellsEncoder(CellsOptions(codebook="builtin")).train(Corpus.of([ASTRONAUT[..., :1]]))
+
+
+def test_another_files_codebook_is_read_and_named_where_it_will_not_do(folder: Path, tmp_path: Path) -> None:
+    first = convert(folder, tmp_path / "first.inrd", CellsOptions(quality=73), device="cpu")
+    again = convert(folder, tmp_path / "again.inrd", CellsOptions(codebook=first.output), device="cpu")
+    with InrdReader(first.output) as one, InrdReader(again.output) as other:
+        assert one.codebook == other.codebook
+    sirens = convert(folder, tmp_path / "sirens.inrd", SirenOptions(steps=20), device="cpu", size=32)
+    with pytest.raises(UsageError, match=r"sirens.inrd: not a file of cells"):
+        CellsEncoder(CellsOptions(codebook=sirens.output))

@@ -1,11 +1,15 @@
 """The encoder as the conversion uses it: records that decode to what they promise, targets, pruning, bad input."""
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
 from inrformat.coding.rans import RansDecoder
-from inrformat.encode.record import psnr_db
+from inrformat.encoding.corpus import Corpus
+from inrformat.encoding.record import psnr_db
 from inrformat.errors import UsageError
 from inrformat.families.siren.encoder.encoder import SirenEncoder
 from inrformat.families.siren.encoder.options import Pruning, SirenOptions
@@ -17,9 +21,9 @@ QUICK = {"hidden": (3, 15), "steps": 200, "pruning": Pruning.NONE, "shared_base"
 
 
 def encode(images, *, sample=None, **options):
-    encoder = SirenEncoder(SirenOptions(**{**QUICK, **options}), device=CPU)
-    codebook = encoder.train(images if sample is None else sample, complete=sample is None)
-    return codebook, encoder.encode(images)
+    corpus = Corpus.of(images) if sample is None else replace(Corpus.of(sample), complete=False)
+    trained = SirenEncoder(SirenOptions(**{**QUICK, **options}), device=CPU).train(corpus)
+    return trained.codebook, trained.encode(images)
 
 
 def symbols_of(codebook, record):
@@ -47,7 +51,8 @@ def test_stored_quality_is_that_of_the_decoded_record(images, shared_base):
     for record, image in zip(records, images, strict=True):
         network, (scales, symbols) = symbols_of(codebook, record)
         weights = dequantize(network, torch.from_numpy(scales), torch.from_numpy(symbols))
-        pixels = render(network, weights, native=(32, 32), y=torch.arange(32) + 0.5, x=torch.arange(32) + 0.5)
+        centres = torch.arange(32) + 0.5
+        pixels = render(network, weights, native=(32, 32), y=centres, x=centres)
         decoded = (pixels.clamp(0, 1) * 255 + 0.5).floor()[0].permute(1, 2, 0).numpy()
         assert psnr_db(decoded, image) == pytest.approx(record.psnr_db, abs=0.01)
 
@@ -132,6 +137,17 @@ def test_tiny_and_constant_images_are_encoded(size):
 @pytest.mark.slow
 def test_the_same_input_gives_the_same_bytes(images):
     assert [r.data for r in encode(images)[1]] == [r.data for r in encode(images)[1]]
+
+
+def test_progress_counts_first_fits_alone(images):
+    done: list[float] = []
+    asked: dict[str, Any] = {**QUICK, "shared_base": True, "pruning": Pruning.AUTO}
+    options = SirenOptions(**asked)
+    four = replace(Corpus.of(images[:4]), complete=False)
+    trained = SirenEncoder(options, device=CPU, on_progress=done.append).train(four)
+    assert sum(done) == 4
+    trained.encode(images)
+    assert sum(done) == 5  # the sample is not fitted again
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from inrformat.families.siren.cpu.mlp import TILE_PIXELS
 from inrformat.families.siren.descriptor import Siren
+from inrformat.families.siren.encoder.exact_mlp import PaddedShape, workspace
 from inrformat.families.siren.encoder.gradient import errors_and_gradients
-from inrformat.families.siren.encoder.numba_kernel import loss_and_gradient, workspace_size
-from inrformat.families.siren.padding import PaddedLayout
+from inrformat.families.siren.encoder.lanes import TILE_PIXELS
+from inrformat.families.siren.encoder.numba_kernel import TrainingPoints, loss_and_gradient
+from inrformat.families.siren.padding import PaddedParameters
 from inrformat.families.siren.reference import evaluate
 
 PIXELS = 300
@@ -40,32 +41,23 @@ def pixels():
 def test_compiled_kernel_agrees_with_automatic_differentiation(shape, networks, pixels):
     xy, colours = pixels
     losses, gradients = reference(shape, networks, xy, colours)
-    layout = PaddedLayout.of(shape.widths)
+    padding = PaddedParameters.of(shape.widths)
+    padded_shape = PaddedShape(padding.widths, np.float32(shape.omega), 3)
     rows = np.zeros((4, PIXELS + TILE_PIXELS), np.float32)
     rows[:2, :PIXELS] = xy
-    workspace, gradient = np.zeros(workspace_size(layout.widths), np.float32), np.zeros(layout.size, np.float32)
+    work, gradient = workspace(padded_shape), np.zeros(padding.size, np.float32)
     for b, parameters in enumerate(networks):
         truth = np.zeros_like(rows)
         truth[:3, :PIXELS] = colours[b]
-        sse = loss_and_gradient(
-            layout.pad(parameters),
-            layout.widths,
-            np.float32(shape.omega),
-            rows,
-            truth,
-            3,
-            0,
-            PIXELS,
-            workspace,
-            gradient,
-        )
+        points = TrainingPoints(rows, truth, PIXELS, 1)
+        sse = loss_and_gradient(padded_shape, padding.pad(parameters), points, 0, PIXELS, work, gradient)
         assert sse / (3 * PIXELS) == pytest.approx(losses[b], rel=1e-5)
-        assert np.linalg.norm(layout.unpad(gradient) - gradients[b]) < 1e-5 * np.linalg.norm(gradients[b])
-        assert np.abs(gradient).sum() == pytest.approx(np.abs(layout.unpad(gradient)).sum())  # nothing in the padding
+        assert np.linalg.norm(padding.unpad(gradient) - gradients[b]) < 1e-5 * np.linalg.norm(gradients[b])
+        assert np.abs(gradient).sum() == pytest.approx(np.abs(padding.unpad(gradient)).sum())  # nothing in the padding
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-4)])
-def test_batched_form_agrees_with_automatic_differentiation(shape, networks, pixels, dtype, tolerance):
+def test_torch_form_agrees_with_automatic_differentiation(shape, networks, pixels, dtype, tolerance):
     xy, colours = pixels
     losses, gradients = reference(shape, networks, xy, colours)
     parameters = torch.from_numpy(networks).to(dtype)
@@ -80,19 +72,19 @@ def test_batched_form_agrees_with_automatic_differentiation(shape, networks, pix
 
 INTERPRETED = """
 import torch
-from inrformat.families.siren.encoder import triton_kernel as fused
+from inrformat.families.siren.encoder import triton_kernel
 from inrformat.families.siren.encoder.engine import Shape
 from inrformat.families.siren.encoder.gradient import errors_and_gradients
 from inrformat.families.siren.encoder.initialization import initial_parameters
 for widths, pixels in (((2, 15, 15, 3), 70), ((2, 28, 3), 130), ((2, 40, 40, 3), 70)):
     shape = Shape(widths, 30.0)
-    assert fused.supports(shape)
+    assert triton_kernel.supports(shape)
     generator = torch.Generator().manual_seed(0)
     parameters = torch.stack([torch.from_numpy(initial_parameters(shape, seed=s)) for s in range(2)])
     xy, colours = torch.rand(2, 2, pixels, generator=generator) * 2 - 1, torch.rand(2, 3, pixels, generator=generator)
     weights = torch.rand(2, 1, pixels, generator=generator)
     ours, theirs = torch.zeros_like(parameters), torch.zeros_like(parameters).double()
-    a = fused.errors_and_gradients(shape, parameters, xy, colours, weights, gradient=ours, precision="ieee")
+    a = triton_kernel.errors_and_gradients(shape, parameters, xy, colours, weights, gradient=ours, precision="ieee")
     wide = [t.double() for t in (parameters, xy, colours, weights)]
     b = errors_and_gradients(shape, *wide, gradient=theirs)
     assert torch.allclose(a.double(), b, rtol=1e-5), (a, b)
@@ -102,7 +94,7 @@ for widths, pixels in (((2, 15, 15, 3), 70), ((2, 28, 3), 130), ((2, 40, 40, 3),
 
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="Triton is not installed")
-def test_fused_kernel_agrees_with_the_batched_form_in_triton_s_interpreter():
+def test_fused_kernel_agrees_with_the_torch_form_in_triton_s_interpreter():
     environment = {**os.environ, "TRITON_INTERPRET": "1"}
     done = subprocess.run(
         [sys.executable, "-c", INTERPRETED], env=environment, capture_output=True, text=True, check=False
@@ -117,15 +109,21 @@ def spilled_bytes(hidden, *, capability, folder):
     from triton.backends.nvidia.compiler import get_ptxas
     from triton.compiler import ASTSource
 
-    from inrformat.families.siren.encoder import triton_kernel as fused
+    from inrformat.families.siren.encoder import triton_kernel
 
     layers, width = hidden
     pad = max(triton.next_power_of_2(width), 16)
-    tile, warps = fused.tiling(pad)
+    tile, warps = triton_kernel.tiling(pad)
     fixed = {
-        "LAYERS": layers + 1, "INPUTS": 2, "CHANNELS": 3, "PAD": pad, "TILE": tile, "SPLITS": 4, "PRECISION": "tf32",
-    }  # fmt: skip
-    kernel = fused.fused_kernel
+        "LAYERS": layers + 1,
+        "INPUTS": 2,
+        "CHANNELS": 3,
+        "PAD": pad,
+        "TILE": tile,
+        "SPLITS": 4,
+        "PRECISION": "tf32",
+    }
+    kernel = triton_kernel.errors_and_gradients_kernel
     kinds = {
         n: "constexpr" if n in fixed else "*fp32" if n.endswith("_ptr") else "i32" if n == "pixels" else "fp32"
         for n in kernel.arg_names
@@ -136,10 +134,17 @@ def spilled_bytes(hidden, *, capability, folder):
     (folder / "kernel.ptx").write_text(compiled.asm["ptx"])
     done = subprocess.run(
         [
-            get_ptxas(capability).path, "-v", f"--gpu-name=sm_{capability}{'a' * (capability >= 90)}",
-            folder / "kernel.ptx", "-o", folder / "kernel.cubin",
-        ], capture_output=True, text=True, check=True,
-    )  # fmt: skip
+            get_ptxas(capability).path,
+            "-v",
+            f"--gpu-name=sm_{capability}{'a' * (capability >= 90)}",
+            folder / "kernel.ptx",
+            "-o",
+            folder / "kernel.cubin",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     found = re.findall(r"(\d+) bytes spill stores, (\d+) bytes spill loads", done.stderr)
     assert found, done.stderr
     return sum(int(n) for pair in found for n in pair)

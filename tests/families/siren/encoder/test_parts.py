@@ -1,21 +1,23 @@
-"""Sensitivity, steps, masks, the pixel order and the learned base."""
+"""The Gauss-Newton diagonal, quantization steps, masks, the pixel order and the learned base."""
 
 import numpy as np
 import pytest
 import torch
 
 from inrformat.families.siren.descriptor import Siren
-from inrformat.families.siren.encoder.engine import AdamConfig, Shape, Start
-from inrformat.families.siren.encoder.initialization import learn_base
-from inrformat.families.siren.encoder.numba_engine import CpuEngine
+from inrformat.families.siren.encoder.engine import AdamConfig, Initialization, Shape
+from inrformat.families.siren.encoder.gauss_newton import gauss_newton_diagonal
+from inrformat.families.siren.encoder.initialization import initial_parameters, learn_base
+from inrformat.families.siren.encoder.numba_engine import NumbaEngine
+from inrformat.families.siren.encoder.optimizer import Optimizer
 from inrformat.families.siren.encoder.prune import keep_mask, saliency
-from inrformat.families.siren.encoder.quantize import group_steps, scales_for_noise
-from inrformat.families.siren.encoder.sensitivity import weight_energies
+from inrformat.families.siren.encoder.quantization_steps import equal_noise
+from inrformat.families.siren.encoder.rate_control import scales_for_noise
 from inrformat.families.siren.encoder.training_points import pixel_order, shuffled_colours
 from inrformat.families.siren.reference import evaluate
 
 
-def test_energies_are_the_mean_squared_jacobian(shape, networks):
+def test_the_gauss_newton_diagonal_is_the_mean_squared_jacobian(shape, networks):
     network = Siren(shape.widths, shape.omega, (1.0,) * 2, (0,) * 2, 0)
     centres = (2 * torch.arange(32) + 1) / 32 - 1
     xy = torch.stack(torch.meshgrid(centres, centres, indexing="xy"), -1).flatten(0, 1).double()
@@ -23,15 +25,15 @@ def test_energies_are_the_mean_squared_jacobian(shape, networks):
     theta = torch.from_numpy(networks[:1]).double()
     jacobian = torch.autograd.functional.jacobian(lambda p: evaluate(network, p, xy[chosen]), theta)
     some = jacobian.reshape(-1, theta.shape[1]).square().mean(0).numpy()
-    exact = weight_energies(shape, networks[:1])[0]
+    exact = gauss_newton_diagonal(shape, networks[:1])[0]
     # 40 of 1024 points: the mean over many weights is close, single ones scatter.
     assert exact.mean() == pytest.approx(some.mean(), rel=0.2)
     assert np.corrcoef(np.log(exact + 1e-9), np.log(some + 1e-9))[0, 1] > 0.95
 
 
 def test_steps_share_the_noise_evenly_over_weights():
-    energies = np.array([[4.0, 4.0, 1.0, 0.0]], np.float32)
-    steps = group_steps(energies, (2, 1, 1), noise=0.3)
+    diagonal = np.array([[4.0, 4.0, 1.0, 0.0]], np.float32)
+    steps = equal_noise(diagonal, (2, 1, 1), noise=0.3)
     parts = [4.0 * steps[0] ** 2 / 12, 1.0 * steps[1] ** 2 / 12]
     assert parts[0] == pytest.approx(parts[1]) and 2 * parts[0] + parts[1] < 0.3
     assert np.isfinite(steps).all() and steps[2] > steps[1]
@@ -58,7 +60,7 @@ def test_saliency_of_a_useless_weight_is_zero(shape, networks):
 def test_pixels_keep_their_colours_when_shuffled():
     image = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
     order = pixel_order(4, 6, AdamConfig(steps=1, learning_rate=1e-3, pixels_per_step=12, seed=1))
-    assert order.lattices == 1 and sorted((6 * order.rows + order.columns).tolist()) == list(range(24))
+    assert order.point_grids == 1 and sorted((6 * order.rows + order.columns).tolist()) == list(range(24))
     assert np.allclose(order.xy, [(2 * order.columns + 1) / 6 - 1, (2 * order.rows + 1) / 4 - 1])
     assert np.allclose(shuffled_colours(image, order).T * 255, image[order.rows, order.columns])
 
@@ -73,21 +75,20 @@ def test_points_between_pixels_have_the_colours_of_the_picture_there():
     order = pixel_order(height, width, AdamConfig(steps=1, learning_rate=1e-3, pixels_per_step=512, between=True))
     colours = 255 * shuffled_colours(image, order)[0]
     inside = (np.abs(order.xy) < 0.85).all(0)  # near the border Lanczos's filter sees pixels that are not there
-    assert order.lattices == 4 and colours.shape == (4 * height * width,)
+    assert order.point_grids == 4 and colours.shape == (4 * height * width,)
     assert np.abs(colours - picture(*order.xy))[inside].max() < 2
     assert len(np.unique(order.xy, axis=1).T) == 4 * height * width
 
 
 @pytest.mark.slow
 def test_a_learned_base_saves_steps_on_other_images(photo_tiles):
-    shape, engine = Shape((2, 15, 15, 3), 30.0), CpuEngine(threads=1)
-    tuning = AdamConfig(steps=60, learning_rate=3e-3)
-    base = learn_base(engine, shape, photo_tiles["coffee"], tuning)
+    shape = Shape((2, 15, 15, 3), 30.0)
+    optimizer = Optimizer(NumbaEngine(threads=1), shape, AdamConfig(steps=60, learning_rate=3e-3))
+    base = learn_base(optimizer, photo_tiles["coffee"])
     other = photo_tiles["astronaut"]
     zeros = np.zeros((len(other), len(base)), np.float32)
     assert np.array_equal(base, base.astype(np.float16))
-    from inrformat.families.siren.encoder.initialization import initial_parameters
-
-    from_base = engine.fit(shape, other, Start(origin=base, differences=zeros), tuning)
-    from_random = engine.fit(shape, other, Start(origin=initial_parameters(shape, seed=0), differences=zeros), tuning)
+    from_base = optimizer.fit(other, Initialization(origin=base, differences=zeros))
+    random = initial_parameters(shape, seed=0)
+    from_random = optimizer.fit(other, Initialization(origin=random, differences=zeros))
     assert from_base.psnr_db().mean() > from_random.psnr_db().mean() + 0.5

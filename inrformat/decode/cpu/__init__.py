@@ -1,5 +1,0 @@
-"""The fused CPU decoder: record bytes to finished pixels, one image a thread, compiled by numba at first use.
-
-What the crop does not touch is not evaluated, weights that are zero cost nothing, and no more than one image's
-activations exist at a time.
-"""

@@ -1,0 +1,200 @@
+"""One entry to all decoders: chooses a backend, says which and why."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+
+import torch
+from torch import Tensor
+
+from inrformat.decoding import reference
+from inrformat.decoding.canvas import Canvas
+from inrformat.decoding.geometry import Geometry
+from inrformat.decoding.output_size import Size, output_size
+from inrformat.decoding.pixels import PixelFormat
+from inrformat.decoding.records import DeviceRecords
+from inrformat.errors import DeviceError, GeometryError
+
+__all__ = ["BACKENDS", "Backend", "backend_for", "backends", "decode", "decode_images"]
+
+_LOG = logging.getLogger(__name__)
+_BYTES = PixelFormat()
+_BATCH_PIXELS = 1 << 24
+_OLDEST_TRITON = (3, 5)
+"""The first whose ``range`` can keep what is cheap to make again out of registers (``disable_licm``)."""
+
+BACKENDS = ("triton", "cpu", "reference")
+"""Names, fastest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """One way to decode, on this machine.
+
+    Attributes:
+        name: triton, cpu or reference. device: the kind of device it decodes on, or "any".
+        missing: why it cannot run here, with the remedy; empty where it can.
+    """
+
+    name: str
+    device: str
+    missing: str
+
+
+@cache
+def backends() -> tuple[Backend, ...]:
+    """All backends, fastest first, and what each lacks here."""
+    return (
+        Backend("triton", "cuda", _triton_missing()),
+        Backend("cpu", "cpu", "" if _has("numba") else "numba is not installed: pip install numba"),
+        Backend("reference", "any", ""),
+    )
+
+
+def backend_for(device: torch.device, *, wanted: str = "auto") -> Backend:
+    """The backend that decodes on ``device``.
+
+    Raises:
+        DeviceError: ``wanted`` names one that does not exist, cannot run here or not on that device.
+    """
+    known = {b.name: b for b in backends()}
+    if wanted != "auto":
+        if wanted not in known:
+            raise DeviceError(f"unknown decoder {wanted!r}: use auto, {', '.join(BACKENDS)}")
+        backend = known[wanted]
+        if backend.missing:
+            raise DeviceError(f"decoder {wanted} cannot run here: {backend.missing}")
+        if backend.device not in {"any", device.type}:
+            raise DeviceError(f"decoder {wanted} works on {backend.device}, the records are on {device.type}")
+        return backend
+    return _choose(device.type)
+
+
+def decode(
+    records: DeviceRecords,
+    rows: Tensor,
+    geometry: Geometry,
+    pixels: PixelFormat = _BYTES,
+    *,
+    backend: str = "auto",
+) -> Tensor:
+    """Decode a batch of records under a geometry (spec section 8).
+
+    Args:
+        rows: int64 ``(B,)``, which of ``records``; their range is not checked. geometry: of the same B samples.
+        pixels: dtype, normalisation and memory format of the result.
+        backend: auto, or the name of one.
+
+    Returns:
+        ``(B, channels, height, width)`` in the form ``pixels`` says, on the records' device.
+
+    Raises:
+        InvalidFileError: the symbols of a record do not add up. On CUDA, where waiting for the answer would stall, such
+            records give pixels without meaning, within the range; ``triton.launch.decode(status=)`` reports them.
+        GeometryError, UsageError: geometry or pixel format do not fit the batch. DeviceError: see ``backend_for``.
+    """
+    if len(rows) != len(geometry):
+        raise GeometryError(f"a geometry of {len(geometry)} samples for a batch of {len(rows)}")
+    geometry.fills(records.channels)
+    pixels.scale_shift(records.channels)
+    try:
+        return _runner(backend_for(records.device, wanted=backend).name)(records, rows, geometry, pixels)
+    except DeviceError as error:
+        # A file can be beyond what the kernels were made for; nobody asked for them by name.
+        if backend != "auto":
+            raise
+        _warn_once(f"decoding with reference: {error}")
+        return _decode_reference(records, rows, geometry, pixels)
+
+
+def decode_images(
+    records: DeviceRecords, rows: Sequence[int], *, size: Size = None, backend: str = "auto"
+) -> list[Tensor]:
+    """Decode any records upright and whole, each at its native size or at ``size``.
+
+    Returns:
+        One uint8 ``(channels, height, width)`` per row, in order, on the records' device.
+    """
+    chosen = torch.as_tensor(rows, dtype=torch.int64, device=records.device)
+    natives = [(height, width) for _, height, width in records.shapes[chosen].tolist()]
+    groups: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for place, native in enumerate(natives):
+        groups[output_size(native, size)].append(place)
+    images: dict[int, Tensor] = {}
+    for out, places in groups.items():
+        heights, widths = zip(*(natives[p] for p in places), strict=True)
+        at_once = max(_BATCH_PIXELS // (out[0] * out[1]), 1)
+        for first in range(0, len(places), at_once):
+            part = slice(first, first + at_once)
+            view = Canvas.of(heights[part], widths[part]).resize(*out).geometry().to(records.device)
+            images.update(zip(places[part], decode(records, chosen[places[part]], view, backend=backend), strict=True))
+    return [images[place] for place in range(len(natives))]
+
+
+@cache
+def _choose(device: str) -> Backend:
+    passed: list[str] = []
+    for backend in backends():
+        if backend.device in {"any", device} and not backend.missing:
+            why = "; ".join(passed) or "the fastest for this device"
+            _LOG.log(
+                logging.INFO if not passed else logging.WARNING,
+                "decoding on %s with %s (%s)",
+                device,
+                backend.name,
+                why,
+            )
+            return backend
+        if backend.device == device:
+            passed.append(f"{backend.name}: {backend.missing}")
+    raise DeviceError(f"no decoder for device {device}")
+
+
+@cache
+def _warn_once(text: str) -> None:
+    _LOG.warning(text)
+
+
+@cache
+def _runner(name: str) -> Callable[[DeviceRecords, Tensor, Geometry, PixelFormat], Tensor]:
+    if name == "cpu":
+        _LOG.info("the CPU decoder is compiled at its first use on a machine, which takes about half a minute")
+        from inrformat.decoding.cpu.launch import decode as decode_cpu
+
+        return decode_cpu
+    if name == "triton":
+        from inrformat.decoding.triton.launch import decode as decode_triton
+
+        return decode_triton
+    return _decode_reference
+
+
+def _decode_reference(records: DeviceRecords, rows: Tensor, geometry: Geometry, pixels: PixelFormat) -> Tensor:
+    return pixels.of(reference.decode(records, rows, geometry))
+
+
+def _has(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
+
+
+def _triton_version() -> tuple[int, int]:
+    major, minor = version("triton").split(".")[:2]
+    return int(major), int(minor)
+
+
+def _triton_missing() -> str:
+    if not torch.cuda.is_available():
+        return "torch finds no CUDA device"
+    if not _has("triton"):
+        return "triton is not installed: pip install triton"
+    if _triton_version() < _OLDEST_TRITON:
+        return f"Triton {version('triton')} is older than 3.5: pip install -U triton, or torch 2.9 or newer"
+    if torch.cuda.get_device_capability() < (8, 0):
+        return "the GPU is older than compute capability 8.0"
+    return ""

@@ -1,0 +1,71 @@
+"""What a file's sirens need of a device: descriptors, the shape that holds all, and the scratch of a batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from inrformat.decoding.records import DeviceRecords
+from inrformat.decoding.triton.descriptors import Descriptors
+from inrformat.families.siren.triton.descriptors import PaddedShape, flatten, padded_shape
+
+__all__ = ["SirenPlan", "SirenScratch"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SirenScratch:
+    """Of ``batch`` records.
+
+    Attributes:
+        symbols: int16 ``(batch, symbol_count)``: those of the parameters, padded, and last the record's step scale.
+        scale_item: int32 ``(batch, 2)``: the work item of the step scale.
+        parameters: float32 ``(batch, PaddedShape.size)``.
+    """
+
+    symbols: Tensor
+    scale_item: Tensor
+    parameters: Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SirenPlan:
+    """Sized for the greatest siren of the file, see `PaddedShape`."""
+
+    device: torch.device
+    shape: PaddedShape
+    descriptors: Descriptors
+
+    @classmethod
+    def of(cls, records: DeviceRecords) -> SirenPlan:
+        """Of the sirens among the records' networks."""
+        shape = padded_shape(records.networks)
+        return cls(records.device, shape, flatten(records.networks, shape=shape, device=records.device))
+
+    @property
+    def symbol_count(self) -> int:
+        """Symbols of a record, a multiple of 16."""
+        return self.shape.size + 16
+
+    @property
+    def scale_position(self) -> int:
+        """Where the record's step scale lies among its symbols."""
+        return self.symbol_count - 1
+
+    @property
+    def record_bytes(self) -> int:
+        """Scratch of one record."""
+        return 2 * self.symbol_count + 4 * (2 + self.shape.size)
+
+    def allocate(self, batch: int) -> SirenScratch:
+        """Scratch for ``batch`` records."""
+
+        def empty(count: int, dtype: torch.dtype) -> Tensor:
+            return torch.empty((batch, count), dtype=dtype, device=self.device)
+
+        return SirenScratch(
+            symbols=empty(self.symbol_count, torch.int16),
+            scale_item=empty(2, torch.int32),
+            parameters=empty(self.shape.size, torch.float32),
+        )

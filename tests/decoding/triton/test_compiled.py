@@ -1,0 +1,50 @@
+"""Compiling ahead of time for GPUs that need not be there."""
+
+import importlib
+import importlib.util
+import json
+import os
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import triton
+
+from inrformat.families.registry import family_named, family_names
+
+REPORT = Path(__file__).parents[3] / "tools" / "kernel_report.py"
+
+
+def backends():
+    """The Triton backend of every family that has one."""
+    loads = [family_named(name).triton for name in family_names()]
+    return [load() for load in loads if load is not None]
+
+
+@pytest.mark.parametrize("backend", backends(), ids=lambda backend: backend.__name__)
+def test_a_backend_lists_every_kernel_of_its_family(backend):
+    package = importlib.import_module(backend.__package__)
+    modules = [importlib.import_module(f"{package.__name__}.{m.name}") for m in pkgutil.iter_modules(package.__path__)]
+    written = {id(value) for module in modules for name, value in vars(module).items() if name.endswith("_kernel")}
+    assert {id(variant.kernel) for variant in backend.kernels()} == written
+
+
+@pytest.mark.parametrize("sm", [80, 90])
+def test_every_kernel_compiles_and_the_report_says_what_it_takes(sm):
+    if importlib.util.find_spec("triton.backends.nvidia") is None:
+        # Without NVIDIA's backend there is no assembler to ask.
+        pytest.skip("this Triton has no NVIDIA backend")
+    environment = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}
+    environment["PYTHONPATH"] = str(REPORT.parents[1])
+    command = [sys.executable, str(REPORT), str(sm), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["triton"] == triton.__version__ and report["ptxas"]
+    names = [variant.name for backend in backends() for variant in backend.kernels()]
+    assert len(names) == len(set(names)) and [taken["kernel"] for taken in report["kernels"]] == names
+    for taken in report["kernels"]:
+        assert taken["sm"] == sm and taken["warps"] > 0 and taken["registers"] > 0
+        assert taken["spilled_bytes"] >= 0 and taken["shared_bytes"] >= 0
