@@ -25,12 +25,14 @@ __all__ = ["Batch", "BatchMaker"]
 class Batch(NamedTuple):
     """A decoded batch.
 
-    images: ``(B, C, H, W)``. targets: a tensor of B rows, or a list of B targets. samples: int64 ``(B,)`` on the host.
+    images: ``(B, C, H, W)``. targets: a tensor of B rows, or a list of B targets. samples, occurrences: int64 ``(B,)``
+    on the host.
     """
 
     images: Tensor
     targets: Any
     samples: Tensor
+    occurrences: Tensor
 
 
 class BatchMaker:
@@ -48,21 +50,19 @@ class BatchMaker:
         self._targets = None if whole is None else whole.to(self._device)
 
     @torch.no_grad()
-    def make(self, samples: NDArray[np.int64], *, epoch: int) -> Batch:
-        """The batch of ``samples (B,)``, numbers in the data set."""
-        facts = np.stack([samples, self._heights[samples], self._widths[samples]])
-        numbers, heights, widths = self._sent(facts).unbind(0)
-        geometry = self._geometry(numbers, heights, widths, epoch=epoch)
+    def make(self, samples: NDArray[np.int64], occurrences: NDArray[np.int64], *, epoch: int) -> Batch:
+        """The batch of ``samples (B,)``, numbers in the data set, which have come ``occurrences (B,)`` times before."""
+        facts = np.stack([samples, occurrences, self._heights[samples], self._widths[samples]])
+        numbers, repeats, heights, widths = self._sent(facts).unbind(0)
+        generator = CounterGenerator(numbers, seed=self._seed, epoch=epoch, occurrences=repeats)
+        geometry = self._plan.canvas(self._frame.canvas(heights, widths), generator).geometry()
         images = self._images(samples, geometry)
+        host = torch.from_numpy(samples), torch.from_numpy(occurrences)
         if self._targets is not None:
-            return Batch(images, self._targets[numbers], torch.from_numpy(samples))
+            return Batch(images, self._targets[numbers], *host)
         moved = geometry.to("cpu")
         targets = [mapped(self._shards.target(int(s)), moved[k : k + 1]) for k, s in enumerate(samples)]
-        return Batch(images, pytree.tree_map(self._target_sent, targets), torch.from_numpy(samples))
-
-    def _geometry(self, numbers: Tensor, heights: Tensor, widths: Tensor, *, epoch: int) -> Geometry:
-        canvas = self._frame.canvas(heights, widths)
-        return self._plan.canvas(canvas, CounterGenerator(numbers, seed=self._seed, epoch=epoch)).geometry()
+        return Batch(images, pytree.tree_map(self._target_sent, targets), *host)
 
     def _images(self, samples: NDArray[np.int64], geometry: Geometry) -> Tensor:
         parts = self._parts(samples)

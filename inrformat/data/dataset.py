@@ -11,9 +11,11 @@ import numpy as np
 import torch
 from torchvision import tv_tensors
 from torchvision.datasets import VisionDataset
+from torchvision.datasets.vision import StandardTransform
 
 from inrformat.container.limits import DEFAULT_LIMITS, Limits
 from inrformat.container.reader import InrdReader
+from inrformat.container.targets import NAME_FIELD
 from inrformat.data.mapping import mapped
 from inrformat.data.residency import load_resident
 from inrformat.data.targets import UNLABELLED, read_targets
@@ -42,6 +44,10 @@ class InrdDataset(VisionDataset):  # type: ignore[misc]  # torchvision carries n
             numbers a list of ints. column: the same, before it was made a list.
         reader: the open file, for its metadata and other field columns. codebook: its networks and symbol tables.
     """
+
+    _transform: Callable[..., Any] | None = None
+    _target_transform: Callable[..., Any] | None = None
+    _transforms: Callable[..., Any] | None = None
 
     def __init__(
         self,
@@ -89,6 +95,55 @@ class InrdDataset(VisionDataset):  # type: ignore[misc]  # torchvision carries n
 
     def __len__(self) -> int:
         return len(self.reader)
+
+    # -- transforms: what was set last holds, as in torchvision's data sets
+
+    @property
+    def transform(self) -> Callable[..., Any] | None:
+        """On the image alone."""
+        return self._transform
+
+    @transform.setter
+    def transform(self, transform: Callable[..., Any] | None) -> None:
+        self._transform = transform
+        self._transforms = _joint(transform, self._target_transform)
+
+    @property
+    def target_transform(self) -> Callable[..., Any] | None:
+        """On the target alone."""
+        return self._target_transform
+
+    @target_transform.setter
+    def target_transform(self, target_transform: Callable[..., Any] | None) -> None:
+        self._target_transform = target_transform
+        self._transforms = _joint(self._transform, target_transform)
+
+    @property
+    def transforms(self) -> Callable[..., Any] | None:
+        """On image and target together: what samples pass through."""
+        return self._transforms
+
+    @transforms.setter
+    def transforms(self, transforms: Callable[..., Any] | None) -> None:
+        self._transforms = transforms
+        apart = transforms if isinstance(transforms, StandardTransform) else StandardTransform()
+        self._transform, self._target_transform = apart.transform, apart.target_transform
+
+    # -- samples
+
+    @property
+    def samples(self) -> list[tuple[str, Any]]:
+        """Name and target of every sample, as in ``torchvision.datasets.ImageFolder``.
+
+        Raises:
+            UsageError: the file holds no names.
+        """
+        names = self.reader.text_field(NAME_FIELD)
+        if names is None:
+            raise UsageError(f"{self.reader.path}: it holds no names of its images")
+        return list(zip(names, self.targets, strict=True))
+
+    imgs = samples
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         """Sample ``index``: the image, uint8 ``(3, height, width)``, and its target, after the transforms."""
@@ -168,3 +223,7 @@ class InrdDataset(VisionDataset):  # type: ignore[misc]  # torchvision carries n
     def extra_repr(self) -> str:
         """Lines for ``repr``, under torchvision's own."""
         return f"Classes: {len(self.classes)}\nResident on: {self.device or 'none (read from the file)'}"
+
+
+def _joint(transform: Any, target_transform: Any) -> StandardTransform | None:
+    return None if transform is None and target_transform is None else StandardTransform(transform, target_transform)

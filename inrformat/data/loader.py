@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -20,11 +20,11 @@ from torchvision.transforms.v2 import functional as F
 
 from inrformat.data.batches import Batch, BatchMaker
 from inrformat.data.dataset import InrdDataset
-from inrformat.data.order import RankShard, batch_count, spans
+from inrformat.data.order import OccurrenceCounter, RankShard, batch_count, occurrences_of, spans
 from inrformat.data.prefetch import prefetched
 from inrformat.data.randomness import permutation
 from inrformat.data.residency import RecordStore, Residency
-from inrformat.data.shards import Shards, Source
+from inrformat.data.shards import Shards, Source, opened
 from inrformat.data.targets import collate
 from inrformat.data.transforms.batch_transforms import apply_batch_transforms
 from inrformat.data.transforms.crops import resized
@@ -36,22 +36,29 @@ from inrformat.errors import GeometryError, UsageError
 
 __all__ = ["InrdLoader"]
 
-_Job = tuple[NDArray[np.int64], int]
-"""Samples of a batch, and how much of the epoch has been seen behind it."""
+
+class _Job(NamedTuple):
+    """Samples of a batch, how often each has come before, and how much of the epoch has been seen behind it."""
+
+    samples: NDArray[np.int64]
+    occurrences: NDArray[np.int64]
+    after: int
 
 
 class InrdLoader:
     """Iterating gives ``(images, targets)``: a tensor ``(B, C, H, W)`` on the device, and the batch's targets.
 
     Class numbers and other targets of one shape come as a tensor on the device, ragged ones as a list
-    (``inrformat.data.targets.collate``). Everything random is a function of (seed, epoch, sample number): a sample has
-    the same pixels in any batch, on any rank and after a resume. Every iteration is the next epoch, as `set_epoch`
-    counts them.
+    (``inrformat.data.targets.collate``). Everything random is a function of (seed, epoch, sample number,
+    and how often the sample came before in the epoch): a sample has the same pixels in any batch, on any rank and
+    after a resume, and others each time that it comes again. (A ``sampler`` decides about ranks; then these count
+    too.) Every iteration is the next epoch, as `set_epoch` counts them.
 
     Under torch.distributed each rank gets its share: equal ones when training (``even``), exact ones otherwise.
 
     Attributes:
-        dataset: what was given. plan: what became of the transform; ``print(loader.plan)``. device: of the batches.
+        dataset: a data set, also where paths were given. plan: what became of the transform; ``print(loader.plan)``.
+        device: of the batches.
     """
 
     def __init__(
@@ -99,27 +106,63 @@ class InrdLoader:
         """
         _check_order(batch_size, sampler, batch_sampler, ordered=shuffle or indices is not None, drop_last=drop_last)
         kind = _checked_residency(residency)
-        self.dataset, self.batch_size, self.device = dataset, batch_size, checked_device(device)
+        self.batch_size, self.device = batch_size, checked_device(device)
         self._shuffle, self._drop_last, self._seed, self._prefetch = shuffle, drop_last, seed, prefetch
         self._sampler, self._batch_sampler = sampler, batch_sampler
         self._even = (shuffle or drop_last) if even is None else even
-        shards = Shards.of(dataset)
-        self._count = len(shards)
-        self._samples = np.arange(len(shards)) if indices is None else _checked_indices(indices, len(shards))
-        frame = shards.frame()
-        own, self._target_transform = _own_transforms(shards.files[0])
-        pipeline = own if transform is None else transform
-        start = size if size is not None else shards.files[0].size
-        self.plan: Plan = plan_of(pipeline, frame, start=resized(start))
-        if self.plan.size is None and len(shards):
-            raise GeometryError(_unlike_sizes(self.plan))
-        pixels, self._dtype = _pixels(self.plan, dtype)
-        self._memory_format = memory_format
-        pixels = replace(pixels, channels_last=memory_format == torch.channels_last)
-        stores = _stores(shards, self.device, kind, budget_bytes)
-        self._maker = BatchMaker(shards, stores, self.plan, pixels=pixels, frame=frame, seed=seed)
+        self.dataset = opened(dataset)
+        self._shards = Shards.of(self.dataset)
+        self._count = len(self._shards)
+        self._samples = np.arange(self._count) if indices is None else _checked_indices(indices, self._count)
+        self._repeats = len(np.unique(self._samples)) < len(self._samples)
+        self._frame = self._shards.frame()
+        self._stores = _stores(self._shards, self.device, kind, budget_bytes)
+        self._asked_dtype, self._memory_format = dtype, memory_format
+        self._transform, self._size = transform, size
+        self._prepare()
         self._next = (0, 0)  # epoch and position at which the next iteration starts
         self._at = (0, 0)  # what has been handed out
+
+    # -- what becomes of an image
+
+    @property
+    def transform(self) -> Any:
+        """The pipeline; setting it changes batches from the next iteration on. None: the data set's own."""
+        return self._transform
+
+    @transform.setter
+    def transform(self, transform: Any) -> None:
+        self._transform = transform
+        self._prepare()
+
+    @property
+    def size(self) -> Size:
+        """At which images are decoded before the transform; setting it, as for progressive resizing, is as cheap."""
+        return self._size
+
+    @size.setter
+    def size(self, size: Size) -> None:
+        self._size = size
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Split the pipeline, and be ready to make batches; where records lie stays as it is.
+
+        Raises:
+            GeometryError: images of unlike size make no batch.
+        """
+        first = self._shards.files[0]
+        self._own = first.transforms
+        own, self._target_transform = _own_transforms(first)
+        pipeline = own if self._transform is None else self._transform
+        start = first.size if self._size is None else self._size
+        plan = plan_of(pipeline, self._frame, start=resized(start))
+        if plan.size is None and self._count:
+            raise GeometryError(_unlike_sizes(plan))
+        self.plan: Plan = plan
+        pixels, self._dtype = _pixels(plan, self._asked_dtype)
+        pixels = replace(pixels, channels_last=self._memory_format == torch.channels_last)
+        self._maker = BatchMaker(self._shards, self._stores, plan, pixels=pixels, frame=self._frame, seed=self._seed)
 
     # -- epochs and state
 
@@ -158,18 +201,33 @@ class InrdLoader:
             count, shard = len(self._samples), RankShard.of_process(even=self._even)
         return batch_count(count, self.batch_size, drop_last=self._drop_last, shard=shard)
 
+    def __repr__(self) -> str:
+        files = ", ".join(str(f.reader.path) for f in self._shards.files[:3])
+        more = f" and {len(self._shards.files) - 3} more" if len(self._shards.files) > 3 else ""
+        order = "shuffled" if self._shuffle else "in the order of a sampler" if self._given_order else "in order"
+        return (
+            f"InrdLoader of {files}{more}: {len(self._samples)} samples {order}, batches of {self.batch_size} on "
+            f"{self.device}\n{self.plan}"
+        )
+
+    @property
+    def _given_order(self) -> bool:
+        return self._sampler is not None or self._batch_sampler is not None
+
     # -- batches
 
     def __iter__(self) -> Iterator[tuple[Tensor, Any]]:
         """An epoch: the next one, or the rest of the one whose state was loaded."""
+        if self._shards.files[0].transforms is not self._own:  # they were set on the data set meanwhile
+            self._prepare()
         epoch, position = self._next
         self._next, self._at = (epoch + 1, 0), (epoch, position)
         ahead: deque[int] = deque()  # positions behind the batches that are being made
 
         def jobs() -> Iterator[Callable[[], Batch]]:
-            for samples, after in self._batches(epoch, position):
-                ahead.append(after)
-                yield partial(self._maker.make, samples, epoch=epoch)
+            for job in self._batches(epoch, position):
+                ahead.append(job.after)
+                yield partial(self._maker.make, job.samples, job.occurrences, epoch=epoch)
 
         with closing(prefetched(jobs(), depth=self._prefetch, device=self.device)) as batches:
             for batch in batches:
@@ -182,20 +240,36 @@ class InrdLoader:
         """Samples of each batch of this rank from ``position`` on."""
         if self._batch_sampler is not None:
             _tell_epoch(self._batch_sampler, epoch)
-            for number, batch in enumerate(islice(self._batch_sampler, position, None), start=position + 1):
-                yield self._numbers(batch), number
+            given = ((self._numbers(batch), number) for number, batch in enumerate(self._batch_sampler, start=1))
+            yield from self._counted(given, position)
         elif self._sampler is not None:
             _tell_epoch(self._sampler, epoch)
-            numbers = islice(self._sampler, position, None)
-            while chosen := list(islice(numbers, self.batch_size)):
-                if len(chosen) == self.batch_size or not self._drop_last:
-                    position += len(chosen)
-                    yield self._numbers(chosen), position
+            yield from self._counted(self._drawn(position), position)
         else:
             order = self._order(epoch)
+            occurrences = occurrences_of(order) if self._repeats else np.zeros_like(order)
             shard = RankShard.of_process(even=self._even)
             for span in spans(len(order), self.batch_size, drop_last=self._drop_last, shard=shard, position=position):
-                yield order[span.start : span.stop], span.after
+                batch = slice(span.start, span.stop)
+                yield _Job(order[batch], occurrences[batch], span.after)
+
+    def _drawn(self, position: int) -> Iterator[tuple[NDArray[np.int64], int]]:
+        """What the sampler gives: first the ``position`` samples seen already, then batches; and where each ends."""
+        numbers = iter(self._sampler or ())
+        if position:
+            yield self._numbers(islice(numbers, position)), position
+        while chosen := list(islice(numbers, self.batch_size)):
+            if len(chosen) == self.batch_size or not self._drop_last:
+                position += len(chosen)
+                yield self._numbers(chosen), position
+
+    def _counted(self, given: Iterable[tuple[NDArray[np.int64], int]], position: int) -> Iterator[_Job]:
+        """Batches that end behind ``position``, their samples counted with those before."""
+        counter = OccurrenceCounter(self._count, RankShard.of_process(even=False))
+        for samples, after in given:
+            occurrences = counter.take(samples)
+            if after > position:
+                yield _Job(samples, occurrences, after)
 
     def _order(self, epoch: int) -> NDArray[np.int64]:
         if not self._shuffle:
@@ -212,7 +286,13 @@ class InrdLoader:
         images, targets = batch.images, batch.targets
         if self.plan.batch_transforms:
             images, targets = apply_batch_transforms(
-                self.plan.batch_transforms, images, targets, samples=batch.samples, seed=self._seed, epoch=epoch
+                self.plan.batch_transforms,
+                images,
+                targets,
+                samples=batch.samples,
+                occurrences=batch.occurrences,
+                seed=self._seed,
+                epoch=epoch,
             )
         if self._dtype is not None:
             images = F.to_dtype(images, self._dtype, scale=True)

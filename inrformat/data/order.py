@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch.distributed
+from numpy.typing import NDArray
 
-__all__ = ["RankShard", "Span", "batch_count", "spans"]
+__all__ = ["OccurrenceCounter", "RankShard", "Span", "batch_count", "occurrences_of", "spans"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,36 @@ def spans(count: int, batch_size: int, *, drop_last: bool, shard: RankShard, pos
         first, last = left * rank // world, left * (rank + 1) // world
     if last > first:
         yield Span(position + first, position + last, count)
+
+
+def occurrences_of(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How often each of ``numbers (n,)`` stands before its place: int64 ``(n,)``."""
+    order = np.argsort(numbers, kind="stable")
+    ordered = numbers[order]
+    first = np.searchsorted(ordered, ordered)
+    result = np.empty(len(numbers), np.int64)
+    result[order] = np.arange(len(numbers)) - first
+    return result
+
+
+class OccurrenceCounter:
+    """Counts how often a sampler has given each sample in an epoch.
+
+    Ranks count for themselves and must not meet: copies of a sample that a sampler deals out to several ranks, as for
+    repeated augmentation, are told apart by the rank.
+    """
+
+    def __init__(self, count: int, shard: RankShard) -> None:
+        """``count``: samples there are. ``shard``: this rank."""
+        self._seen = np.zeros(count, np.int64)
+        self._shard = shard
+
+    def take(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Count the next samples ``(n,)``; returns what tells each from its other occurrences, int64 ``(n,)``."""
+        occurrences = self._seen[numbers] + occurrences_of(numbers)
+        np.add.at(self._seen, numbers, 1)
+        told: NDArray[np.int64] = occurrences * self._shard.world + self._shard.rank
+        return told
 
 
 def batch_count(count: int, batch_size: int, *, drop_last: bool, shard: RankShard) -> int:

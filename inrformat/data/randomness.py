@@ -1,9 +1,10 @@
-"""Random numbers that are a function of (seed, epoch, sample, draw) and of nothing else.
+"""Random numbers that are a function of (seed, epoch, sample, occurrence, draw) and of nothing else.
 
 The generator is Philox-4x32-10 (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011):
-counter words (sample, purpose and high bits of the sample, epoch, block of draws), key the seed. A sample therefore
-gets the same numbers in any batch, on any rank and device and after a resume, and can be replayed alone. All
-arithmetic is on integers below 2**64 kept in int64, which every device does alike.
+counter words (sample; occurrence, purpose and high bits of the sample; epoch; block of draws), key the seed. A sample
+therefore gets the same numbers in any batch, on any rank and device and after a resume, and can be replayed alone; a
+sample that comes more than once in an epoch gets others each time. All arithmetic is on integers below 2**64 kept in
+int64, which every device does alike.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ from enum import IntEnum
 import torch
 from torch import Tensor
 
-__all__ = ["CounterGenerator", "Purpose", "batch_transform_seeds", "permutation", "philox"]
+__all__ = ["MAX_OCCURRENCES", "CounterGenerator", "Purpose", "batch_transform_seeds", "permutation", "philox"]
 
 _LOW = 0xFFFFFFFF
 _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 _WEYL = (0x9E3779B9, 0xBB67AE85)
 _ROUNDS = 10
 _WORDS_PER_BLOCK = 4
+MAX_OCCURRENCES = 1 << 12
+"""Draws of one sample in an epoch that are told apart."""
 _DRAWN_AHEAD = 32
 """Words drawn at a time: one pass of the generator then serves a whole pipeline."""
 
@@ -53,12 +56,14 @@ def philox(counter: tuple[Tensor, Tensor, Tensor, Tensor], key: tuple[int, int])
     return a, b, c, d
 
 
-def _words(samples: Tensor, blocks: Tensor, *, seed: int, epoch: int, purpose: Purpose) -> Tensor:
+def _words(
+    samples: Tensor, blocks: Tensor, *, seed: int, epoch: int, purpose: Purpose, occurrences: Tensor | int = 0
+) -> Tensor:
     """Words of the numbered ``blocks (N,)`` for each of ``samples (B,)``: int64 ``(B, 4 N)``, 0..2**32 - 1."""
     rows, columns = samples[:, None], blocks[None, :]
     counter = (
         (rows & _LOW).expand(-1, len(blocks)),
-        ((rows >> 32) & 0xFFFF) | (int(purpose) << 16),
+        ((rows >> 32) & 0xFFFF) | (int(purpose) << 16) | _occurrence_bits(occurrences),
         torch.full_like(rows, epoch & _LOW),
         columns,
     )
@@ -66,15 +71,29 @@ def _words(samples: Tensor, blocks: Tensor, *, seed: int, epoch: int, purpose: P
     return torch.stack([w.expand(len(samples), len(blocks)) for w in philox(counter, key)], dim=2).flatten(1)
 
 
+def _occurrence_bits(occurrences: Tensor | int) -> Tensor | int:
+    """Above the purpose, which takes bits 16 to 19: the twelve bits left, after which occurrences repeat."""
+    return (occurrences[:, None] if isinstance(occurrences, Tensor) else occurrences) % MAX_OCCURRENCES << 20
+
+
 class CounterGenerator:
     """Numbers for a batch, drawn one after the other: every sample takes its n-th draw from its own stream.
 
     Attributes:
         samples: int64 ``(B,)``, numbers of the samples in their data set. seed, epoch: of all of them.
+        occurrences: int64 ``(B,)``, how often each has come in its epoch before, or 0 for all.
     """
 
-    def __init__(self, samples: Tensor, *, seed: int, epoch: int, purpose: Purpose = Purpose.GEOMETRY) -> None:
-        self.samples, self.seed, self.epoch = samples, seed, epoch
+    def __init__(
+        self,
+        samples: Tensor,
+        *,
+        seed: int,
+        epoch: int,
+        occurrences: Tensor | int = 0,
+        purpose: Purpose = Purpose.GEOMETRY,
+    ) -> None:
+        self.samples, self.seed, self.epoch, self.occurrences = samples, seed, epoch, occurrences
         self._purpose = purpose
         self._ahead = samples.new_empty((len(samples), 0))
         self._block = 0
@@ -86,7 +105,7 @@ class CounterGenerator:
         if missing > 0:
             stop = self._block + -(-max(missing, _DRAWN_AHEAD) // _WORDS_PER_BLOCK)
             blocks = torch.arange(self._block, stop, device=self.samples.device)
-            fresh = _words(self.samples, blocks, seed=self.seed, epoch=self.epoch, purpose=self._purpose)
+            fresh = self._words(blocks, purpose=self._purpose)
             self._ahead, self._block = torch.cat([self._ahead, fresh], dim=1), stop
         taken, self._ahead = self._ahead[:, :count], self._ahead[:, count:]
         return taken
@@ -116,8 +135,17 @@ class CounterGenerator:
         """Many numbers at once, from a stream of their own: float32 ``(B, count)`` in [0, 1), ``count`` up to 2**26."""
         blocks = torch.arange(-(-count // _WORDS_PER_BLOCK), device=self.samples.device) + (self._fields << 24)
         self._fields += 1
-        words = _words(self.samples, blocks, seed=self.seed, epoch=self.epoch, purpose=Purpose.FIELD)
-        return (words[:, :count] >> 8).to(torch.float32) * 2.0**-24
+        return (self._words(blocks, purpose=Purpose.FIELD)[:, :count] >> 8).to(torch.float32) * 2.0**-24
+
+    def _words(self, blocks: Tensor, *, purpose: Purpose) -> Tensor:
+        return _words(
+            self.samples,
+            blocks,
+            seed=self.seed,
+            epoch=self.epoch,
+            purpose=purpose,
+            occurrences=self.occurrences,
+        )
 
 
 def permutation(count: int, *, seed: int, epoch: int, device: torch.device) -> Tensor:
@@ -128,12 +156,22 @@ def permutation(count: int, *, seed: int, epoch: int, device: torch.device) -> T
     return ((words[:, 0] << 31) | (words[:, 1] >> 1)).argsort(stable=True)
 
 
-def batch_transform_seeds(samples: Tensor, *, seed: int, epoch: int, part: int) -> list[int]:
+def batch_transform_seeds(
+    samples: Tensor, *, seed: int, epoch: int, part: int, occurrences: Tensor | int = 0
+) -> list[int]:
     """Seeds of torch's own generator for what is applied to decoded samples, each 0..2**63 - 1.
 
     Args:
         samples: int64 ``(B,)``. part: which of several runs over them.
+        occurrences: as in `CounterGenerator`, on the host.
     """
-    words = _words(samples.cpu(), torch.tensor([part]), seed=seed, epoch=epoch, purpose=Purpose.BATCH_TRANSFORMS)
+    words = _words(
+        samples.cpu(),
+        torch.tensor([part]),
+        seed=seed,
+        epoch=epoch,
+        purpose=Purpose.BATCH_TRANSFORMS,
+        occurrences=occurrences,
+    )
     seeds: list[int] = ((words[:, 0] << 31) | (words[:, 1] >> 1)).tolist()
     return seeds

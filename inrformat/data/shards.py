@@ -17,10 +17,25 @@ from inrformat.data.dataset import InrdDataset
 from inrformat.data.transforms.plan import Frame
 from inrformat.errors import UsageError
 
-__all__ = ["Shards", "Source"]
+__all__ = ["Shards", "Source", "opened"]
 
 Source = InrdDataset | ConcatDataset[Any] | Subset[Any] | str | os.PathLike[str] | Sequence[Any]
 """An `InrdDataset`, a path, a ``Subset`` or ``ConcatDataset`` of those, or a sequence of any of them."""
+
+
+def opened(source: Source) -> InrdDataset | ConcatDataset[Any] | Subset[Any]:
+    """``source`` as one data set, its paths opened.
+
+    Raises:
+        UsageError: it holds something that is not an .inrd.
+    """
+    if isinstance(source, str | os.PathLike):
+        return InrdDataset(source)
+    if isinstance(source, InrdDataset | ConcatDataset | Subset):
+        return source
+    if not isinstance(source, list | tuple) or not source:
+        raise UsageError(f"expected InrdDataset, a path, or a Subset or ConcatDataset of those, got {source!r}")
+    return ConcatDataset([opened(part) for part in source])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -49,9 +49,14 @@ class Canvas:
     displacement: Tensor | None = None
 
     @classmethod
-    def of(cls, heights: Tensor | Sequence[int], widths: Tensor | Sequence[int], *, shortest: int = 1) -> Canvas:
-        """Images as they are stored: heights and widths in pixels, ``(B,)``; tensors stay on their device."""
-        height, width = (torch.as_tensor(s).to(torch.float64) for s in (heights, widths))
+    def of(
+        cls, heights: Tensor | Sequence[int] | int, widths: Tensor | Sequence[int] | int, *, shortest: int = 1
+    ) -> Canvas:
+        """Images as they are stored: heights and widths in pixels, ``(B,)``, or numbers for one image.
+
+        Tensors stay on their device.
+        """
+        height, width = (torch.atleast_1d(torch.as_tensor(s)).to(torch.float64) for s in (heights, widths))
         zero, one = torch.zeros_like(height), torch.ones_like(height)
         eye = torch.eye(3, dtype=torch.float64, device=height.device).expand(len(height), 3, 3)
         return cls(

@@ -78,7 +78,7 @@ def backend_for(device: torch.device, *, wanted: str = "auto") -> Backend:
 
 def decode(
     records: DeviceRecords,
-    rows: Tensor,
+    rows: Tensor | Sequence[int],
     geometry: Geometry,
     pixels: PixelFormat = _BYTES,
     *,
@@ -87,7 +87,7 @@ def decode(
     """Decode a batch of records under a geometry (spec section 8).
 
     Args:
-        rows: int64 ``(B,)``, which of ``records``; their range is not checked. geometry: of the same B samples.
+        rows: int64 ``(B,)``, or a list: which of ``records``; their range is not checked. geometry: of these samples.
         pixels: dtype, normalisation and memory format of the result.
         backend: auto, or the name of one.
 
@@ -99,6 +99,7 @@ def decode(
             records give pixels without meaning, within the range; ``triton.launch.decode(status=)`` reports them.
         GeometryError, UsageError: geometry or pixel format do not fit the batch. DeviceError: see ``backend_for``.
     """
+    rows = torch.as_tensor(rows, dtype=torch.int64, device=records.device)
     if len(rows) != len(geometry):
         raise GeometryError(f"a geometry of {len(geometry)} samples for a batch of {len(rows)}")
     geometry.fills(records.channels)

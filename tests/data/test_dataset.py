@@ -149,3 +149,33 @@ def test_resident_records_decode_under_any_geometry(photo_file):
     canvas = Canvas.of(*records.shapes[rows, 1:].unbind(1)).resize(32, 32)
     pixels = decode(records, rows, canvas.geometry())
     assert torch.equal(pixels, torch.stack([dataset[3][0], dataset[0][0]]))
+
+
+def test_transforms_set_later_hold_from_then_on(photo_file, photo_folder):
+    dataset, folder = InrdDataset(photo_file), ImageFolder(photo_folder)
+    for one in (dataset, folder):
+        one.transform = v2.Resize((8, 9))
+        one.target_transform = lambda label: 10 + label
+    assert dataset[7][0].shape[1:] == (8, 9) and folder[7][0].size == (9, 8)
+    assert dataset[7][1] == folder[7][1] == 11
+    assert "Resize" in repr(dataset)
+    dataset.transforms = v2.RandomHorizontalFlip(1.0)
+    assert dataset.transform is None and dataset.target_transform is None
+    plain = InrdDataset(photo_file)[7]
+    assert torch.equal(dataset[7][0], plain[0].flip(-1)) and dataset[7][1] == plain[1]
+    dataset.transform = None
+    assert torch.equal(dataset[7][0], plain[0])
+
+
+def test_a_transform_set_later_reaches_worker_processes(photo_file):
+    dataset = InrdDataset(photo_file)
+    dataset.transform = v2.Resize((8, 9))
+    images, _ = next(iter(DataLoader(dataset, 4, num_workers=1)))
+    assert images.shape == (4, 3, 8, 9)
+
+
+def test_samples_are_names_and_targets(dataset, photo_folder):
+    folder = ImageFolder(photo_folder)
+    assert [label for _, label in dataset.samples] == [label for _, label in folder.samples]
+    assert all(path.endswith(name) for (name, _), (path, _) in zip(dataset.samples, folder.imgs, strict=True))
+    assert dataset.imgs == dataset.samples

@@ -318,3 +318,68 @@ def test_random_samplers_of_torch_work(dataset):
     _, labels = everything(loaded(dataset, 4, sampler=sampler))
     assert sorted(labels.tolist()) == sorted(dataset.targets)
     assert np.asarray(labels).shape == (12,)
+
+
+def test_a_sample_that_comes_again_in_an_epoch_looks_different(dataset):
+    augment = v2.Compose([v2.RandomResizedCrop(24, scale=(0.3, 0.6)), v2.RandomErasing(p=1.0)])
+    repeated = loaded(dataset, 4, transform=augment, sampler=[7, 7, 2, 7, 2, 5], seed=3)
+    images, labels = everything(repeated)
+    assert labels.tolist() == [dataset.targets[k] for k in (7, 7, 2, 7, 2, 5)]
+    sevens, twos = images[[0, 1, 3]], images[[2, 4]]
+    assert all(not torch.equal(a, b) for a, b in ((sevens[0], sevens[1]), (sevens[1], sevens[2]), (twos[0], twos[1])))
+    # The first of each is what it is without repetition, and the same again in any other batches.
+    once, _ = everything(loaded(dataset, 6, transform=augment, sampler=[5, 2, 7], seed=3))
+    assert torch.equal(images[[5, 2, 0]], once)
+    indices = loaded(dataset, 2, transform=augment, indices=[7, 7, 2, 7, 2, 5], seed=3)
+    assert torch.equal(everything(indices)[0], images)
+
+
+@pytest.mark.parametrize("kind", ["sampler", "batch_sampler", "indices"])
+def test_occurrences_are_counted_on_after_a_resume(dataset, kind):
+    order = [3, 3, 1, 3, 1, 1, 3, 8]
+    options: dict[str, Any] = {
+        "sampler": {"sampler": order, "batch_size": 2},
+        "batch_sampler": {"batch_sampler": [order[k : k + 2] for k in range(0, 8, 2)], "batch_size": 1},
+        "indices": {"indices": order, "batch_size": 2},
+    }[kind]
+    whole = list(loaded(dataset, transform=RANDOM, seed=1, **options))
+    begun, rest = (loaded(dataset, transform=RANDOM, seed=1, **options) for _ in range(2))
+    batches = iter(begun)
+    next(batches), next(batches)
+    rest.load_state_dict(begun.state_dict())
+    for (image, _), (expected, _) in zip(rest, whole[2:], strict=True):
+        assert torch.equal(image, expected)
+
+
+def test_the_loaders_data_set_is_a_data_set_whatever_was_given(tile_file, second_file):
+    assert len(loaded(tile_file).dataset) == len(loaded(str(tile_file)).dataset) == 12
+    assert loaded(tile_file).dataset.classes == ["astronaut", "coffee"]
+    several = loaded([tile_file, second_file])
+    assert len(several.dataset) == 24 and isinstance(several.dataset, ConcatDataset)
+    given = InrdDataset(tile_file)
+    assert loaded(given).dataset is given
+
+
+def test_transform_and_size_can_be_changed_between_epochs(dataset):
+    loader = loaded(dataset, 4, shuffle=True, seed=5)
+    labels = everything(loader)[1]
+    loader.transform = v2.RandomResizedCrop(16)
+    images, other_labels = everything(loader)
+    assert images.shape[2:] == (16, 16) and other_labels.tolist() != labels.tolist()
+    loader.transform = None
+    loader.size = 24
+    loader.set_epoch(0)
+    images, again = everything(loader)
+    assert images.shape[2:] == (24, 24) and again.tolist() == labels.tolist()
+    before = loader.plan
+    with pytest.raises(GeometryError):
+        loader.transform = v2.RandomApply([v2.CenterCrop(8)])
+    assert loader.plan is before
+
+
+def test_a_transform_set_on_the_data_set_reaches_the_next_epoch(dataset):
+    loader = loaded(dataset)
+    assert everything(loader)[0].shape[2:] == (32, 32)
+    dataset.transform = v2.CenterCrop(20)
+    assert everything(loader)[0].shape[2:] == (20, 20)
+    assert "CenterCrop" in repr(loader) and "12 samples in order, batches of 5 on cpu" in repr(loader)

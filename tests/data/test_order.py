@@ -1,7 +1,8 @@
+import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from inrformat.data.order import RankShard, batch_count, spans
+from inrformat.data.order import OccurrenceCounter, RankShard, batch_count, occurrences_of, spans
 
 COUNTS = st.integers(0, 60)
 
@@ -55,3 +56,18 @@ def test_an_epoch_goes_on_with_another_batch_size_and_number_of_ranks(before, af
     assert done == set(range(position))
     positions, _ = seen(50, new_size, world=new_world, position=position)
     assert sorted(p for rank in positions for p in rank) == list(range(position, 50))
+
+
+@given(st.lists(st.integers(0, 5), max_size=40), st.integers(1, 7))
+def test_occurrences_are_counted_alike_at_once_and_in_batches(numbers, size):
+    array = np.array(numbers, np.int64)
+    expected = [numbers[:k].count(n) for k, n in enumerate(numbers)]
+    assert occurrences_of(array).tolist() == expected
+    counter = OccurrenceCounter(6, RankShard())
+    parts = [counter.take(array[k : k + size]) for k in range(0, len(array), size)]
+    assert [n for part in parts for n in part.tolist()] == expected
+
+
+def test_ranks_never_count_alike():
+    told = [OccurrenceCounter(3, RankShard(rank, 2)).take(np.array([1, 1, 2])).tolist() for rank in range(2)]
+    assert told == [[0, 2, 0], [1, 3, 1]]

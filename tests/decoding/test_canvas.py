@@ -6,6 +6,7 @@ import torch
 from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms.v2 import functional as F
 
+from inrformat.decoding import dispatch
 from inrformat.decoding.canvas import Canvas
 from inrformat.decoding.dispatch import decode_images
 from inrformat.decoding.geometry import PaddingMode
@@ -180,3 +181,15 @@ def test_rotated_and_shrunk_pictures_are_filtered(smooth):
     counts, _ = canvas.geometry().taps()
     assert counts.tolist() == [[8, 8]] and float(canvas.geometry().footprints()[0, 0]) == pytest.approx(4)
     assert psnr_db(ours(records, canvas), small.clamp(0, 1)) > 30
+
+
+def test_a_canvas_of_numbers_is_one_image():
+    one, batch = Canvas.of(30, 40).crop(1, 2, 10, 12).geometry(), Canvas.of([30], [40]).crop(1, 2, 10, 12).geometry()
+    assert len(one) == 1 and torch.equal(one.matrices, batch.matrices)
+
+
+def test_rows_may_be_a_list(smooth):
+    records, _ = smooth
+    geometry = Canvas.of([HEIGHT] * 2, [WIDTH] * 2).resize(8, 8).geometry()
+    listed = dispatch.decode(records, [0, 0], geometry)
+    assert torch.equal(listed, dispatch.decode(records, torch.tensor([0, 0]), geometry))

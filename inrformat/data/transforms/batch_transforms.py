@@ -36,13 +36,21 @@ _MIXING = (v2.MixUp, v2.CutMix)
 
 
 def apply_batch_transforms(
-    batch_transforms: Sequence[Any], images: Tensor, targets: Any, *, samples: Tensor, seed: int, epoch: int
+    batch_transforms: Sequence[Any],
+    images: Tensor,
+    targets: Any,
+    *,
+    samples: Tensor,
+    occurrences: Tensor | int = 0,
+    seed: int,
+    epoch: int,
 ) -> tuple[Tensor, Any]:
     """Apply transforms to a decoded batch.
 
     Args:
         images: ``(B, C, H, W)``. targets: a tensor of B rows, which only mixing touches, or a list of B targets.
-        samples: int64 ``(B,)``, numbers of the samples; with ``seed`` and ``epoch`` they are all randomness.
+        samples, occurrences: int64 ``(B,)``, numbers of the samples, and how often each has come in the epoch; with
+            ``seed`` and ``epoch`` they are all randomness.
 
     Raises:
         UsageError: samples have become images of different sizes.
@@ -52,7 +60,7 @@ def apply_batch_transforms(
             for transform in group:
                 images = _plain(transform(tv_tensors.Image(images)))
             continue
-        seeds = batch_transform_seeds(samples, seed=seed, epoch=epoch, part=part)
+        seeds = batch_transform_seeds(samples, seed=seed, epoch=epoch, part=part, occurrences=occurrences)
         with _own_generator(images.device):
             if kind == "mixing":
                 for transform in group:
