@@ -182,10 +182,10 @@ def test_errors_in_the_background_come_out_where_the_batch_would(dataset, monkey
     loader = loaded(dataset, 4)
     make = loader._maker.make
 
-    def failing(samples, *, epoch):
+    def failing(samples, occurrences, *, epoch):
         if 8 in samples:
             raise RuntimeError("broken record")
-        return make(samples, epoch=epoch)
+        return make(samples, occurrences, epoch=epoch)
 
     monkeypatch.setattr(loader._maker, "make", failing)
     batches = iter(loader)
