@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inrformat.coding.rans import lanes_for
-from inrformat.coding.rans_numba import encode_record
+from inrformat.coding.rans_numba import RecordDecoder, encode_record
 from inrformat.coding.tables import TableSet
 from inrformat.families.family import SymbolDecoder
 from inrformat.families.siren.descriptor import Siren
 
-__all__ = ["read_records", "write_records"]
+__all__ = ["read_record", "read_records", "write_records"]
 
 
 def write_records(network: Siren, symbols: NDArray[Any], scales: NDArray[Any], tables: TableSet) -> list[bytes]:
@@ -22,6 +22,17 @@ def write_records(network: Siren, symbols: NDArray[Any], scales: NDArray[Any], t
     ends, lanes = np.array([1, len(ids)]), lanes_for(network.parameter_count)
     values = np.concatenate([scales[:, None], symbols], axis=1).astype(np.int32)
     return [encode_record(row, ids, ends, tables, lanes=lanes) for row in values]
+
+
+def read_record(
+    network: Siren, record: bytes, tables: TableSet, *, height: int, width: int
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Scale int32 ``(1,)`` and symbols int32 ``(P,)`` of one record of that native size in pixels (compiled coder)."""
+    decoder = RecordDecoder(record, tables, lanes=network.lanes(height=height, width=width))
+    scale = decoder.decode(np.array([network.scale_table], np.int32))
+    symbols = decoder.decode(network.table_vector.astype(np.int32))
+    decoder.finish()
+    return scale, symbols
 
 
 def read_records(network: Siren, decoder: SymbolDecoder) -> tuple[Any, Any]:

@@ -10,14 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from inrformat.coding.rans import RansDecoder
 from inrformat.encoding.record import Image
 from inrformat.families.siren.encoder.codebook import RecordCoder
 from inrformat.families.siren.encoder.exact_mlp import PaddedShape, Workspace, forward, workspace
 from inrformat.families.siren.encoder.lanes import TILE_PIXELS
 from inrformat.families.siren.encoder.quantize import weight_steps
 from inrformat.families.siren.padding import PaddedParameters
-from inrformat.families.siren.record import read_records
+from inrformat.families.siren.record import read_record
 from inrformat.jit import exact
 
 __all__ = ["render_record"]
@@ -36,15 +35,14 @@ class _Axes(NamedTuple):
 def render_record(coder: RecordCoder, data: bytes, *, height: int, width: int) -> Image:
     """Read a record back and evaluate its network at every pixel centre: uint8 ``(height, width, channels)``."""
     network = coder.network
-    decoder = RansDecoder([data], coder.tables, lanes=network.lanes(height=height, width=width))
-    scales, symbols = read_records(network, decoder)
-    weights = symbols.astype(np.float32) * weight_steps(network, scales)
+    scale, symbols = read_record(network, data, coder.tables, height=height, width=width)
+    weights = symbols.astype(np.float32) * weight_steps(network, scale)[0]
     if network.base is not None:
         weights = weights + network.base
     padding = PaddedParameters.of(network.widths)
     shape = PaddedShape(padding.widths, np.float32(network.omega), network.channels)
     pixels = np.empty((height, width, network.channels), np.uint8)
-    _render(shape, padding.pad(weights[0]), workspace(shape), _Axes(_coordinates(width), _coordinates(height)), pixels)
+    _render(shape, padding.pad(weights), workspace(shape), _Axes(_coordinates(width), _coordinates(height)), pixels)
     return pixels
 
 
