@@ -13,7 +13,7 @@ import triton.language as tl
 from inrformat.decoding.geometry import PaddingMode
 from inrformat.decoding.triton.sampling import coverage_at
 
-__all__ = ["CONSTANT", "Frame", "finished", "store_points"]
+__all__ = ["CONSTANT", "Frame", "finished", "frame_of", "store_points"]
 
 CONSTANT = tl.constexpr(int(PaddingMode.CONSTANT))
 
@@ -27,6 +27,19 @@ class Frame(NamedTuple):
     stride_c: Any
     stride_y: Any
     stride_x: Any
+
+
+@triton.jit
+def frame_of(sample, out, height, width, stride_b, stride_c, stride_y, stride_x):
+    """The `Frame` of a sample."""
+    return Frame(
+        first=out + sample * stride_b,
+        height=height,
+        width=width,
+        stride_c=stride_c,
+        stride_y=stride_y,
+        stride_x=stride_x,
+    )
 
 
 @triton.jit

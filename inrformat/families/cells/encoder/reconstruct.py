@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import types
-from numba.extending import intrinsic
 
 from inrformat.encoding.record import Image
 from inrformat.families.cells.descriptor import Cells
 from inrformat.families.cells.encoder.quantize import QuantizedImage
 from inrformat.families.cells.nodes import CELL_SIDES, LARGEST_CELL, basis, grid, unit_order
 from inrformat.families.cells.reference import OFFSET, quantization_step
-from inrformat.jit import exact
+from inrformat.jit import exact, fma
 
 __all__ = ["reconstruct"]
 
@@ -33,18 +31,6 @@ def reconstruct(network: Cells, quantized: QuantizedImage) -> Image:
     colours = np.moveaxis(planes[:, : symbols.height, : symbols.width], 0, 2) @ network.colour + np.float32(OFFSET)
     pixels: Image = np.floor(np.clip(colours, 0, 255) + np.float32(0.5)).astype(np.uint8)
     return pixels
-
-
-def _fused_multiply_add(_context: Any, a: Any, b: Any, c: Any) -> Any:
-    """``a * b + c`` in float32, rounded once: one instruction, and the same result on every processor."""
-
-    def generate(_target: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return builder.fma(*arguments)
-
-    return types.float32(types.float32, types.float32, types.float32), generate
-
-
-_multiply_add: Any = intrinsic(_fused_multiply_add)
 
 
 @exact
@@ -67,11 +53,11 @@ def _evaluate(weights: Any, cells: Any, units: Any, order: Any, columns: int, pl
                 if w != 0:
                     b, a = order[p] // side, order[p] % side
                     for j in range(side):
-                        half[b, j] = _multiply_add(w, units[a, j], half[b, j])
+                        half[b, j] = fma(w, units[a, j], half[b, j])
             for i in range(side):
                 row = planes[c, top + i, left : left + side]
                 row[:] = 0
                 for b in range(side):
                     u = units[b, i]
                     for j in range(side):
-                        row[j] = _multiply_add(u, half[b, j], row[j])
+                        row[j] = fma(u, half[b, j], row[j])

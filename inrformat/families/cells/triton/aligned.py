@@ -13,7 +13,7 @@ import triton.language as tl
 from inrformat.decoding.triton.axes import both_axes, output_axis, shrinks, store_tile
 from inrformat.decoding.triton.batch import shape_of
 from inrformat.decoding.triton.descriptors import IN_FAMILY
-from inrformat.decoding.triton.epilogue import Frame
+from inrformat.decoding.triton.epilogue import frame_of
 from inrformat.families.cells.triton.basis import BLOCK, operator, survey
 from inrformat.families.cells.triton.descriptors import COLOUR, FIELDS
 from inrformat.families.cells.triton.weights import OFFSET, UNIT, side_and_extent, weights_of
@@ -128,14 +128,7 @@ def cells_aligned_kernel(
                     down = operator(block_y, level, vertical, cells.fine_rows, PADDING_MODE, FILTER, PRECISION)
                     across = operator(block_x, level, horizontal, cells.fine_columns, PADDING_MODE, FILTER, PRECISION)
                     sums += both_axes(down, weights, across, PRECISION)
-    frame = Frame(
-        first=out + sample * stride_b,
-        height=out_height,
-        width=out_width,
-        stride_c=stride_c,
-        stride_y=stride_y,
-        stride_x=stride_x,
-    )
+    frame = frame_of(sample, out, out_height, out_width, stride_b, stride_c, stride_y, stride_x)
     colour = floats + tl.load(head + COLOUR)
     store_tile(
         frame,

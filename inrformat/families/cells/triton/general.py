@@ -11,7 +11,7 @@ import triton.language as tl
 
 from inrformat.decoding.triton.batch import shape_of
 from inrformat.decoding.triton.descriptors import IN_FAMILY
-from inrformat.decoding.triton.epilogue import Frame, store_points
+from inrformat.decoding.triton.epilogue import frame_of, store_points
 from inrformat.decoding.triton.sampling import fold, output_pixels, source_of, tap, taps_of, window_of
 from inrformat.decoding.triton.trigonometry import cosine
 from inrformat.families.cells.triton.basis import fine_node
@@ -136,12 +136,5 @@ def cells_general_kernel(
             x, y = fold(x, window_x, PADDING_MODE), fold(y, window_y, PADDING_MODE)
             total += (weight_x * weight_y) * _outputs(x, y, cells, C, C_PAD)
     colours = (_mixed(total, floats + tl.load(head + COLOUR), C, C_PAD) + OFFSET) * UNIT
-    frame = Frame(
-        first=out + sample * stride_b,
-        height=out_height,
-        width=out_width,
-        stride_c=stride_c,
-        stride_y=stride_y,
-        stride_x=stride_x,
-    )
+    frame = frame_of(sample, out, out_height, out_width, stride_b, stride_c, stride_y, stride_x)
     store_points(frame, colours, packed, sample, channel_style, pixels, C, C_PAD, PADDING_MODE, False, BYTES)

@@ -2,7 +2,7 @@
 
 Matrix products are blocked 4 x 4: four rows of activations feed four rows of results, sixteen multiply-adds for eight
 loads, with the points of the tile in the vector lanes. Widths are padded to multiples of 4 with zeros
-(``siren/padding.py``).
+(``families/siren/padding.py``). The decoder's ``cpu/mlp.py`` leaves order and rounding of such sums to the compiler.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from inrformat.families.siren.encoder.lanes import ROWS, TILE_PIXELS, add_products, add_row_sums, fma
-from inrformat.jit import exact
+from inrformat.families.siren.encoder.lanes import ROWS, TILE_PIXELS, add_products, add_row_sums
+from inrformat.jit import exact, fma
 
 __all__ = ["PaddedShape", "Workspace", "backward", "forward", "square", "transpose_weights", "workspace"]
 

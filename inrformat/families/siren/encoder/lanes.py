@@ -17,7 +17,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-__all__ = ["ROWS", "TILE_PIXELS", "add_products", "add_row_sums", "add_square_sums", "fma"]
+__all__ = ["ROWS", "TILE_PIXELS", "add_products", "add_row_sums", "add_square_sums"]
 
 TILE_PIXELS = 128
 """Columns of every array here: a compile-time constant, so that row strides are known."""
@@ -27,15 +27,6 @@ ROWS = 4
 _LANES = 8
 _FLOAT, _INDEX = ir.FloatType(), ir.IntType(64)
 _EIGHT = ir.VectorType(_FLOAT, _LANES)
-
-
-def _fma(_context: Any, a: Any, b: Any, c: Any) -> Any:
-    """``a * b + c`` with one rounding, all float32."""
-
-    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return builder.fma(*arguments)
-
-    return types.float32(types.float32, types.float32, types.float32), generate
 
 
 def _add_products(_context: Any, sums: Any, pitch: Any, left: Any, right: Any) -> Any:
@@ -118,7 +109,6 @@ def _lanes(builder: Any, a: Any, b: Any, numbers: tuple[int, ...]) -> Any:
     return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), len(numbers)), list(numbers)))
 
 
-fma: Any = intrinsic(_fma)
 add_products: Any = intrinsic(_add_products)
 add_row_sums: Any = intrinsic(_row_reduction(lambda builder, values, total: builder.fadd(total, values)))
 add_square_sums: Any = intrinsic(

@@ -13,7 +13,7 @@ import triton.language as tl
 from inrformat.decoding.triton.axes import shrinks
 from inrformat.decoding.triton.batch import shape_of
 from inrformat.decoding.triton.descriptors import IN_FAMILY
-from inrformat.decoding.triton.epilogue import Frame, store_points
+from inrformat.decoding.triton.epilogue import frame_of, store_points
 from inrformat.decoding.triton.sampling import fold, output_pixels, source_of, tap, taps_of, window_of
 from inrformat.families.siren.triton.descriptors import FIELDS
 from inrformat.families.siren.triton.mlp import evaluate, network_of
@@ -120,13 +120,6 @@ def siren_points_kernel(
             x, y = source_of(packed, sample, pixels.x + offset_x, pixels.y + offset_y)
             x, y = fold(x, window_x, PADDING_MODE), fold(y, window_y, PADDING_MODE)
             total += (weight_x * weight_y) * evaluate(x, y, network, C, C_PAD, UNITS, HALF, PRECISION)
-    frame = Frame(
-        first=out + sample * stride_b,
-        height=out_height,
-        width=out_width,
-        stride_c=stride_c,
-        stride_y=stride_y,
-        stride_x=stride_x,
-    )
+    frame = frame_of(sample, out, out_height, out_width, stride_b, stride_c, stride_y, stride_x)
     colours = 0.5 + 0.5 * total
     store_points(frame, colours, packed, sample, channel_style, pixels, C, C_PAD, PADDING_MODE, ALIGNED, BYTES)

@@ -17,7 +17,7 @@ from inrformat.decoding.triton.axes import (
 )
 from inrformat.decoding.triton.batch import shape_of
 from inrformat.decoding.triton.descriptors import IN_FAMILY
-from inrformat.decoding.triton.epilogue import Frame
+from inrformat.decoding.triton.epilogue import frame_of
 from inrformat.decoding.triton.sampling import fold
 from inrformat.families.siren.triton.descriptors import COLOUR, FIELDS
 from inrformat.families.siren.triton.mlp import evaluate, network_of
@@ -144,14 +144,7 @@ def siren_shrinking_kernel(
         sums += both_axes(down, planes, across, PRECISION)
     total_y = _totals(chunks_y, first_y, vertical, PADDING_MODE, CHUNK)
     total_x = _totals(chunks_x, first_x, horizontal, PADDING_MODE, CHUNK)
-    frame = Frame(
-        first=out + sample * stride_b,
-        height=out_height,
-        width=out_width,
-        stride_c=stride_c,
-        stride_y=stride_y,
-        stride_x=stride_x,
-    )
+    frame = frame_of(sample, out, out_height, out_width, stride_b, stride_c, stride_y, stride_x)
     colour = floats + tl.load(head + COLOUR)
     store_tile(
         frame,

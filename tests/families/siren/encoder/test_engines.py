@@ -11,7 +11,8 @@ from inrformat.families.siren.encoder.fit import FirstFit
 from inrformat.families.siren.encoder.initialization import Origin, initial_parameters
 from inrformat.families.siren.encoder.numba_engine import NumbaEngine
 from inrformat.families.siren.encoder.optimizer import Optimizer
-from inrformat.families.siren.encoder.torch_engine import TorchEngine
+from inrformat.families.siren.encoder.torch_engine import MemoryBudget, TorchEngine
+from inrformat.families.siren.encoder.training_points import points
 
 SHAPE = Shape((2, 15, 15, 3), 30.0)
 ADAM = AdamConfig(steps=120, learning_rate=3e-3, pixels_per_step=4096)
@@ -61,7 +62,9 @@ def test_an_image_whose_pixels_and_activations_exceed_the_memory_is_fitted_from_
     adam = replace(ADAM, steps=400, between=between)
     tight = TorchEngine(torch.device("cpu"), memory_bytes=budget)
     fit = tight.fit(SHAPE, mixed_images, initialization_for(mixed_images), adam)
-    sampled = [tight._points(image, replace(adam, pixels_per_step=256)) for image in mixed_images]
+    most, seen = MemoryBudget(budget).most_points, replace(adam, pixels_per_step=256)
+    counted = [points(image.shape[0], image.shape[1], seen, at_most=most) for image in mixed_images]
+    sampled = [pixels * point_grids for pixels, point_grids in counted]
     assert max(sampled) < (4 if between else 1) * 32 * 32 and 4 * 20 * max(sampled) <= budget
     # What is measured on the sample holds for all pixels.
     fitted = replace(initialization_for(mixed_images), differences=fit.differences)

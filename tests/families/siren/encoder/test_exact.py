@@ -8,17 +8,12 @@ import pytest
 from inrformat.families.siren.descriptor import Siren
 from inrformat.families.siren.encoder.adam_schedule import adam_schedule
 from inrformat.families.siren.encoder.engine import AdamConfig
-from inrformat.families.siren.encoder.lanes import ROWS, TILE_PIXELS, add_products, add_row_sums, add_square_sums, fma
+from inrformat.families.siren.encoder.lanes import ROWS, TILE_PIXELS, add_products, add_row_sums, add_square_sums
 from inrformat.families.siren.encoder.quantize import weight_steps
 from inrformat.families.siren.encoder.rate_control import scales_for_noise
 from inrformat.jit import exact
 
 LANES = 8
-
-
-@exact
-def fused(a, b, c):
-    return fma(a, b, c)
 
 
 @exact
@@ -53,12 +48,6 @@ def test_sums_are_added_in_the_order_that_is_written_down():
     assert products.tolist() == one_after_the_other(*pairs).tolist()
     assert row_sums.tolist() == one_after_the_other(left, np.ones_like(left)).tolist()
     assert square_sums.tolist() == one_after_the_other(left, left).tolist()
-
-
-def test_a_multiply_add_is_rounded_once():
-    x = np.float32(1 + 2**-12)
-    # The square is 1 + 2**-11 + 2**-24, of which a rounded product would lose the last term.
-    assert fused(x, x, np.float32(-1 - 2**-11)) == np.float32(2**-24)
 
 
 def test_the_schedule_is_adam_s_with_cosine_decay():

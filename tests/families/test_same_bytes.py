@@ -4,11 +4,14 @@ import platform
 
 import pytest
 
-# Everything that decides about bytes: a base, pruning on trial, parts of the pixels, both kinds of targets.
+# Everything that decides about bytes: what is asked for, a base, pruning on trial, parts of the pixels.
 FLAGS = {
-    "quality": "--network siren --hidden 2x8 --steps 60",
-    "PSNR": "--network siren --hidden 6x8 --steps 20 --psnr 18 --prune dynamic",
-    "bytes": "--network siren --hidden 2x8 --steps 20 --bytes-per-image 60 --no-shared-base --prune ratio",
+    "cells, quality": "--quality 60",
+    "cells, PSNR": "--psnr 34",
+    "cells, PSNR of each image": "--psnr-per-image 33",
+    "siren, quality": "--network siren --hidden 2x8 --steps 60",
+    "siren, PSNR": "--network siren --hidden 6x8 --steps 20 --psnr 18 --prune dynamic",
+    "siren, bytes": "--network siren --hidden 2x8 --steps 20 --bytes-per-image 60 --no-shared-base --prune ratio",
 }
 pytestmark = [pytest.mark.slow, pytest.mark.parametrize("flags", FLAGS.values(), ids=FLAGS)]
 
