@@ -24,6 +24,7 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
+from inrformat.decoding.dispatch import OLDEST_TRITON, triton_version
 from inrformat.decoding.triton.ahead_of_time import KernelVariant
 from inrformat.families.registry import family_named, family_names
 
@@ -113,6 +114,9 @@ def main() -> None:
     parser.add_argument("--only", default="", help="kernels whose name has this in it")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
+    if triton_version() < OLDEST_TRITON:
+        oldest = ".".join(map(str, OLDEST_TRITON))
+        raise SystemExit(f"the kernels need Triton {oldest} or newer, this is {triton.__version__}")
     found = [
         compiled(variant, sm)
         for sm in arguments.sm or ARCHITECTURES

@@ -21,12 +21,21 @@ from inrformat.decoding.pixels import PixelFormat
 from inrformat.decoding.records import DeviceRecords
 from inrformat.errors import DeviceError, GeometryError
 
-__all__ = ["BACKENDS", "Backend", "backend_for", "backends", "decode", "decode_images"]
+__all__ = [
+    "BACKENDS",
+    "OLDEST_TRITON",
+    "Backend",
+    "backend_for",
+    "backends",
+    "decode",
+    "decode_images",
+    "triton_version",
+]
 
 _LOG = logging.getLogger(__name__)
 _BYTES = PixelFormat()
 _BATCH_PIXELS = 1 << 24
-_OLDEST_TRITON = (3, 5)
+OLDEST_TRITON = (3, 5)
 """The first whose ``range`` can keep what is cheap to make again out of registers (``disable_licm``)."""
 
 BACKENDS = ("triton", "cpu", "reference")
@@ -184,7 +193,8 @@ def _has(module: str) -> bool:
     return importlib.util.find_spec(module) is not None
 
 
-def _triton_version() -> tuple[int, int]:
+def triton_version() -> tuple[int, int]:
+    """Of the Triton that is installed: major and minor."""
     major, minor = version("triton").split(".")[:2]
     return int(major), int(minor)
 
@@ -194,7 +204,7 @@ def _triton_missing() -> str:
         return "torch finds no CUDA device"
     if not _has("triton"):
         return "triton is not installed: pip install triton"
-    if _triton_version() < _OLDEST_TRITON:
+    if triton_version() < OLDEST_TRITON:
         return f"Triton {version('triton')} is older than 3.5: pip install -U triton, or torch 2.9 or newer"
     if torch.cuda.get_device_capability() < (8, 0):
         return "the GPU is older than compute capability 8.0"

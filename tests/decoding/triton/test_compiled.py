@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import triton
 
+from inrformat.decoding.dispatch import OLDEST_TRITON, triton_version
 from inrformat.families.registry import family_named, family_names
 
 REPORT = Path(__file__).parents[3] / "tools" / "kernel_report.py"
@@ -31,6 +32,7 @@ def test_a_backend_lists_every_kernel_of_its_family(backend):
     assert {id(variant.kernel) for variant in backend.kernels()} == written
 
 
+@pytest.mark.skipif(triton_version() < OLDEST_TRITON, reason="the kernels need a newer Triton, as the decoder says")
 @pytest.mark.parametrize("sm", [80, 90])
 def test_every_kernel_compiles_and_the_report_says_what_it_takes(sm):
     if importlib.util.find_spec("triton.backends.nvidia") is None:
