@@ -33,7 +33,7 @@ ARCHITECTURES = (80, 90)
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What a program of a kernel takes: warps, registers a thread, bytes spilled a thread, bytes shared."""
+    """What a program of a kernel takes: warps, registers per thread, bytes spilled per thread, bytes shared."""
 
     kernel: str
     sm: int

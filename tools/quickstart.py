@@ -192,7 +192,7 @@ def train_classifier(train: ImageFolder | InrdDataset, test: ImageFolder | InrdD
 
 
 def preview(folder: Path, files: dict[str, Path], target: Path) -> None:
-    """A photograph a row: original, then each family decoded at native size (with visible pixels) and at 2x."""
+    """A photograph per row: original, then each family decoded at native size (with visible pixels) and at 2x."""
     native = {family: InrdDataset(file) for family, file in files.items()}
     double = {family: InrdDataset(file, size=2 * PREVIEW_PX) for family, file in files.items()}
     first = next(iter(native.values()))

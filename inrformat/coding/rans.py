@@ -115,7 +115,7 @@ class RansDecoder:
     """
 
     def __init__(self, records: Sequence[bytes | memoryview], tables: TableSet, *, lanes: int) -> None:
-        """Args: records: one bytes-like object a record. tables: of the file. lanes: the same for all records."""
+        """Args: records: one bytes-like object per record. tables: of the file. lanes: the same for all records."""
         self._tables = tables
         self._lanes = lanes
         head = lanes * STATE_BYTES

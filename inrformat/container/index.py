@@ -36,7 +36,7 @@ _MAX_SCALE = (1 << 32) - 1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RecordIndex:
-    """One row a record; every array is ``(records,)``.
+    """One row per record; every array is ``(records,)``.
 
     Attributes:
         offsets_bytes: int64, from the start of the payload section.

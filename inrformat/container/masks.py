@@ -16,7 +16,7 @@ _LEVEL = 12
 
 
 def pack_instances(masks: NDArray[np.bool_]) -> bytes:
-    """Masks bool ``(N, height, width)`` as one bit a pixel, 8 pixels a byte along each row, compressed."""
+    """Masks bool ``(N, height, width)`` as one bit per pixel, 8 pixels per byte along each row, compressed."""
     return zstandard.ZstdCompressor(level=_LEVEL).compress(np.packbits(masks, axis=2).tobytes())
 
 

@@ -97,7 +97,7 @@ def decode_gradient(network: Network, weights: Any, xy: Tensor, *, native: tuple
         xy: ``(B, N, 2)``, (x, y) in native pixels, of the weights' dtype.
 
     Returns:
-        df/dx and df/dy, each ``(B, channels, N)``, in colour units (range 0 to 1) a native pixel.
+        df/dx and df/dy, each ``(B, channels, N)``, in colour units (range 0 to 1) per native pixel.
     """
     backend, along = _backend(network), []
     for axis in (0, 1):

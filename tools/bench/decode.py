@@ -135,7 +135,7 @@ def grids(geometry: Geometry, side: int) -> Tensor:
 
 
 def timed(ways: dict[str, Callable[[], Tensor]], *, count: int, passes: int, cuda: bool) -> dict[str, float]:
-    """Images a second of each way: passes take turns, the median counts."""
+    """Images per second of each way: passes take turns, the median counts."""
     for way in ways.values():
         way()
     seconds: dict[str, list[float]] = {name: [] for name in ways}
@@ -152,7 +152,7 @@ def timed(ways: dict[str, Callable[[], Tensor]], *, count: int, passes: int, cud
 
 
 def machine_rates(device: torch.device) -> dict[str, float]:
-    """Copied bytes (read and written) and float32 multiply-adds a second."""
+    """Copied bytes (read and written) and float32 multiply-adds per second."""
     source = torch.empty(1 << 28, dtype=torch.uint8, device=device).fill_(1)
     target = torch.empty_like(source)
     square = torch.rand(2048, 2048, device=device)

@@ -7,7 +7,7 @@ channels last: batches of RandomResizedCrop(224) and a flip, of native size, red
 on the same device, torchvision's decode_jpeg (quality 90) alone and with v2's crop and normalisation, and raw bytes in
 device memory with grid_sample. "read" and "evaluate" are the two halves of a decode; "replay" the same decode as a CUDA
 graph. Fractions are of the time that the bytes (record in, pixels out) need at the measured copy bandwidth and that the
-multiply-adds need at the measured bfloat16 rate (30 a pixel for `cells`, 200 where rotated, all of the network for
+multiply-adds need at the measured bfloat16 rate (30 per pixel for `cells`, 200 where rotated, all of the network for
 `siren`), to the time taken.
 
 Without a GPU, checks run in Triton's interpreter, on little:
@@ -70,7 +70,7 @@ def seconds(way: Callable[[], Any], device: torch.device, *, passes: int) -> flo
 
 
 def machine_rates(device: torch.device, *, passes: int) -> dict[str, float]:
-    """Copied bytes (read and written) and bfloat16 and float32 multiply-adds a second."""
+    """Copied bytes (read and written) and bfloat16 and float32 multiply-adds per second."""
     large = device.type == "cuda"
     source = torch.ones(1 << (30 if large else 24), dtype=torch.uint8, device=device)
     target, side = torch.empty_like(source), 8192 if large else 256
@@ -225,7 +225,7 @@ def main() -> None:
         "checks": {},
         "table": [],
     }
-    report("measured rates a second", result["rates_per_second"])
+    report("measured rates per second", result["rates_per_second"])
     families = (
         ("cells", cells(images, training, arguments.rate), images),
         ("siren 10x28", sirens(few, arguments.siren_steps), few),
@@ -233,7 +233,7 @@ def main() -> None:
     for family, (local, psnr), some in families:
         records = to_device(local, device)
         rate = 8 * float(local.lengths.sum()) / (len(some) * arguments.side**2)
-        print(f"{family}: {len(some)} images, {rate:.2f} bits a pixel, {psnr:.1f} dB", flush=True)
+        print(f"{family}: {len(some)} images, {rate:.2f} bits per pixel, {psnr:.1f} dB", flush=True)
         rows = torch.arange(arguments.batch, device=device) % len(some)
         looks = views(arguments.side, arguments.batch)
         found = checks(records, rows, looks[1], size=min(arguments.side, 96 if device.type == "cuda" else 8))
@@ -245,7 +245,7 @@ def main() -> None:
             entry |= measure(records, rows, view, result["rates_per_second"], passes=arguments.passes)
             entry["rivals_images_per_second"] = rivals(some, rows, view, device, passes=max(arguments.passes // 4, 3))
             result["table"].append(entry)
-            report(f"{family}, {view.name}, images a second", entry["images_per_second"])
+            report(f"{family}, {view.name}, images per second", entry["images_per_second"])
             report("  beside", entry["rivals_images_per_second"])
             report("  fractions of the floors", entry["fractions"])
     failed = [f"{f}: {n}" for f, found in result["checks"].items() for n, c in found.items() if not c["passed"]]

@@ -5,13 +5,13 @@ mix freely, and what few samples need costs the others no registers. What must m
 judging a measurement (H x W output, h x w native pixels, C = 3):
 
 =======  ==============================================  ===============================================
-kernel   bytes a sample                                  multiply-adds an output pixel
+kernel   bytes per sample                                multiply-adds per output pixel
 =======  ==============================================  ===============================================
 floor    record + C H W out                              30 separable, 200 general
-read     record + 2 x 2 C h w (symbols cleared, stored)  about 20 integer steps a symbol
-aligned  2 C h w symbols, read once a tile + output      (64 C + 2 x 15) for each block and cell side
+read     record + 2 x 2 C h w (symbols cleared, stored)  about 20 integer steps per symbol
+aligned  2 C h w symbols, read once per tile + output    (64 C + 2 x 15) for each block and cell side
                                                          seen: 400 to 900 as TF32 products
-general  2 bytes a coefficient and tap, from cache       64 C for 8 px cells; C (extent^2 / 2) for greater
+general  2 bytes per coefficient and tap, from cache     64 C for 8 px cells; C (extent^2 / 2) for greater
          + output                                        ones; times taps
 =======  ==============================================  ===============================================
 """

@@ -1,4 +1,4 @@
-"""Records of ``cells`` to weights: one program of one warp a record (spec section 6.2.4).
+"""Records of ``cells`` to weights: one program of one warp per record (spec section 6.2.4).
 
 Symbols of a record stay as they are coded: kernels that evaluate multiply them by the record's quantization step.
 """
@@ -83,7 +83,7 @@ def read_cells_kernel(
     CHUNK: tl.constexpr,
     NODE_BITS: tl.constexpr,
 ):
-    """One record a program. NODE_BITS: of the greatest number of a node."""
+    """One record per program. NODE_BITS: of the greatest number of a node."""
     sample = tl.program_id(0).to(tl.int64)
     shape = shape_of(sample, shapes, rows, record_count, network_count, max_height, max_width)
     head = heads + shape.network * FIELDS

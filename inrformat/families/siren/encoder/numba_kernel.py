@@ -1,9 +1,9 @@
 """One image's whole fit as one compiled loop: forward, backward and Adam, resident in the processor's cache.
 
-A batched tensor library moves every layer's activations through memory and pays for dozens of calls a step; at 15 to 40
-hidden units those calls cost more than the arithmetic. Here a tile of points passes through all layers and back while
-its activations are in the first- and second-level cache, and thousands of steps run without returning to Python. Images
-are independent, so that threads (the global interpreter lock is released) take one each: see ``numba_engine.py``.
+A batched tensor library moves every layer's activations through memory and pays for dozens of calls per step; at 15 to
+40 hidden units those calls cost more than the arithmetic. Here a tile of points passes through all layers and back
+while its activations are in the first- and second-level cache, and thousands of steps run without returning to Python.
+Images are independent, so threads (the global interpreter lock is released) take one each: see ``numba_engine.py``.
 
 Against a float64 reference the gradient's relative error is about 4e-7
 (tests/families/siren/encoder/test_gradients.py).
@@ -69,7 +69,7 @@ class AdamPlan(NamedTuple):
     Attributes:
         rates, corrections: float32 ``(steps,)``: of each step, the learning rate with the first moment's bias
             correction, and the second moment's bias correction.
-        blocks: points are used in so many equal parts, one a step, of one point grid after the other.
+        blocks: points are used in so many equal parts, one per step, of one point grid after the other.
         every: steps between evaluations on all pixels, where ``blocks`` > 1. target_mse: stop when it is reached.
     """
 

@@ -1,6 +1,6 @@
 """The engine in torch: many images in lockstep on one device, a finished one's place taken by the next.
 
-Every image of a batch sees the same number of pixels a step, whatever its size; the batch is as large as the device's
+Every image of a batch sees the same number of pixels per step, whatever its size; the batch is as large as the device's
 memory allows. On CUDA matrix products run in TF32 (float32 range, 11 bits of mantissa) with float32 sums, weights,
 activations and optimizer state: sin(30 z) does not survive bfloat16 phases.
 """
@@ -114,7 +114,7 @@ class MemoryBudget:
         return min(MAX_POINTS, max(self.budget_bytes // (4 * _PIXEL_BYTES), 1))
 
     def limited(self, adam: AdamConfig, shape: Shape) -> AdamConfig:
-        """``adam`` with no more pixels a step than whose activations there is room for."""
+        """``adam`` with no more pixels per step than whose activations there is room for."""
         activations = 4 * 3 * sum(shape.widths)  # of one pixel
         return replace(adam, pixels_per_step=min(adam.pixels_per_step, max(self.budget_bytes // (2 * activations), 1)))
 

@@ -3,13 +3,13 @@
 Programs of samples that are another kernel's, by family or by whether an aligned map shrinks, leave at once. What must
 move and be computed for a sample, for judging a measurement (H x W output, P parameters, C = 3):
 
-=========  ===========================================  ====================================================
-kernel     bytes a sample                               multiply-adds an output pixel
-=========  ===========================================  ====================================================
+=========  ===========================================  ======================================================
+kernel     bytes per sample                             multiply-adds per output pixel
+=========  ===========================================  ======================================================
 floor      record + C H W out                           P
-points     4 P a tile of 256 pixels, from cache         layers x units^2 float16 products, padded; 12 a sine
+points     4 P per tile of 256 pixels, from cache       layers x units^2 float16 products, padded; 12 per sine
 shrinking  the same                                     by s: times about (s + (s + 8) / 16)^2
-=========  ===========================================  ====================================================
+=========  ===========================================  ======================================================
 """
 
 from __future__ import annotations

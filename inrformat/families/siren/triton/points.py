@@ -29,9 +29,9 @@ class Tiling(NamedTuple):
 
 
 def tiling(units: int, *, aligned: bool, half: bool) -> Tiling:
-    """Of networks padded to ``units`` units a layer; ``half``: as the kernel's HALF.
+    """Of networks padded to ``units`` units per layer; ``half``: as the kernel's HALF.
 
-    Registers a thread on compute capability 9.0, of 65,536, and warps, of 64, that fit a multiprocessor at once:
+    Registers per thread on compute capability 9.0, of 65,536, and warps, of 64, that fit a multiprocessor at once:
 
     =====  =============  ============================  ============================
     units  pixels, warps  aligned                       other maps

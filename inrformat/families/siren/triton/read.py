@@ -1,4 +1,4 @@
-"""Records of ``siren`` to parameters, zero-padded to one shape: one program of one warp a record (spec section 6.1)."""
+"""Records of ``siren`` to parameters, zero-padded to one shape: one program of one warp per record (spec 6.1)."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def read_siren_kernel(
     padded_count,
     CHUNK: tl.constexpr,
 ):
-    """One record a program; CHUNK: parameters dequantized at a time."""
+    """One record per program; CHUNK: parameters dequantized at a time."""
     sample = tl.program_id(0).to(tl.int64)
     shape = shape_of(sample, shapes, rows, record_count, network_count, max_height, max_width)
     head = heads + shape.network * FIELDS

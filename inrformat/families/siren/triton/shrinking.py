@@ -34,7 +34,7 @@ class Tiling(NamedTuple):
 
 
 def tiling(units: int) -> Tiling:
-    """Of networks padded to ``units`` units a layer.
+    """Of networks padded to ``units`` units per layer.
 
     Neighbouring tiles evaluate the native pixels between them anew: tiles are as large as fit without spilling. At 32
     units 16 warps take 107 registers; 8 take 134, of which no two programs fit. At 64 units 16 warps would spill.
