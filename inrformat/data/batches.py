@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,35 +15,39 @@ from inrformat.data.mapping import mapped
 from inrformat.data.randomness import CounterGenerator
 from inrformat.data.residency import Part, RecordStore
 from inrformat.data.shards import Shards
-from inrformat.data.transforms.plan import Frame, Plan
-from inrformat.decoding.dispatch import decode
+from inrformat.data.transforms.plan import Frame
+from inrformat.data.views import View
+from inrformat.decoding.dispatch import decode_views
 from inrformat.decoding.geometry import Geometry
-from inrformat.decoding.pixels import PixelFormat
+from inrformat.decoding.same_size import SameSize, same_size_groups
 
-__all__ = ["Batch", "BatchMaker"]
+__all__ = ["Batch", "BatchMaker", "Images"]
+
+Images = Tensor | list[Tensor]
+"""Decoded images of a batch: ``(B, C, H, W)``, or B of ``(C, H, W)`` where they differ in size."""
 
 
 class Batch(NamedTuple):
     """A decoded batch.
 
-    images: ``(B, C, H, W)``. targets: a tensor of B rows, or a list of B targets. samples, occurrences: int64 ``(B,)``
-    on the host.
+    images: of each view. targets: of each view, a tensor of B rows or a list of B targets; one and the same object
+    where geometry leaves them alone. samples, occurrences: int64 ``(B,)`` on the host.
     """
 
-    images: Tensor
-    targets: Any
+    images: list[Images]
+    targets: list[Any]
     samples: Tensor
     occurrences: Tensor
 
 
 class BatchMaker:
-    """Makes batches of one data set under one plan; holds nothing that changes from batch to batch."""
+    """Makes batches of one data set with the same views; holds nothing that changes from batch to batch."""
 
     def __init__(
-        self, shards: Shards, stores: list[RecordStore], plan: Plan, *, pixels: PixelFormat, frame: Frame, seed: int
+        self, shards: Shards, stores: list[RecordStore], views: Sequence[View], *, frame: Frame, seed: int
     ) -> None:
-        """``stores``: of the files of ``shards``, all on one device. ``pixels``: the form of decoded images."""
-        self._shards, self._stores, self._plan, self._pixels = shards, stores, plan, pixels
+        """``stores``: of the files of ``shards``, all on one device."""
+        self._shards, self._stores, self._views = shards, stores, views
         self._frame, self._seed = frame, seed
         self._device = stores[0].device
         self._heights, self._widths = shards.column("heights"), shards.column("widths")
@@ -54,26 +59,43 @@ class BatchMaker:
         """The batch of ``samples (B,)``, numbers in the data set, which have come ``occurrences (B,)`` times before."""
         facts = np.stack([samples, occurrences, self._heights[samples], self._widths[samples]])
         numbers, repeats, heights, widths = self._sent(facts).unbind(0)
-        generator = CounterGenerator(numbers, seed=self._seed, epoch=epoch, occurrences=repeats)
-        geometry = self._plan.canvas(self._frame.canvas(heights, widths), generator).geometry()
-        images = self._images(samples, geometry)
+        canvas, groups = self._frame.canvas(heights, widths), []
+        for number, view in enumerate(self._views):
+            generator = CounterGenerator(numbers, seed=self._seed, epoch=epoch, occurrences=repeats, view=number)
+            groups.append(same_size_groups(view.plan.canvas(canvas, generator)))
         host = torch.from_numpy(samples), torch.from_numpy(occurrences)
-        if self._targets is not None:
-            return Batch(images, self._targets[numbers], *host)
-        moved = geometry.to("cpu")
-        targets = [mapped(self._shards.target(int(s)), moved[k : k + 1]) for k, s in enumerate(samples)]
-        return Batch(images, pytree.tree_map(self._target_sent, targets), *host)
+        return Batch(self._images(samples, groups), self._targets_of(samples, numbers, groups), *host)
 
-    def _images(self, samples: NDArray[np.int64], geometry: Geometry) -> Tensor:
+    def _images(self, samples: NDArray[np.int64], groups: list[list[SameSize]]) -> list[Images]:
+        """The images of every view, of which ``groups`` has the geometries."""
+        if all(len(of_view) == 1 for of_view in groups):
+            return list(self._decoded(samples, [of_view[0].geometry for of_view in groups], self._views))
+        return [self._ragged(samples, of_view, view) for of_view, view in zip(groups, self._views, strict=True)]
+
+    def _ragged(self, samples: NDArray[np.int64], groups: list[SameSize], view: View) -> list[Tensor]:
+        images: dict[int, Tensor] = {}
+        for group in groups:
+            (batch,) = self._decoded(samples[group.places], [group.geometry], [view])
+            images.update(zip(group.places.tolist(), batch, strict=True))
+        return [images[place] for place in range(len(samples))]
+
+    def _decoded(self, samples: NDArray[np.int64], geometries: list[Geometry], views: Sequence[View]) -> list[Tensor]:
+        """Each view ``(B, C, H, W)`` of ``samples``, wherever their records lie; all views by one reading."""
+        forms = [view.pixels for view in views]
         parts = self._parts(samples)
         if len(parts) == 1:
-            return decode(parts[0].records, parts[0].rows, geometry, self._pixels)
-        shape = (len(samples), parts[0].records.channels, *geometry.size)
-        images = self._pixels.empty(shape, self._device)
+            return decode_views(parts[0].records, parts[0].rows, geometries, forms)
+        channels = parts[0].records.channels
+        results = [
+            form.empty((len(samples), channels, *geometry.size), self._device)
+            for form, geometry in zip(forms, geometries, strict=True)
+        ]
         for part in parts:
             places = self._sent(part.places)
-            images[places] = decode(part.records, part.rows, geometry[places], self._pixels)
-        return images
+            pieces = decode_views(part.records, part.rows, [geometry[places] for geometry in geometries], forms)
+            for result, piece in zip(results, pieces, strict=True):
+                result[places] = piece
+        return results
 
     def _parts(self, samples: NDArray[np.int64]) -> list[Part]:
         files, rows = self._shards.file[samples], self._shards.row[samples]
@@ -83,6 +105,12 @@ class BatchMaker:
             parts += self._stores[number].parts(rows[places], places)
         return parts
 
+    def _targets_of(self, samples: NDArray[np.int64], numbers: Tensor, groups: list[list[SameSize]]) -> list[Any]:
+        if self._targets is not None:
+            return [self._targets[numbers]] * len(groups)
+        native = [self._shards.target(int(sample)) for sample in samples]
+        return [pytree.tree_map(self._target_sent, _moved(native, of_view)) for of_view in groups]
+
     def _sent(self, array: NDArray[Any]) -> Tensor:
         tensor = torch.from_numpy(array)
         if self._device.type != "cuda":
@@ -91,3 +119,13 @@ class BatchMaker:
 
     def _target_sent(self, leaf: Any) -> Any:
         return leaf.to(self._device) if isinstance(leaf, Tensor) else leaf
+
+
+def _moved(targets: list[Any], groups: list[SameSize]) -> list[Any]:
+    """Targets in native pixels, taken through the geometry of their images."""
+    moved = list(targets)
+    for group in groups:
+        geometry = group.geometry.to("cpu")
+        for k, place in enumerate(group.places.tolist()):
+            moved[place] = mapped(targets[place], geometry[k : k + 1])
+    return moved

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import operator
 import os
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Self
 
 import numpy as np
 import torch
-from torchvision import tv_tensors
 from torchvision.datasets import VisionDataset
 from torchvision.datasets.vision import StandardTransform
 
 from inrformat.container.limits import DEFAULT_LIMITS, Limits
 from inrformat.container.reader import InrdReader
 from inrformat.container.targets import NAME_FIELD
+from inrformat.data.forms import Form, form_for, in_form
+from inrformat.data.lifted import Lifted
 from inrformat.data.mapping import mapped
 from inrformat.data.residency import load_resident
 from inrformat.data.targets import UNLABELLED, read_targets
+from inrformat.data.transforms.plan import Frame, Plan, has_geometry
 from inrformat.decoding.canvas import Canvas
 from inrformat.decoding.devices import checked_device
 from inrformat.decoding.dispatch import decode_images
@@ -33,11 +36,11 @@ __all__ = ["UNLABELLED", "InrdDataset"]
 class InrdDataset(VisionDataset):  # type: ignore[misc]  # torchvision carries no types
     """Images and labels of an .inrd file, decoded when asked for.
 
-    ``ds[i]`` is ``(image, target)``: a uint8 ``tv_tensors.Image`` ``(3, height, width)`` and the target, a class number
-    or what else the file holds (``inrformat.data.targets``), both after the transforms. A ``DataLoader`` fetches whole
-    batches (``__getitems__``), which decodes them together. Opened plain, each image is read from the file when it is
-    needed, in as many worker processes as you like; after ``to(device)`` the file's bytes live on that device and
-    images come out there.
+    ``ds[i]`` is ``(image, target)``: a uint8 ``tv_tensors.Image`` ``(3, height, width)``, or what ``output`` says, and
+    the target, a class number or what else the file holds (``inrformat.data.targets``), both after the transforms. A
+    ``DataLoader`` fetches whole batches (``__getitems__``), which decodes them together. Opened plain, each image is
+    read from the file when it is needed, in as many worker processes as you like; after ``to(device)`` the file's bytes
+    live on that device and images come out there.
 
     Attributes:
         classes: class names. class_to_idx: their numbers. targets: of every sample, in native pixels; of class
@@ -48,6 +51,8 @@ class InrdDataset(VisionDataset):  # type: ignore[misc]  # torchvision carries n
     _transform: Callable[..., Any] | None = None
     _target_transform: Callable[..., Any] | None = None
     _transforms: Callable[..., Any] | None = None
+    _lifted: Lifted | None = None
+    _places: dict[str, list[int]] | None = None
 
     def __init__(
         self,
@@ -58,6 +63,8 @@ class InrdDataset(VisionDataset):  # type: ignore[misc]  # torchvision carries n
         *,
         size: Size = None,
         target: str | Sequence[str] | None = None,
+        lift: bool = False,
+        output: str | None = None,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         """Open a file.
@@ -69,15 +76,19 @@ class InrdDataset(VisionDataset):  # type: ignore[misc]  # torchvision carries n
             size: decode at this size instead of the native one: an int for the short side, or (height, width).
             target: what the target is: "class", "multilabel", "regression", "detection", "semantic", "keypoints",
                 "caption", the name of a field column, or several of them for a tuple. By default what the file is for.
+            lift: evaluate the geometric part of the transforms in the decoder, also in worker processes: the same
+                distributions, far less work. ``print(ds.plan)`` says what becomes of them.
+            output: what the transforms get and samples hold: "tensor", "pil", or "numpy" (uint8
+                ``(height, width, 3)``). By default tensors, and Pillow images for transforms that take nothing else,
+                such as ``ToTensor`` and those of timm.
             limits: what a file may ask of this machine.
 
         Raises:
-            UsageError: the file holds no such target.
+            UsageError: the file holds no such target; there is no such output.
             InvalidFileError, UnsupportedVersionError: the file is damaged, not an .inrd, or too new.
         """
+        self._lift, self._output, self._size, self._kind = lift, output, size, target
         super().__init__(os.fspath(root), transforms, transform, target_transform)
-        self.size = size
-        self._kind = target
         self.reader = InrdReader(root, limits=limits)
         self._device: torch.device | None = None
         self._resident: DeviceRecords | None = None
@@ -92,6 +103,7 @@ class InrdDataset(VisionDataset):  # type: ignore[misc]  # torchvision carries n
             self.targets: Sequence[Any] = labels.tolist() if plain and labels is not None else self.column
         except InvalidFileError as error:
             raise error.in_file(self.reader.path) from error.__cause__
+        self._warn_of_targets_left_behind()
 
     def __len__(self) -> int:
         return len(self.reader)
@@ -105,8 +117,7 @@ class InrdDataset(VisionDataset):  # type: ignore[misc]  # torchvision carries n
 
     @transform.setter
     def transform(self, transform: Callable[..., Any] | None) -> None:
-        self._transform = transform
-        self._transforms = _joint(transform, self._target_transform)
+        self._set_transforms(transform, self._target_transform, _joint(transform, self._target_transform))
 
     @property
     def target_transform(self) -> Callable[..., Any] | None:
@@ -115,8 +126,7 @@ class InrdDataset(VisionDataset):  # type: ignore[misc]  # torchvision carries n
 
     @target_transform.setter
     def target_transform(self, target_transform: Callable[..., Any] | None) -> None:
-        self._target_transform = target_transform
-        self._transforms = _joint(self._transform, target_transform)
+        self._set_transforms(self._transform, target_transform, _joint(self._transform, target_transform))
 
     @property
     def transforms(self) -> Callable[..., Any] | None:
@@ -125,9 +135,51 @@ class InrdDataset(VisionDataset):  # type: ignore[misc]  # torchvision carries n
 
     @transforms.setter
     def transforms(self, transforms: Callable[..., Any] | None) -> None:
-        self._transforms = transforms
         apart = transforms if isinstance(transforms, StandardTransform) else StandardTransform()
-        self._transform, self._target_transform = apart.transform, apart.target_transform
+        self._set_transforms(apart.transform, apart.target_transform, transforms)
+
+    def _set_transforms(self, transform: Any, target_transform: Any, transforms: Any) -> None:
+        self._transform, self._target_transform, self._transforms = transform, target_transform, transforms
+        self._form = form_for(transforms if transform is None else transform, self._output)
+        self._lifted = None
+        if hasattr(self, "column"):
+            self._warn_of_targets_left_behind()
+
+    def _warn_of_targets_left_behind(self) -> None:
+        """Say what torchvision's rule for ``transform`` means where targets lie in the image."""
+        if self.column.in_pixels and has_geometry(self._transform):
+            warnings.warn(
+                f"{self.reader.path}: transform moves the image and leaves its {self.column.in_pixels} where they are; "
+                "transforms= takes both through the same geometry, as in every torchvision data set",
+                UserWarning,
+                stacklevel=4,
+            )
+
+    @property
+    def size(self) -> Size:
+        """At which images are decoded; None: each at its own."""
+        return self._size
+
+    @size.setter
+    def size(self, size: Size) -> None:
+        self._size, self._lifted = size, None
+
+    @property
+    def plan(self) -> Plan:
+        """What ``lift`` makes of the transforms: print it.
+
+        Raises:
+            UsageError: the data set was opened without.
+        """
+        return self._split().plan
+
+    def _split(self) -> Lifted:
+        if not self._lift:
+            raise UsageError(f"{self.reader.path}: open it with lift=True to have its transforms lifted")
+        if self._lifted is None:
+            frame = Frame.of(self.reader.index.heights, self.reader.index.widths)
+            self._lifted = Lifted.of(self._transforms, frame, size=self.size, output=self._output)
+        return self._lifted
 
     # -- samples
 
@@ -145,6 +197,26 @@ class InrdDataset(VisionDataset):  # type: ignore[misc]  # torchvision carries n
 
     imgs = samples
 
+    def find_classes(self, directory: Any = None) -> tuple[list[str], dict[str, int]]:
+        """Class names and their numbers, as in ``torchvision.datasets.ImageFolder``; here the file says them."""
+        del directory
+        return self.classes, self.class_to_idx
+
+    def loader(self, path: str) -> Any:
+        """The image of that name in ``samples``, a Pillow image, as in ``torchvision.datasets.ImageFolder``.
+
+        Raises:
+            UsageError: no image, or more than one, has that name.
+        """
+        if self._places is None:
+            self._places = {}
+            for k, (name, _) in enumerate(self.samples):
+                self._places.setdefault(name, []).append(k)
+        found = self._places.get(path, [])
+        if len(found) != 1:
+            raise UsageError(f"{self.reader.path}: {len(found)} images are named {path!r}")
+        return in_form(decode_images(*self._records(found), size=self.size)[0], Form.PIL)
+
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         """Sample ``index``: the image, uint8 ``(3, height, width)``, and its target, after the transforms."""
         return self.__getitems__([index])[0]
@@ -153,6 +225,10 @@ class InrdDataset(VisionDataset):  # type: ignore[misc]  # torchvision carries n
         """Several samples, decoded together; what a ``DataLoader`` calls for a batch."""
         numbers = [self._checked(i) for i in indices]
         records, rows = self._records(numbers)
+        if self._lift and numbers:
+            lifted = self._split()
+            targets = [self.targets[k] if lifted.joint else self._target(k) for k in numbers]
+            return lifted.samples(records, rows, targets, target_transform=self._target_transform)
         images = decode_images(records, rows, size=self.size)
         return [self._transformed(image, self._target(k)) for image, k in zip(images, numbers, strict=True)]
 
@@ -186,7 +262,7 @@ class InrdDataset(VisionDataset):  # type: ignore[misc]  # torchvision carries n
         return self._records([])[0]
 
     def _transformed(self, image: torch.Tensor, target: Any) -> tuple[Any, Any]:
-        sample = tv_tensors.Image(image), target
+        sample = in_form(image, self._form), target
         return sample if self.transforms is None else self.transforms(*sample)
 
     def _checked(self, index: int) -> int:
@@ -213,7 +289,7 @@ class InrdDataset(VisionDataset):  # type: ignore[misc]  # torchvision carries n
     def __getstate__(self) -> dict[str, Any]:
         # Workers and copies reopen the file and read its targets; resident bytes are copied when first needed.
         kept = {name: value for name, value in self.__dict__.items() if value is not self.column}
-        return {**kept, "_resident": None}
+        return {**kept, "_resident": None, "_lifted": None, "_places": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

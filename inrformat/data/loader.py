@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple
@@ -13,25 +12,23 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from torchvision.datasets.vision import StandardTransform
 from torchvision.transforms import v2
-from torchvision.transforms.v2 import functional as F
 
 from inrformat.data.batches import Batch, BatchMaker
+from inrformat.data.collation import collation_of
+from inrformat.data.dataloader_arguments import prefetched_batches, seed_of, warn_of_ignored
 from inrformat.data.dataset import InrdDataset
+from inrformat.data.finish import Finish
 from inrformat.data.order import OccurrenceCounter, RankShard, batch_count, occurrences_of, spans
 from inrformat.data.prefetch import prefetched
 from inrformat.data.randomness import permutation
 from inrformat.data.residency import RecordStore, Residency
 from inrformat.data.shards import Shards, Source, opened
-from inrformat.data.targets import collate
-from inrformat.data.transforms.batch_transforms import apply_batch_transforms
-from inrformat.data.transforms.crops import resized
-from inrformat.data.transforms.plan import Plan, plan_of
+from inrformat.data.transforms.plan import Plan
+from inrformat.data.views import View, pipelines_of
 from inrformat.decoding.devices import checked_device
 from inrformat.decoding.output_size import Size
-from inrformat.decoding.pixels import PixelFormat
 from inrformat.errors import GeometryError, UsageError
 
 __all__ = ["InrdLoader"]
@@ -57,59 +54,96 @@ class InrdLoader:
     Under torch.distributed each rank gets its share: equal ones when training (``even``), exact ones otherwise.
 
     Attributes:
-        dataset: a data set, also where paths were given. plan: what became of the transform; ``print(loader.plan)``.
-        device: of the batches.
+        dataset: a data set, also where paths were given. device: of the batches.
+        batch_size, sampler, batch_sampler, drop_last, collate_fn: as they were given.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917  # DataLoader's
         self,
         dataset: Source,
         batch_size: int = 1,
-        *,
-        shuffle: bool = False,
-        drop_last: bool = False,
-        seed: int = 0,
-        indices: Sequence[int] | None = None,
+        shuffle: bool | None = None,  # noqa: FBT001  # these are in DataLoader's order
         sampler: Iterable[int] | None = None,
         batch_sampler: Iterable[Sequence[int]] | None = None,
+        num_workers: int = 0,
+        collate_fn: Callable[[list[Any]], Any] | None = None,
+        pin_memory: bool = False,  # noqa: FBT001, FBT002
+        drop_last: bool = False,  # noqa: FBT001, FBT002
+        timeout: float = 0,
+        worker_init_fn: Callable[[int], None] | None = None,
+        multiprocessing_context: Any = None,
+        generator: torch.Generator | None = None,
+        *,
+        seed: int | None = None,
+        indices: Sequence[int] | None = None,
         size: Size = None,
         transform: Any = None,
+        views: int | None = None,
+        collate: str = "batch",
         dtype: torch.dtype | None = None,
         memory_format: torch.memory_format = torch.contiguous_format,
         device: str | torch.device = "auto",
-        prefetch: int = 2,
+        prefetch: int | None = None,
         residency: str = "auto",
         budget_bytes: int | None = None,
         even: bool | None = None,
+        prefetch_factor: int | None = None,
+        persistent_workers: bool = False,
+        pin_memory_device: str = "",
+        in_order: bool = True,
     ) -> None:
         """Open the files and put their bytes where they are to be.
+
+        A ``DataLoader``'s arguments keep their names, places and meaning; those that concern worker processes or
+        pinned memory have none here and are warned of where they ask for something.
 
         Args:
             dataset: an `InrdDataset` or path, a ``Subset`` or ``ConcatDataset`` of them, or a list of shards.
             batch_size: samples in a batch of this process. drop_last: leave an incomplete last batch out.
-            shuffle: a new random order in every epoch. seed: of the order and of every random parameter.
+            shuffle: a new random order in every epoch.
+            sampler, batch_sampler: numbers of samples, or batches of them; they decide themselves about order, epochs
+                and ranks.
+            collate_fn: makes a batch of its samples, a list of (image, target), images on the device.
+            seed: of the order and of every random parameter; 0 by default. generator: its seed is taken instead.
             indices: only these samples, by number in ``dataset``.
-            sampler, batch_sampler: numbers of samples, or batches of them, as a ``DataLoader`` takes them; they decide
-                themselves about order, epochs and ranks.
             size: decode at this size before the transform: short side in pixels, or (height, width).
             transform: a torchvision pipeline; by default the data set's own. Its geometric part is evaluated in
-                coordinates, the rest on the decoded batch: `inrformat.explain` says which is which.
+                coordinates, the rest on the decoded batch: `inrformat.explain` says which is which. A list of
+                pipelines makes a view by each of them: ``images`` is then a list as well.
+            views: so many views by one pipeline, each with random parameters of its own. A record is decoded once for
+                all of its views.
+            collate: "batch" for tensors, "list" for a list of images, which may differ in size, and one of targets.
             dtype: of the images; uint8 images become floats in [0, 1].
             memory_format: ``torch.channels_last`` for strides of that form.
             device: "cuda", "cuda:N", "cpu" or "auto".
-            prefetch: batches made ahead of time: on a side stream on CUDA, in a thread on the CPU. 0 for none.
+            prefetch: batches made ahead of time: on a side stream on CUDA, in a thread on the CPU; 2 by default, 0 for
+                none. prefetch_factor: the same.
             residency: "device", "pinned", "mmap" or "auto" (`Residency`). budget_bytes: of the device, for "auto".
             even: share samples out evenly to ranks, leaving out what remains; None: when shuffling or dropping.
 
         Raises:
             UsageError: arguments that contradict each other. GeometryError: images of unlike size make no batch.
         """
-        _check_order(batch_size, sampler, batch_sampler, ordered=shuffle or indices is not None, drop_last=drop_last)
+        _check_order(
+            batch_size, sampler, batch_sampler, ordered=bool(shuffle) or indices is not None, drop_last=drop_last
+        )
+        ignored = {
+            "num_workers": num_workers,
+            "pin_memory": pin_memory,
+            "pin_memory_device": pin_memory_device,
+            "timeout": timeout,
+            "worker_init_fn": worker_init_fn,
+            "multiprocessing_context": multiprocessing_context,
+            "persistent_workers": persistent_workers,
+            "in_order": in_order,
+        }
+        warn_of_ignored(ignored, stacklevel=2)
         kind = _checked_residency(residency)
         self.batch_size, self.device = batch_size, checked_device(device)
-        self._shuffle, self._drop_last, self._seed, self._prefetch = shuffle, drop_last, seed, prefetch
-        self._sampler, self._batch_sampler = sampler, batch_sampler
-        self._even = (shuffle or drop_last) if even is None else even
+        self.sampler, self.batch_sampler, self.drop_last = sampler, batch_sampler, drop_last
+        self._shuffle, self._seed = bool(shuffle), seed_of(seed, generator)
+        self._prefetch = prefetched_batches(prefetch, prefetch_factor)
+        self._even = (self._shuffle or drop_last) if even is None else even
         self.dataset = opened(dataset)
         self._shards = Shards.of(self.dataset)
         self._count = len(self._shards)
@@ -117,8 +151,9 @@ class InrdLoader:
         self._repeats = len(np.unique(self._samples)) < len(self._samples)
         self._frame = self._shards.frame()
         self._stores = _stores(self._shards, self.device, kind, budget_bytes)
-        self._asked_dtype, self._memory_format = dtype, memory_format
-        self._transform, self._size = transform, size
+        self._dtype, self._memory_format = dtype, memory_format
+        self._transform, self._size, self._views = transform, size, views
+        self._collate, self.collate_fn = collate, collate_fn
         self._prepare()
         self._next = (0, 0)  # epoch and position at which the next iteration starts
         self._at = (0, 0)  # what has been handed out
@@ -127,13 +162,15 @@ class InrdLoader:
 
     @property
     def transform(self) -> Any:
-        """The pipeline; setting it changes batches from the next iteration on. None: the data set's own."""
+        """The pipeline, or those of several views; setting it changes batches from the next iteration on.
+
+        None: the data set's own.
+        """
         return self._transform
 
     @transform.setter
     def transform(self, transform: Any) -> None:
-        self._transform = transform
-        self._prepare()
+        self._prepare(transform=transform)
 
     @property
     def size(self) -> Size:
@@ -142,27 +179,55 @@ class InrdLoader:
 
     @size.setter
     def size(self, size: Size) -> None:
-        self._size = size
-        self._prepare()
+        self._prepare(size=size)
 
-    def _prepare(self) -> None:
-        """Split the pipeline, and be ready to make batches; where records lie stays as it is.
+    @property
+    def plan(self) -> Plan:
+        """What became of the transform, of the first one where there are several views: print it."""
+        return self.plans[0]
+
+    @property
+    def plans(self) -> tuple[Plan, ...]:
+        """What became of the transform of each view."""
+        return tuple(view.plan for view in self._finish.views)
+
+    def _prepare(self, **changes: Any) -> None:
+        """Split the pipelines, and be ready to make batches; where records lie stays as it is.
+
+        Args:
+            changes: of ``transform`` or ``size``, kept only if they can be followed.
 
         Raises:
             GeometryError: images of unlike size make no batch.
         """
+        transform, size = changes.get("transform", self._transform), changes.get("size", self._size)
         first = self._shards.files[0]
-        self._own = first.transforms
-        own, self._target_transform = _own_transforms(first)
-        pipeline = own if self._transform is None else self._transform
-        start = first.size if self._size is None else self._size
-        plan = plan_of(pipeline, self._frame, start=resized(start))
-        if plan.size is None and self._count:
-            raise GeometryError(_unlike_sizes(plan))
-        self.plan: Plan = plan
-        pixels, self._dtype = _pixels(plan, self._asked_dtype)
-        pixels = replace(pixels, channels_last=self._memory_format == torch.channels_last)
-        self._maker = BatchMaker(self._shards, self._stores, plan, pixels=pixels, frame=self._frame, seed=self._seed)
+        own, target_transform = _own_transforms(first)
+        pipelines, several = pipelines_of(own if transform is None else transform, self._views)
+        views = tuple(
+            View.of(
+                pipeline,
+                self._frame,
+                size=first.size if size is None else size,
+                dtype=self._dtype,
+                memory_format=self._memory_format,
+            )
+            for pipeline in pipelines
+        )
+        collation = collation_of(self._collate, self.collate_fn, several=several)
+        if self._count and self._collate == "batch" and self.collate_fn is None:
+            for view in views:
+                _check_size(view.plan)
+        self._finish = Finish(
+            views=views,
+            target_transform=target_transform,
+            collation=collation,
+            seed=self._seed,
+            memory_format=self._memory_format,
+            device=self.device,
+        )
+        self._maker = BatchMaker(self._shards, self._stores, views, frame=self._frame, seed=self._seed)
+        self._transform, self._size, self._own = transform, size, first.transforms
 
     # -- epochs and state
 
@@ -193,13 +258,13 @@ class InrdLoader:
 
     def __len__(self) -> int:
         """Batches in a whole epoch on this rank."""
-        if self._batch_sampler is not None:
-            return len(self._batch_sampler)  # type: ignore[arg-type]
-        if self._sampler is not None:
-            count, shard = len(self._sampler), RankShard()  # type: ignore[arg-type]
+        if self.batch_sampler is not None:
+            return len(self.batch_sampler)  # type: ignore[arg-type]
+        if self.sampler is not None:
+            count, shard = len(self.sampler), RankShard()  # type: ignore[arg-type]
         else:
             count, shard = len(self._samples), RankShard.of_process(even=self._even)
-        return batch_count(count, self.batch_size, drop_last=self._drop_last, shard=shard)
+        return batch_count(count, self.batch_size, drop_last=self.drop_last, shard=shard)
 
     def __repr__(self) -> str:
         files = ", ".join(str(f.reader.path) for f in self._shards.files[:3])
@@ -207,59 +272,60 @@ class InrdLoader:
         order = "shuffled" if self._shuffle else "in the order of a sampler" if self._given_order else "in order"
         return (
             f"InrdLoader of {files}{more}: {len(self._samples)} samples {order}, batches of {self.batch_size} on "
-            f"{self.device}\n{self.plan}"
+            f"{self.device}\n" + "\n".join(dict.fromkeys(map(str, self.plans)))
         )
 
     @property
     def _given_order(self) -> bool:
-        return self._sampler is not None or self._batch_sampler is not None
+        return self.sampler is not None or self.batch_sampler is not None
 
     # -- batches
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Any]]:
+    def __iter__(self) -> Iterator[Any]:
         """An epoch: the next one, or the rest of the one whose state was loaded."""
         if self._shards.files[0].transforms is not self._own:  # they were set on the data set meanwhile
             self._prepare()
         epoch, position = self._next
         self._next, self._at = (epoch + 1, 0), (epoch, position)
+        maker, finish = self._maker, self._finish  # of this epoch, whatever is set meanwhile
         ahead: deque[int] = deque()  # positions behind the batches that are being made
 
         def jobs() -> Iterator[Callable[[], Batch]]:
             for job in self._batches(epoch, position):
                 ahead.append(job.after)
-                yield partial(self._maker.make, job.samples, job.occurrences, epoch=epoch)
+                yield partial(maker.make, job.samples, job.occurrences, epoch=epoch)
 
         with closing(prefetched(jobs(), depth=self._prefetch, device=self.device)) as batches:
             for batch in batches:
-                result = self._finished(batch, epoch)
+                result = finish(batch, epoch=epoch)
                 self._at = epoch, ahead.popleft()
                 yield result
         self._at = epoch + 1, 0
 
     def _batches(self, epoch: int, position: int) -> Iterator[_Job]:
         """Samples of each batch of this rank from ``position`` on."""
-        if self._batch_sampler is not None:
-            _tell_epoch(self._batch_sampler, epoch)
-            given = ((self._numbers(batch), number) for number, batch in enumerate(self._batch_sampler, start=1))
+        if self.batch_sampler is not None:
+            _tell_epoch(self.batch_sampler, epoch)
+            given = ((self._numbers(batch), number) for number, batch in enumerate(self.batch_sampler, start=1))
             yield from self._counted(given, position)
-        elif self._sampler is not None:
-            _tell_epoch(self._sampler, epoch)
+        elif self.sampler is not None:
+            _tell_epoch(self.sampler, epoch)
             yield from self._counted(self._drawn(position), position)
         else:
             order = self._order(epoch)
             occurrences = occurrences_of(order) if self._repeats else np.zeros_like(order)
             shard = RankShard.of_process(even=self._even)
-            for span in spans(len(order), self.batch_size, drop_last=self._drop_last, shard=shard, position=position):
+            for span in spans(len(order), self.batch_size, drop_last=self.drop_last, shard=shard, position=position):
                 batch = slice(span.start, span.stop)
                 yield _Job(order[batch], occurrences[batch], span.after)
 
     def _drawn(self, position: int) -> Iterator[tuple[NDArray[np.int64], int]]:
         """What the sampler gives: first the ``position`` samples seen already, then batches; and where each ends."""
-        numbers = iter(self._sampler or ())
+        numbers = iter(self.sampler or ())
         if position:
             yield self._numbers(islice(numbers, position)), position
         while chosen := list(islice(numbers, self.batch_size)):
-            if len(chosen) == self.batch_size or not self._drop_last:
+            if len(chosen) == self.batch_size or not self.drop_last:
                 position += len(chosen)
                 yield self._numbers(chosen), position
 
@@ -280,29 +346,6 @@ class InrdLoader:
 
     def _numbers(self, chosen: Iterable[int]) -> NDArray[np.int64]:
         return _checked_indices(list(chosen), self._count)
-
-    def _finished(self, batch: Batch, epoch: int) -> tuple[Tensor, Any]:
-        """What is left to do where the batch is used: transforms that draw from torch's own generators."""
-        images, targets = batch.images, batch.targets
-        if self.plan.batch_transforms:
-            images, targets = apply_batch_transforms(
-                self.plan.batch_transforms,
-                images,
-                targets,
-                samples=batch.samples,
-                occurrences=batch.occurrences,
-                seed=self._seed,
-                epoch=epoch,
-            )
-        if self._dtype is not None:
-            images = F.to_dtype(images, self._dtype, scale=True)
-        if self._target_transform is not None:
-            listed = targets.tolist() if isinstance(targets, Tensor) and targets.ndim == 1 else list(targets)
-            targets = [self._target_transform(target) for target in listed]
-        if isinstance(targets, list):
-            targets = collate(targets)
-            targets = targets.to(self.device) if isinstance(targets, Tensor) else targets
-        return images.contiguous(memory_format=self._memory_format), targets
 
 
 def _check_order(batch_size: int, sampler: Any, batch_sampler: Any, *, ordered: bool, drop_last: bool) -> None:
@@ -341,19 +384,17 @@ def _own_transforms(dataset: InrdDataset) -> tuple[Any, Any]:
     raise UsageError("the data set's joint transforms are not a torchvision v2 pipeline: give transform= instead")
 
 
-def _pixels(plan: Plan, dtype: torch.dtype | None) -> tuple[PixelFormat, torch.dtype | None]:
-    """The form of decoded pixels, and the dtype still to be brought about behind them."""
-    if dtype is None or plan.batch_transforms:
-        return plan.pixels, dtype
-    return replace(plan.pixels, dtype=dtype), None
+def _check_size(plan: Plan) -> None:
+    """Refuse what cannot make a batch: images of unlike size that no transform on decoded images makes alike.
 
-
-def _unlike_sizes(plan: Plan) -> str:
-    reason = f" ({type(plan.batch_transforms[0]).__name__} is not lifted: {plan.reason})" if plan.reason else ""
-    return (
-        f"images of unlike size make no batch{reason}: begin the transform with RandomResizedCrop or with Resize and "
-        "CenterCrop, or give size=(height, width)"
-    )
+    Raises:
+        GeometryError: it is so.
+    """
+    if plan.size is None and not plan.batch_transforms:
+        raise GeometryError(
+            "images of unlike size make no batch: begin the transform with RandomResizedCrop or with Resize and "
+            'CenterCrop, give size=(height, width), or take them in a list with collate="list"'
+        )
 
 
 def _tell_epoch(sampler: Any, epoch: int) -> None:

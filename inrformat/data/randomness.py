@@ -1,10 +1,10 @@
-"""Random numbers that are a function of (seed, epoch, sample, occurrence, draw) and of nothing else.
+"""Random numbers that are a function of (seed, epoch, sample, occurrence, view, draw) and of nothing else.
 
 The generator is Philox-4x32-10 (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011):
-counter words (sample; occurrence, purpose and high bits of the sample; epoch; block of draws), key the seed. A sample
-therefore gets the same numbers in any batch, on any rank and device and after a resume, and can be replayed alone; a
-sample that comes more than once in an epoch gets others each time. All arithmetic is on integers below 2**64 kept in
-int64, which every device does alike.
+counter words (sample; occurrence, purpose and high bits of the sample; view and epoch; block of draws), key the seed.
+A sample therefore gets the same numbers in any batch, on any rank and device and after a resume, and can be replayed
+alone; a sample that comes more than once in an epoch gets others each time, and each of its views others. All
+arithmetic is on integers below 2**64 kept in int64, which every device does alike.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ _ROUNDS = 10
 _WORDS_PER_BLOCK = 4
 MAX_OCCURRENCES = 1 << 12
 """Draws of one sample in an epoch that are told apart."""
+_EPOCHS = 1 << 24
+"""Epochs that are told apart, for each of 256 views."""
 _DRAWN_AHEAD = 32
 """Words drawn at a time: one pass of the generator then serves a whole pipeline."""
 
@@ -57,14 +59,21 @@ def philox(counter: tuple[Tensor, Tensor, Tensor, Tensor], key: tuple[int, int])
 
 
 def _words(
-    samples: Tensor, blocks: Tensor, *, seed: int, epoch: int, purpose: Purpose, occurrences: Tensor | int = 0
+    samples: Tensor,
+    blocks: Tensor,
+    *,
+    seed: int,
+    epoch: int,
+    purpose: Purpose,
+    occurrences: Tensor | int = 0,
+    view: int = 0,
 ) -> Tensor:
     """Words of the numbered ``blocks (N,)`` for each of ``samples (B,)``: int64 ``(B, 4 N)``, 0..2**32 - 1."""
     rows, columns = samples[:, None], blocks[None, :]
     counter = (
         (rows & _LOW).expand(-1, len(blocks)),
         ((rows >> 32) & 0xFFFF) | (int(purpose) << 16) | _occurrence_bits(occurrences),
-        torch.full_like(rows, epoch & _LOW),
+        torch.full_like(rows, (epoch & _EPOCHS - 1) | (view * _EPOCHS & _LOW)),
         columns,
     )
     key = (seed & _LOW, (seed >> 32) & _LOW)
@@ -82,6 +91,7 @@ class CounterGenerator:
     Attributes:
         samples: int64 ``(B,)``, numbers of the samples in their data set. seed, epoch: of all of them.
         occurrences: int64 ``(B,)``, how often each has come in its epoch before, or 0 for all.
+        view: which of several views of the samples.
     """
 
     def __init__(
@@ -91,9 +101,11 @@ class CounterGenerator:
         seed: int,
         epoch: int,
         occurrences: Tensor | int = 0,
+        view: int = 0,
         purpose: Purpose = Purpose.GEOMETRY,
     ) -> None:
-        self.samples, self.seed, self.epoch, self.occurrences = samples, seed, epoch, occurrences
+        self.samples, self.seed, self.epoch = samples, seed, epoch
+        self.occurrences, self.view = occurrences, view
         self._purpose = purpose
         self._ahead = samples.new_empty((len(samples), 0))
         self._block = 0
@@ -145,6 +157,7 @@ class CounterGenerator:
             epoch=self.epoch,
             purpose=purpose,
             occurrences=self.occurrences,
+            view=self.view,
         )
 
 
@@ -157,13 +170,13 @@ def permutation(count: int, *, seed: int, epoch: int, device: torch.device) -> T
 
 
 def batch_transform_seeds(
-    samples: Tensor, *, seed: int, epoch: int, part: int, occurrences: Tensor | int = 0
+    samples: Tensor, *, seed: int, epoch: int, part: int, occurrences: Tensor | int = 0, view: int = 0
 ) -> list[int]:
     """Seeds of torch's own generator for what is applied to decoded samples, each 0..2**63 - 1.
 
     Args:
         samples: int64 ``(B,)``. part: which of several runs over them.
-        occurrences: as in `CounterGenerator`, on the host.
+        occurrences, view: as in `CounterGenerator`, on the host.
     """
     words = _words(
         samples.cpu(),
@@ -172,6 +185,7 @@ def batch_transform_seeds(
         epoch=epoch,
         purpose=Purpose.BATCH_TRANSFORMS,
         occurrences=occurrences,
+        view=view,
     )
     seeds: list[int] = ((words[:, 0] << 31) | (words[:, 1] >> 1)).tolist()
     return seeds

@@ -79,12 +79,7 @@ class Shards:
 
     def frame(self) -> Frame:
         """What is known of the native sizes of all samples."""
-        heights, widths = self.column("heights"), self.column("widths")
-        if not len(heights):
-            return Frame()
-        shortest = int(min(heights.min(), widths.min()))
-        one = heights.min() == heights.max() and widths.min() == widths.max()
-        return Frame((int(heights[0]), int(widths[0])) if one else None, shortest)
+        return Frame.of(self.column("heights"), self.column("widths"))
 
     def whole_targets(self) -> Tensor | None:
         """The targets of all samples as one tensor, where every file has them so."""

@@ -48,11 +48,13 @@ class TargetColumn(Sequence[Any]):
     Attributes:
         one: the target of a sample by its number. samples: how many there are.
         whole: all targets as one tensor ``(samples, ...)``, where they have one shape and geometry leaves them alone.
+        in_pixels: what of them lies in the image and moves with it, such as "boxes"; empty where nothing does.
     """
 
     one: Callable[[int], Any]
     samples: int
     whole: Tensor | None = None
+    in_pixels: str = ""
 
     def __len__(self) -> int:
         return self.samples
@@ -88,7 +90,8 @@ def read_targets(reader: InrdReader, kind: str | Sequence[str] | None) -> Target
         kind = default_kind(reader)
     if not isinstance(kind, str):
         parts = [read_targets(reader, k) for k in kind]
-        return TargetColumn(lambda k: tuple(part[k] for part in parts), len(reader))
+        in_pixels = " and ".join(part.in_pixels for part in parts if part.in_pixels)
+        return TargetColumn(lambda k: tuple(part[k] for part in parts), len(reader), in_pixels=in_pixels)
     if kind in KINDS:
         return KINDS[kind](reader)
     column = _column(reader, kind)
@@ -161,14 +164,16 @@ def _detection(reader: InrdReader) -> TargetColumn:
             target["masks"] = tv_tensors.Mask(torch.from_numpy(planes))
         return target
 
-    return TargetColumn(one, len(reader))
+    return TargetColumn(one, len(reader), in_pixels="boxes" if masks is None else "boxes and masks")
 
 
 def _semantic(reader: InrdReader) -> TargetColumn:
     column = _column(reader, SEMANTIC_FIELD)
-    return TargetColumn(
-        lambda k: tv_tensors.Mask(torch.from_numpy(unpack_semantic(column[k], size=_native(reader, k)))), len(reader)
-    )
+
+    def one(k: int) -> tv_tensors.Mask:
+        return tv_tensors.Mask(torch.from_numpy(unpack_semantic(column[k], size=_native(reader, k))))
+
+    return TargetColumn(one, len(reader), in_pixels="masks")
 
 
 def _keypoints(reader: InrdReader) -> TargetColumn:
@@ -181,7 +186,7 @@ def _keypoints(reader: InrdReader) -> TargetColumn:
         points = tv_tensors.KeyPoints(triples[:, :2], canvas_size=_native(reader, k))
         return {"keypoints": points, "visible": triples[:, 2].long()}
 
-    return TargetColumn(one, len(reader))
+    return TargetColumn(one, len(reader), in_pixels="keypoints")
 
 
 def _caption(reader: InrdReader) -> TargetColumn:

@@ -72,6 +72,15 @@ class Canvas:
     def __len__(self) -> int:
         return len(self.height)
 
+    def __getitem__(self, samples: Tensor) -> Canvas:
+        """Some of the samples, by number: int64 ``(n,)``."""
+        batched = ("height", "width", "matrices", "windows", "feather")
+        return replace(
+            self,
+            **{name: getattr(self, name)[samples] for name in batched},
+            displacement=None if self.displacement is None else self.displacement[samples],
+        )
+
     # -- steps that keep the axes
 
     def crop(self, top: Number, left: Number, height: Number, width: Number) -> Canvas:

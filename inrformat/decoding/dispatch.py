@@ -29,6 +29,7 @@ __all__ = [
     "backends",
     "decode",
     "decode_images",
+    "decode_views",
     "triton_version",
 ]
 
@@ -121,6 +122,21 @@ def decode(
             raise
         _warn_once(f"decoding with reference: {error}")
         return _decode_reference(records, rows, geometry, pixels)
+
+
+def decode_views(
+    records: DeviceRecords,
+    rows: Tensor | Sequence[int],
+    geometries: Sequence[Geometry],
+    pixels: Sequence[PixelFormat],
+    *,
+    backend: str = "auto",
+) -> list[Tensor]:
+    """Decode a batch of records under several geometries, each with its pixel format; see ``decode``."""
+    return [
+        decode(records, rows, geometry, form, backend=backend)
+        for geometry, form in zip(geometries, pixels, strict=True)
+    ]
 
 
 def decode_images(

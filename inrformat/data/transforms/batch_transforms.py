@@ -44,6 +44,7 @@ def apply_batch_transforms(
     occurrences: Tensor | int = 0,
     seed: int,
     epoch: int,
+    view: int = 0,
 ) -> tuple[Tensor, Any]:
     """Apply transforms to a decoded batch.
 
@@ -60,7 +61,7 @@ def apply_batch_transforms(
             for transform in group:
                 images = _plain(transform(tv_tensors.Image(images)))
             continue
-        seeds = batch_transform_seeds(samples, seed=seed, epoch=epoch, part=part, occurrences=occurrences)
+        seeds = batch_transform_seeds(samples, seed=seed, epoch=epoch, part=part, occurrences=occurrences, view=view)
         with _own_generator(images.device):
             if kind == "mixing":
                 for transform in group:

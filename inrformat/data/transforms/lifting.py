@@ -18,7 +18,7 @@ from inrformat.data.randomness import CounterGenerator
 from inrformat.decoding.canvas import Canvas
 from inrformat.decoding.pixels import PixelFormat
 
-__all__ = ["Lifter", "NotLiftable", "State", "Step", "lifter_of", "lifts", "require_bilinear", "setting"]
+__all__ = ["Lifter", "NotLiftable", "State", "Step", "has_lifter", "lifter_of", "lifts", "require_bilinear", "setting"]
 
 
 class NotLiftable(Exception):  # noqa: N818  # says why, and never leaves this package
@@ -78,6 +78,11 @@ def lifts(*classes: type) -> Callable[[Lifter], Lifter]:
         return lifter
 
     return enter
+
+
+def has_lifter(transform: Any) -> bool:
+    """Whether transforms of exactly this class can be lifted, given settings that allow it."""
+    return type(transform) in _LIFTERS
 
 
 def lifter_of(transform: Any) -> Lifter:

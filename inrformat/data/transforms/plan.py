@@ -5,17 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from inrformat.data.randomness import CounterGenerator
 from inrformat.data.transforms import crops, flips, pixels, warps
 from inrformat.data.transforms.choices import flattened
-from inrformat.data.transforms.lifting import NotLiftable, State, Step, lifter_of
+from inrformat.data.transforms.lifting import NotLiftable, State, Step, has_lifter, lifter_of
 from inrformat.decoding.canvas import Canvas
 from inrformat.decoding.pixels import PixelFormat
 from inrformat.errors import GeometryError
 
-__all__ = ["Frame", "Plan", "explain", "plan_of"]
+__all__ = ["Frame", "Plan", "explain", "has_geometry", "plan_of"]
 
 _TABLES = (crops, flips, pixels, warps)  # importing them fills the table of lifters
 
@@ -30,6 +32,15 @@ class Frame:
 
     size: tuple[int, int] | None = None
     shortest: int = 1
+
+    @classmethod
+    def of(cls, heights: NDArray[np.int64], widths: NDArray[np.int64]) -> Frame:
+        """What the native sizes of all images, ``(samples,)`` in pixels, have in common."""
+        if not len(heights):
+            return cls()
+        shortest = int(min(heights.min(), widths.min()))
+        one = heights.min() == heights.max() and widths.min() == widths.max()
+        return cls((int(heights[0]), int(widths[0])) if one else None, shortest)
 
     def canvas(self, heights: torch.Tensor, widths: torch.Tensor) -> Canvas:
         """The canvas of a batch of such images, sizes ``(B,)`` in pixels."""
@@ -116,3 +127,12 @@ def explain(transform: Any, frame: Frame | None = None) -> str:
     Without ``frame`` the images are taken to differ in size.
     """
     return str(plan_of(transform, frame))
+
+
+_MOVING = (crops.__name__, flips.__name__, warps.__name__)
+
+
+def has_geometry(transform: Any) -> bool:
+    """Whether a pipeline moves pixels: whether it holds a transform whose lifter is among those of geometry."""
+    steps = [] if transform is None else flattened(transform)
+    return any(has_lifter(t) and lifter_of(t).__module__ in _MOVING for t in steps)

@@ -1,0 +1,84 @@
+"""Samples of a data set whose transform's geometry is evaluated in the decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchvision.datasets.vision import StandardTransform
+
+from inrformat.data.forms import Form, form_for, in_form
+from inrformat.data.mapping import mapped
+from inrformat.data.randomness import CounterGenerator
+from inrformat.data.transforms.crops import resized
+from inrformat.data.transforms.plan import Frame, Plan, plan_of
+from inrformat.decoding.dispatch import decode
+from inrformat.decoding.output_size import Size
+from inrformat.decoding.records import DeviceRecords
+from inrformat.decoding.same_size import same_size_groups
+
+__all__ = ["Lifted"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lifted:
+    """A data set's transforms, split.
+
+    Attributes:
+        plan: of the images. frame: what is known of them before one is decoded.
+        joint: whether targets go through the same transforms as their images.
+        form: in which images reach what is left of the transforms.
+    """
+
+    plan: Plan
+    frame: Frame
+    joint: bool
+    form: Form
+
+    @classmethod
+    def of(cls, transforms: Any, frame: Frame, *, size: Size, output: str | None) -> Lifted:
+        """Split ``transforms``, those of a torchvision data set, for images decoded at ``size``."""
+        alone = isinstance(transforms, StandardTransform) or transforms is None
+        pipeline = transforms.transform if isinstance(transforms, StandardTransform) else transforms
+        plan = plan_of(pipeline, frame, start=resized(size))
+        form = form_for(list(plan.batch_transforms), output)
+        return cls(plan, frame, joint=not alone, form=form)
+
+    def samples(
+        self, records: DeviceRecords, rows: Sequence[int], targets: Sequence[Any], *, target_transform: Any = None
+    ) -> list[tuple[Any, Any]]:
+        """Image and target of the records ``rows``, after the transforms.
+
+        Random parameters follow from one number of torch's default generator, which a worker process has of its own.
+        ``targets`` are in native pixels.
+        """
+        chosen = torch.as_tensor(rows, device=records.device)
+        heights, widths = records.shapes[chosen, 1:].unbind(1)
+        seed = int(torch.empty((), dtype=torch.int64).random_())
+        generator = CounterGenerator(torch.arange(len(chosen), device=records.device), seed=seed, epoch=0)
+        images: dict[int, Tensor] = {}
+        moved = list(targets)
+        for group in same_size_groups(self.plan.canvas(self.frame.canvas(heights, widths), generator)):
+            places = group.places.tolist()
+            batch = decode(records, chosen[group.places], group.geometry, self.plan.pixels)
+            images.update(zip(places, batch, strict=True))
+            if self.joint:
+                geometry = group.geometry.to("cpu")
+                for k, place in enumerate(places):
+                    moved[place] = mapped(targets[place], geometry[k : k + 1])
+        samples = [self._rest(in_form(images[k], self.form), moved[k]) for k in range(len(rows))]
+        if target_transform is None:
+            return samples
+        return [(image, target_transform(target)) for image, target in samples]
+
+    def _rest(self, image: Any, target: Any) -> tuple[Any, Any]:
+        """A sample after what is left of the transforms."""
+        for transform in self.plan.batch_transforms:
+            if self.joint:
+                image, target = transform(image, target)
+            else:
+                image = transform(image)
+        return image, target
