@@ -15,16 +15,14 @@ from inrformat.data.mapping import mapped
 from inrformat.data.randomness import CounterGenerator
 from inrformat.data.residency import Part, RecordStore
 from inrformat.data.shards import Shards
+from inrformat.data.transforms.batch_transforms import Images
 from inrformat.data.transforms.plan import Frame
 from inrformat.data.views import View
 from inrformat.decoding.dispatch import decode_views
 from inrformat.decoding.geometry import Geometry
 from inrformat.decoding.same_size import SameSize, same_size_groups
 
-__all__ = ["Batch", "BatchMaker", "Images"]
-
-Images = Tensor | list[Tensor]
-"""Decoded images of a batch: ``(B, C, H, W)``, or B of ``(C, H, W)`` where they differ in size."""
+__all__ = ["Batch", "BatchMaker"]
 
 
 class Batch(NamedTuple):

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from inrformat.data.batches import Images
 from inrformat.data.targets import collate
+from inrformat.data.transforms.batch_transforms import Images
 from inrformat.errors import UsageError
 
 __all__ = ["Collation", "collation_of", "in_lists", "in_tensors", "of_samples"]

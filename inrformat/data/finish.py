@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 from torchvision.transforms.v2 import functional as F
 
-from inrformat.data.batches import Batch, Images
+from inrformat.data.batches import Batch
 from inrformat.data.collation import Collation
-from inrformat.data.transforms.batch_transforms import apply_batch_transforms
+from inrformat.data.transforms.batch_transforms import Images, apply_batch_transforms
 from inrformat.data.views import View
 
 __all__ = ["Finish"]
@@ -50,7 +50,7 @@ class Finish:
         if view.plan.batch_transforms:
             images, targets = apply_batch_transforms(
                 view.plan.batch_transforms,
-                images,  # type: ignore[arg-type]  # lists of images follow
+                images,
                 targets,
                 samples=batch.samples,
                 occurrences=batch.occurrences,

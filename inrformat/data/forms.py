@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -55,7 +56,8 @@ def in_form(image: Tensor, form: Form) -> Any:
     """A decoded image ``(channels, height, width)`` in ``form``. What is not uint8 any more stays a tensor."""
     if form is Form.TENSOR or image.dtype != torch.uint8:
         return tv_tensors.Image(image)
-    array = image.permute(1, 2, 0).contiguous().cpu().numpy()
+    planes = image.cpu().numpy()
     if form is Form.NUMPY:
-        return array
-    return Image.fromarray(array if array.shape[2] > 1 else array[:, :, 0])
+        return np.stack(list(planes), axis=2)
+    pictures = [Image.fromarray(plane) for plane in planes]
+    return Image.merge("RGB", pictures) if len(pictures) == 3 else pictures[0]

@@ -7,7 +7,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import version
 
 import torch
@@ -35,7 +35,7 @@ __all__ = [
 
 _LOG = logging.getLogger(__name__)
 _BYTES = PixelFormat()
-_BATCH_PIXELS = 1 << 24
+_BATCH_PIXELS = 1 << 21
 OLDEST_TRITON = (3, 5)
 """The first whose ``range`` can keep what is cheap to make again out of registers (``disable_licm``)."""
 
@@ -148,19 +148,24 @@ def decode_images(
         One uint8 ``(channels, height, width)`` per row, in order, on the records' device.
     """
     chosen = torch.as_tensor(rows, dtype=torch.int64, device=records.device)
-    natives = [(height, width) for _, height, width in records.shapes[chosen].tolist()]
     groups: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for place, native in enumerate(natives):
-        groups[output_size(native, size)].append(place)
+    for place, (_, height, width) in enumerate(records.shapes[chosen].tolist()):
+        groups[height, width].append(place)
     images: dict[int, Tensor] = {}
-    for out, places in groups.items():
-        heights, widths = zip(*(natives[p] for p in places), strict=True)
-        at_once = max(_BATCH_PIXELS // (out[0] * out[1]), 1)
+    for native, places in groups.items():
+        view = _whole(native, size).to(records.device)
+        at_once = max(_BATCH_PIXELS // (view.size[0] * view.size[1]), 1)
         for first in range(0, len(places), at_once):
-            part = slice(first, first + at_once)
-            view = Canvas.of(heights[part], widths[part]).resize(*out).geometry().to(records.device)
-            images.update(zip(places[part], decode(records, chosen[places[part]], view, backend=backend), strict=True))
-    return [images[place] for place in range(len(natives))]
+            part = places[first : first + at_once]
+            same = view[torch.zeros(len(part), dtype=torch.int64, device=records.device)]
+            images.update(zip(part, decode(records, chosen[part], same, backend=backend), strict=True))
+    return [images[place] for place in range(len(chosen))]
+
+
+@lru_cache(maxsize=1024)
+def _whole(native: tuple[int, int], size: Size) -> Geometry:
+    """One image of ``native`` (height, width), upright and whole at ``size``."""
+    return Canvas.of(*native).resize(*output_size(native, size)).geometry()
 
 
 @cache

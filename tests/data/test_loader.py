@@ -233,6 +233,11 @@ def test_images_of_unlike_size_need_a_crop_or_a_size(unlike_file):
     dataset = InrdDataset(unlike_file)
     with pytest.raises(GeometryError, match="unlike size"):
         loaded(dataset)
+    bicubic = v2.Resize(16, InterpolationMode.BICUBIC)  # not lifted
+    by_the_rest = v2.Compose([bicubic, v2.CenterCrop(8)])
+    assert next(iter(loaded(dataset, transform=by_the_rest)))[0].shape == (5, 3, 8, 8)
+    with pytest.raises(UsageError, match="differ in size"):
+        next(iter(loaded(dataset, transform=bicubic)))
     assert next(iter(loaded(dataset, size=(8, 9))))[0].shape == (5, 3, 8, 9)
     images, _ = everything(loaded(dataset, transform=v2.Compose([v2.Resize(16), v2.CenterCrop(16)])))
     one_by_one = [v2.Compose([v2.Resize(16), v2.CenterCrop(16)])(image) for image, _ in dataset]

@@ -15,7 +15,10 @@ from torchvision.transforms import v2
 from inrformat.data.randomness import batch_transform_seeds
 from inrformat.errors import UsageError
 
-__all__ = ["apply_batch_transforms"]
+__all__ = ["Images", "apply_batch_transforms"]
+
+Images = Tensor | list[Tensor]
+"""Decoded images of a batch: ``(B, C, H, W)``, or B of ``(C, H, W)`` where they differ in size."""
 
 _ALIKE = (
     v2.ToDtype,
@@ -37,7 +40,7 @@ _MIXING = (v2.MixUp, v2.CutMix)
 
 def apply_batch_transforms(
     batch_transforms: Sequence[Any],
-    images: Tensor,
+    images: Images,
     targets: Any,
     *,
     samples: Tensor,
@@ -45,31 +48,46 @@ def apply_batch_transforms(
     seed: int,
     epoch: int,
     view: int = 0,
-) -> tuple[Tensor, Any]:
-    """Apply transforms to a decoded batch.
+) -> tuple[Images, Any]:
+    """Apply transforms to a decoded batch; its images come as one tensor wherever they have one shape.
 
     Args:
-        images: ``(B, C, H, W)``. targets: a tensor of B rows, which only mixing touches, or a list of B targets.
+        targets: a tensor of B rows, which only mixing touches, or a list of B targets.
         samples, occurrences: int64 ``(B,)``, numbers of the samples, and how often each has come in the epoch; with
-            ``seed`` and ``epoch`` they are all randomness.
+            ``seed``, ``epoch`` and ``view`` they are all randomness.
 
     Raises:
-        UsageError: samples have become images of different sizes.
+        UsageError: images of different sizes are to be mixed; a transform gives something else than a tensor.
     """
+    device = images[0].device
     for part, (kind, group) in enumerate(groupby(batch_transforms, _kind)):
         if kind == "alike":
             for transform in group:
-                images = _plain(transform(tv_tensors.Image(images)))
+                images = _mapped(transform, images)
             continue
         seeds = batch_transform_seeds(samples, seed=seed, epoch=epoch, part=part, occurrences=occurrences, view=view)
-        with _own_generator(images.device):
+        with _own_generator(device):
             if kind == "mixing":
                 for transform in group:
-                    _seed(seeds[0], images.device)
-                    images, targets = transform(images, targets)
+                    _seed(seeds[0], device)
+                    images, targets = _mixed(transform, images, targets)
             else:
                 images, targets = _each(list(group), images, targets, seeds)
     return images, targets
+
+
+def _mapped(transform: Any, images: Images) -> Images:
+    if isinstance(images, list):
+        return [_plain(transform(tv_tensors.Image(image))) for image in images]
+    return _plain(transform(tv_tensors.Image(images)))
+
+
+def _mixed(transform: Any, images: Images, targets: Any) -> tuple[Tensor, Any]:
+    if isinstance(images, list):
+        name = type(transform).__name__
+        raise UsageError(f"{name} takes images of one size: put a Resize or crop before it")
+    mixed: tuple[Tensor, Any] = transform(images, targets)
+    return mixed
 
 
 def _kind(transform: Any) -> str:
@@ -78,19 +96,15 @@ def _kind(transform: Any) -> str:
     return "mixing" if isinstance(transform, _MIXING) else "each"
 
 
-def _each(transforms: list[Any], images: Tensor, targets: Any, seeds: list[int]) -> tuple[Tensor, Any]:
+def _each(transforms: list[Any], images: Images, targets: Any, seeds: list[int]) -> tuple[Images, Any]:
     done, told = [], []
     for k, seed in enumerate(seeds):
-        _seed(seed, images.device)
+        _seed(seed, images[k].device)
         image, target = _one(transforms, tv_tensors.Image(images[k]), targets[k] if isinstance(targets, list) else None)
         done.append(_plain(image))
         told.append(target)
-    if len({tuple(image.shape) for image in done}) > 1:
-        raise UsageError(
-            "samples of one batch differ in size after the transforms that run on decoded images; "
-            "end the pipeline with a Resize or crop"
-        )
-    return torch.stack(done), told if isinstance(targets, list) else targets
+    same = len({image.shape for image in done}) == 1
+    return torch.stack(done) if same else done, told if isinstance(targets, list) else targets
 
 
 def _one(transforms: list[Any], image: Any, target: Any) -> tuple[Any, Any]:
