@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from inrformat.conversion.pipeline import convert
     from inrformat.data.dataset import InrdDataset
     from inrformat.data.loader import InrdLoader
+    from inrformat.data.transforms.on_batch import OnBatch
     from inrformat.data.transforms.plan import explain
     from inrformat.decoding.canvas import Canvas
     from inrformat.decoding.dispatch import decode
@@ -63,6 +64,7 @@ __all__ = [
     "Limits",
     "Metadata",
     "NotInrdError",
+    "OnBatch",
     "OutputExistsError",
     "PaddingMode",
     "PixelFormat",
@@ -87,6 +89,7 @@ _HOMES = {
     "InrdWriter": "inrformat.container.writer",
     "Limits": "inrformat.container.limits",
     "Metadata": "inrformat.container.metadata",
+    "OnBatch": "inrformat.data.transforms.on_batch",
     "PaddingMode": "inrformat.decoding.geometry",
     "PixelFormat": "inrformat.decoding.pixels",
     "SirenOptions": "inrformat.families.siren.encoder.options",

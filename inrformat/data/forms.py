@@ -15,7 +15,7 @@ from torchvision.transforms import v2
 from inrformat.data.transforms.choices import flattened
 from inrformat.errors import UsageError
 
-__all__ = ["Form", "form_for", "in_form"]
+__all__ = ["Form", "form_for", "in_form", "takes_pil"]
 
 _TAKE_PIL = (v1.ToTensor, v1.PILToTensor, v2.ToTensor)
 """The first two take nothing else; the last would leave a tensor as it is, its range 0 to 255 too."""
@@ -41,14 +41,15 @@ def form_for(transform: Any, output: str | None) -> Form:
         UsageError: there is no such form.
     """
     if output is None:
-        return Form.PIL if any(_takes_pil(t) for t in flattened(transform)) else Form.TENSOR
+        return Form.PIL if any(takes_pil(t) for t in flattened(transform)) else Form.TENSOR
     try:
         return Form(output)
     except ValueError as error:
         raise UsageError(f"output {output!r}: choose one of {', '.join(Form)}") from error
 
 
-def _takes_pil(transform: Any) -> bool:
+def takes_pil(transform: Any) -> bool:
+    """Whether a transform is made for Pillow images and does nothing right with tensors."""
     return type(transform) in _TAKE_PIL or type(transform).__module__.startswith(_TAKE_PIL_FROM)
 
 

@@ -13,8 +13,8 @@ from torchvision.datasets.vision import StandardTransform
 from inrformat.data.forms import Form, form_for, in_form
 from inrformat.data.mapping import mapped
 from inrformat.data.randomness import CounterGenerator
-from inrformat.data.transforms.crops import resized
 from inrformat.data.transforms.plan import Frame, Plan, plan_of
+from inrformat.data.transforms.resizing import resized
 from inrformat.decoding.dispatch import decode
 from inrformat.decoding.output_size import Size
 from inrformat.decoding.records import DeviceRecords

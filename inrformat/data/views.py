@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from inrformat.data.transforms.crops import resized
 from inrformat.data.transforms.plan import Frame, Plan, plan_of
+from inrformat.data.transforms.resizing import resized
 from inrformat.decoding.output_size import Size
 from inrformat.decoding.pixels import PixelFormat
 from inrformat.errors import UsageError

@@ -105,17 +105,28 @@ class Canvas:
             canvas = replace(self, windows=self._frame_window())
         return canvas._mapped(_affine(self, scale_x, 0, 0, 0, scale_y, 0), height, width)
 
-    def resize_short(self, side: int, *, max_size: int | None = None) -> Canvas:
+    def resize_short(self, side: Number, *, max_size: int | None = None) -> Canvas:
         """The frame scaled so that its shorter side is ``side``, the longer truncated, as ``v2.Resize(int)``."""
         short, long = torch.minimum(self.height, self.width), torch.maximum(self.height, self.width)
-        new_short, new_long = torch.full_like(short, side), (side * long / short).floor()
+        new_short = self._tensor(side)
+        new_long = (new_short * long / short).floor()
         if max_size is not None:
             too_long = new_long > max_size
             new_short = torch.where(too_long, (max_size * new_short / new_long).floor(), new_short)
             new_long = new_long.clamp(max=max_size)
+        resized = self._resized_to(new_short, new_long)
+        known = max_size is None and not isinstance(side, Tensor)
+        return replace(resized, shortest=int(side)) if known else resized
+
+    def resize_long(self, side: Number) -> Canvas:
+        """The frame scaled so that its longer side is ``side``, the shorter truncated, as ``v2.Resize(None, side)``."""
+        short, long = torch.minimum(self.height, self.width), torch.maximum(self.height, self.width)
+        new_long = self._tensor(side)
+        return self._resized_to((new_long * short / long).floor().clamp(min=1), new_long)
+
+    def _resized_to(self, short: Tensor, long: Tensor) -> Canvas:
         tall = self.height >= self.width
-        resized = self.resize(torch.where(tall, new_long, new_short), torch.where(tall, new_short, new_long))
-        return replace(resized, shortest=side if max_size is None else 1)
+        return self.resize(torch.where(tall, long, short), torch.where(tall, short, long))
 
     def horizontal_flip(self, where: Tensor | None = None) -> Canvas:
         """Left for right, all samples or those ``where`` bool ``(B,)`` says."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import torch
@@ -12,7 +13,9 @@ from torch import Tensor
 from torchvision import transforms as v1, tv_tensors
 from torchvision.transforms import v2
 
+from inrformat.data.forms import Form, in_form, takes_pil
 from inrformat.data.randomness import batch_transform_seeds
+from inrformat.data.transforms.on_batch import on_batch, runs_on_batch
 from inrformat.errors import UsageError
 
 __all__ = ["Images", "apply_batch_transforms"]
@@ -34,8 +37,8 @@ _ALIKE = (
     torch.nn.Identity,
 )
 """The same for every sample and pixel by pixel: one call does the batch."""
-_MIXING = (v2.MixUp, v2.CutMix)
-"""Defined on batches: their parameters are drawn once for a batch."""
+_TO_PIL = (v2.ToPILImage, v1.ToPILImage)
+_FROM_PIL = (v2.ToImage, v2.PILToTensor, v1.PILToTensor, v1.ToTensor, v2.ToTensor)
 
 
 def apply_batch_transforms(
@@ -60,19 +63,21 @@ def apply_batch_transforms(
         UsageError: images of different sizes are to be mixed; a transform gives something else than a tensor.
     """
     device = images[0].device
-    for part, (kind, group) in enumerate(groupby(batch_transforms, _kind)):
+    kinds = zip(_kinds(batch_transforms), batch_transforms, strict=True)
+    for part, (kind, pairs) in enumerate(groupby(kinds, itemgetter(0))):
+        group = [transform for _, transform in pairs]
         if kind == "alike":
             for transform in group:
                 images = _mapped(transform, images)
             continue
         seeds = batch_transform_seeds(samples, seed=seed, epoch=epoch, part=part, occurrences=occurrences, view=view)
         with _own_generator(device):
-            if kind == "mixing":
+            if kind == "batch":
                 for transform in group:
                     _seed(seeds[0], device)
-                    images, targets = _mixed(transform, images, targets)
+                    images, targets = on_batch(transform, _of_one_size(images, transform), targets)
             else:
-                images, targets = _each(list(group), images, targets, seeds)
+                images, targets = _each(group, images, targets, seeds)
     return images, targets
 
 
@@ -82,18 +87,24 @@ def _mapped(transform: Any, images: Images) -> Images:
     return _plain(transform(tv_tensors.Image(images)))
 
 
-def _mixed(transform: Any, images: Images, targets: Any) -> tuple[Tensor, Any]:
+def _of_one_size(images: Images, transform: Any) -> Tensor:
     if isinstance(images, list):
-        name = type(transform).__name__
-        raise UsageError(f"{name} takes images of one size: put a Resize or crop before it")
-    mixed: tuple[Tensor, Any] = transform(images, targets)
-    return mixed
+        raise UsageError(f"{type(transform).__name__} takes images of one size: put a Resize or crop before it")
+    return images
 
 
-def _kind(transform: Any) -> str:
-    if type(transform) in _ALIKE and not isinstance(getattr(transform, "dtype", None), dict):
-        return "alike"
-    return "mixing" if isinstance(transform, _MIXING) else "each"
+def _kinds(transforms: Sequence[Any]) -> Iterator[str]:
+    """How each of ``transforms`` runs: alike on every sample, on the batch, or on each sample."""
+    pictures = False
+    for transform in transforms:
+        pictures = pictures or isinstance(transform, _TO_PIL)
+        if pictures:  # Pillow images, until something makes tensors of them
+            yield "each"
+            pictures = not isinstance(transform, _FROM_PIL)
+        elif type(transform) in _ALIKE and not isinstance(getattr(transform, "dtype", None), dict):
+            yield "alike"
+        else:
+            yield "batch" if runs_on_batch(transform) else "each"
 
 
 def _each(transforms: list[Any], images: Images, targets: Any, seeds: list[int]) -> tuple[Images, Any]:
@@ -109,6 +120,8 @@ def _each(transforms: list[Any], images: Images, targets: Any, seeds: list[int])
 
 def _one(transforms: list[Any], image: Any, target: Any) -> tuple[Any, Any]:
     for transform in transforms:
+        if takes_pil(transform) and isinstance(image, Tensor):
+            image = in_form(image, Form.PIL)
         # What knows no targets, such as a plain function, gets the image alone.
         if target is not None and isinstance(transform, v2.Transform):
             image, target = transform(image, target)
@@ -118,6 +131,8 @@ def _one(transforms: list[Any], image: Any, target: Any) -> tuple[Any, Any]:
 
 
 def _plain(image: Any) -> Tensor:
+    if isinstance(image, tuple | list) and image and all(isinstance(part, Tensor) for part in image):
+        image = torch.stack(list(image))  # several of one sample, as FiveCrop gives them
     if not isinstance(image, Tensor):
         raise UsageError(f"a transform gave a {type(image).__name__} instead of a tensor")
     return image.as_subclass(Tensor)

@@ -14,6 +14,7 @@ from torchvision.transforms import v2
 
 from inrformat.data.randomness import CounterGenerator
 from inrformat.data.transforms.lifting import NotLiftable, State, Step, lifter_of, lifts
+from inrformat.data.transforms.presets import expanded
 from inrformat.decoding.canvas import Canvas
 
 __all__ = ["flattened"]
@@ -22,7 +23,10 @@ _SEQUENCES = (v2.Compose, v1.Compose, torch.nn.Sequential)
 
 
 def flattened(transform: Any) -> list[Any]:
-    """The transforms of a pipeline one after the other, those of pipelines inside it among them."""
+    """The transforms of a pipeline one after the other, those of pipelines and presets inside it among them."""
+    steps = expanded(transform)
+    if steps is not None:
+        return steps
     if type(transform) in _SEQUENCES:
         inner: Iterable[Any] = transform if isinstance(transform, torch.nn.Sequential) else transform.transforms
         return [t for part in inner for t in flattened(part)]

@@ -1,4 +1,4 @@
-"""Crops, resizing and padding in coordinates, with torchvision's distributions."""
+"""Crops and padding in coordinates, with torchvision's distributions."""
 
 from __future__ import annotations
 
@@ -16,40 +16,10 @@ from inrformat.data.randomness import CounterGenerator
 from inrformat.data.transforms.lifting import NotLiftable, State, Step, lifts, require_bilinear, setting
 from inrformat.decoding.canvas import Canvas, Number
 from inrformat.decoding.geometry import PaddingMode
-from inrformat.decoding.output_size import Size
 
-__all__ = ["random_resized_box", "resized"]
+__all__ = ["random_resized_box"]
 
 _TRIES = 10
-
-
-@lifts(v2.Resize, v1.Resize)
-def _resize(transform: Any, _state: State) -> Step:
-    require_bilinear(transform)
-    size, max_size = transform.size, transform.max_size
-    if size is None:
-        raise NotLiftable("size is None: only the longer side is given")
-    sides = [size] if isinstance(size, int) else list(size)
-    if len(sides) == 2:
-        return Step(lambda canvas, _: canvas.resize(*sides))
-    return Step(lambda canvas, _: _resize_short(canvas, sides[0], max_size))
-
-
-def resized(size: Size) -> tuple[Step, ...]:
-    """The steps that bring images to a working size: none, or one resize."""
-    if size is None:
-        return ()
-    if isinstance(size, int):
-        return (Step(lambda canvas, _: _resize_short(canvas, size, None)),)
-    return (Step(lambda canvas, _: canvas.resize(*size)),)
-
-
-def _resize_short(canvas: Canvas, side: int, max_size: int | None) -> Canvas:
-    """`Canvas.resize_short`, which keeps a size known for the whole batch known."""
-    if canvas.size is None:
-        return canvas.resize_short(side, max_size=max_size)
-    probe = Canvas.of([canvas.size[0]], [canvas.size[1]]).resize_short(side, max_size=max_size)
-    return canvas.resize(int(probe.height), int(probe.width))
 
 
 @lifts(v2.CenterCrop, v1.CenterCrop)
@@ -155,5 +125,20 @@ def _pad(transform: Any, state: State) -> Step:
     def apply(canvas: Canvas, _generator: CounterGenerator) -> Canvas:
         padded = canvas.pad(left, top, right, bottom, fill=fill, padding_mode=padding_mode)
         return replace(padded, shortest=canvas.shortest + min(left + right, top + bottom))
+
+    return Step(apply)
+
+
+@lifts(v2.RandomZoomOut)
+def _zoom_out(transform: Any, state: State) -> Step:
+    fill = state.fill(transform)
+    least, most = transform.side_range
+
+    def apply(canvas: Canvas, generator: CounterGenerator) -> Canvas:
+        chosen, grown = generator.chance(transform.p), generator.uniform(least, most)
+        room_x, room_y = ((side * grown).floor() - side for side in (canvas.width, canvas.height))
+        left, top = ((room * generator.uniform()).floor() for room in (room_x, room_y))
+        padded = canvas.pad(left, top, room_x - left, room_y - top, fill=fill)
+        return replace(padded, shortest=canvas.shortest).where(chosen, canvas)
 
     return Step(apply)

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from inrformat.data.randomness import CounterGenerator
-from inrformat.data.transforms import crops, flips, pixels, warps
+from inrformat.data.transforms import crops, flips, pixels, resizing, warps
 from inrformat.data.transforms.choices import flattened
 from inrformat.data.transforms.lifting import NotLiftable, State, Step, has_lifter, lifter_of
 from inrformat.decoding.canvas import Canvas
@@ -19,7 +19,7 @@ from inrformat.errors import GeometryError
 
 __all__ = ["Frame", "Plan", "explain", "has_geometry", "plan_of"]
 
-_TABLES = (crops, flips, pixels, warps)  # importing them fills the table of lifters
+_TABLES = (crops, flips, pixels, resizing, warps)  # importing them fills the table of lifters
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ def explain(transform: Any, frame: Frame | None = None) -> str:
     return str(plan_of(transform, frame))
 
 
-_MOVING = (crops.__name__, flips.__name__, warps.__name__)
+_MOVING = tuple(module.__name__ for module in (crops, flips, resizing, warps))
 
 
 def has_geometry(transform: Any) -> bool:

@@ -1,0 +1,93 @@
+"""Resizing in coordinates, with torchvision's sizes and their distributions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torchvision import transforms as v1
+from torchvision.transforms import v2
+
+from inrformat.data.randomness import CounterGenerator
+from inrformat.data.transforms.lifting import State, Step, lifts, require_bilinear
+from inrformat.decoding.canvas import Canvas
+from inrformat.decoding.output_size import Size
+
+__all__ = ["resized"]
+
+
+@lifts(v2.Resize, v1.Resize)
+def _resize(transform: Any, _state: State) -> Step:
+    require_bilinear(transform)
+    size, max_size = transform.size, transform.max_size
+    if size is None:
+        return Step(lambda canvas, _: _known(canvas, lambda one: one.resize_long(max_size)))
+    sides = [size] if isinstance(size, int) else list(size)
+    if len(sides) == 2:
+        return Step(lambda canvas, _: canvas.resize(*sides))
+    return Step(lambda canvas, _: _known(canvas, lambda one: one.resize_short(sides[0], max_size=max_size)))
+
+
+def resized(size: Size) -> tuple[Step, ...]:
+    """The steps that bring images to a working size: none, or one resize."""
+    if size is None:
+        return ()
+    if isinstance(size, int):
+        return (Step(lambda canvas, _: _known(canvas, lambda one: one.resize_short(size))),)
+    return (Step(lambda canvas, _: canvas.resize(*size)),)
+
+
+def _known(canvas: Canvas, resize: Any) -> Canvas:
+    """``resize(canvas)``, which keeps a size known for the whole batch known."""
+    if canvas.size is None:
+        result: Canvas = resize(canvas)
+        return result
+    probe = resize(Canvas.of(*canvas.size))
+    return canvas.resize(int(probe.height), int(probe.width))
+
+
+@lifts(v2.RandomResize)
+def _random_resize(transform: Any, _state: State) -> Step:
+    require_bilinear(transform)
+
+    def apply(canvas: Canvas, generator: CounterGenerator) -> Canvas:
+        side = generator.integer(transform.min_size, transform.max_size)
+        return replace(canvas.resize_short(side), shortest=transform.min_size)
+
+    return Step(apply)
+
+
+@lifts(v2.RandomShortestSize)
+def _random_shortest_size(transform: Any, _state: State) -> Step:
+    require_bilinear(transform)
+    sides = [float(side) for side in transform.min_size]
+
+    def apply(canvas: Canvas, generator: CounterGenerator) -> Canvas:
+        chosen = generator.integer(0, len(sides))
+        side = sum((chosen == k) * sides[k] for k in range(len(sides)))
+        scale = side / torch.minimum(canvas.height, canvas.width)
+        if transform.max_size is not None:
+            scale = torch.minimum(scale, transform.max_size / torch.maximum(canvas.height, canvas.width))
+        return _scaled(canvas, scale)
+
+    return Step(apply)
+
+
+@lifts(v2.ScaleJitter)
+def _scale_jitter(transform: Any, _state: State) -> Step:
+    require_bilinear(transform)
+    first, second = transform.target_size
+
+    def apply(canvas: Canvas, generator: CounterGenerator) -> Canvas:
+        # torchvision sets the second number against the height.
+        fitting = torch.minimum(second / canvas.height, first / canvas.width)
+        return _scaled(canvas, fitting * generator.uniform(*transform.scale_range))
+
+    return Step(apply)
+
+
+def _scaled(canvas: Canvas, scale: torch.Tensor) -> Canvas:
+    """Both sides times ``scale (B,)``, cut to whole pixels."""
+    height, width = ((side * scale).floor().clamp(min=1) for side in (canvas.height, canvas.width))
+    return canvas.resize(height, width)
