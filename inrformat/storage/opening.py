@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from inrformat.storage.local import LocalFile
 from inrformat.storage.remote import RemoteFile
 from inrformat.storage.source import ByteSource
 
-__all__ = ["is_url", "open_source"]
+__all__ = ["is_url", "open_source", "size_of"]
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(://|::)")
 
@@ -38,3 +39,9 @@ def open_source(
         return LocalFile(Path(path))
     only_cached = local_files_only or os.environ.get("INRFORMAT_OFFLINE") == "1"
     return RemoteFile(str(path), storage_options=storage_options, only_cached=only_cached)
+
+
+def size_of(path: str | os.PathLike[str]) -> int:
+    """The size of a file, here or at a URL, in bytes. Raises: as `open_source`."""
+    with closing(open_source(path)) as source:
+        return source.size_bytes
