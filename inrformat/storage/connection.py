@@ -92,25 +92,28 @@ class Connection:
         return info
 
     def _range(self, start: int, end: int, file_bytes: int) -> bytes:
-        if not self._is_http:
+        if self._files.async_impl and not self._is_http:
             data: bytes = self._files.cat_file(self._place, start=start, end=end)
             return data
         # Only HTTP servers may ignore a range; fsspec's file, unlike its cat_file, then refuses the whole body.
-        with self._files.open(self._place, size=file_bytes, cache_type="none") as file:
+        # Where cat_file is not of the file system's own it reads megabytes ahead, as the Hub's does.
+        known = {"size": file_bytes} if self._is_http else {}
+        with self._files.open(self._place, cache_type="none", **known) as file:
             file.seek(start)
             body: bytes = file.read(end - start)
         return body
 
     def _retried(self, ask: Callable[[], _Answer], what: str) -> _Answer:
-        for attempt in range(_ATTEMPTS):
+        attempt = 1
+        while True:
             try:
                 return ask()
             except Exception as error:
-                if attempt == _ATTEMPTS - 1 or not _may_pass(error):
+                if attempt == _ATTEMPTS or not _may_pass(error):
                     said = str(error) or type(error).__name__
                     raise RemoteError(f"{self._url}: {what} cannot be fetched: {said}: {_remedy(error)}") from error
-            time.sleep(_FIRST_PAUSE_S * 2**attempt * random.uniform(0.5, 1.5))
-        raise RemoteError(f"{self._url}: {what} cannot be fetched")
+            time.sleep(_FIRST_PAUSE_S * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))
+            attempt += 1
 
 
 def _status(error: Exception) -> int | None:
