@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -124,12 +124,14 @@ class InrdReader:
     def records(self, numbers: Iterable[int]) -> list[bytes]:
         """The stored bytes of several records, each checked against its CRC-32C; of a remote file, fetched together."""
         rows = [self._checked(k) for k in numbers]
-        records = self.payload_ranges(self.index.offsets_bytes[rows], self.index.lengths_bytes[rows])
-        for k, data in zip(rows, records, strict=True):
+        records = []
+        ranges = self.payload_ranges(self.index.offsets_bytes[rows], self.index.lengths_bytes[rows])
+        for k, data in zip(rows, ranges, strict=True):
             self.check_record(k, data)
+            records.append(data)
         return records
 
-    def payload_ranges(self, offsets_bytes: NDArray[np.int64], sizes_bytes: NDArray[np.int64]) -> list[bytes]:
+    def payload_ranges(self, offsets_bytes: NDArray[np.int64], sizes_bytes: NDArray[np.int64]) -> Iterator[bytes]:
         """Ranges of the payload section, unchecked: int64 ``(n,)`` each, offsets from the section's start."""
         base = self.header.section(SectionKind.PAYLOAD).offset_bytes
         return self._source.read_ranges((offsets_bytes + base).tolist(), sizes_bytes.tolist())

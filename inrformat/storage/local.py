@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from inrformat.errors import TruncatedFileError
@@ -36,9 +36,9 @@ class LocalFile:
             size_bytes -= len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    def read_ranges(self, offsets_bytes: Sequence[int], sizes_bytes: Sequence[int]) -> list[bytes]:
-        """Each range, read on its own."""
-        return list(map(self.read_at, offsets_bytes, sizes_bytes))
+    def read_ranges(self, offsets_bytes: Sequence[int], sizes_bytes: Sequence[int]) -> Iterator[bytes]:
+        """Each range, read on its own when it is asked for: what is checked next is still in the processor's cache."""
+        return map(self.read_at, offsets_bytes, sizes_bytes)
 
     def check_unchanged(self) -> None:
         """An open file stays the file it was when it is replaced by another of its name."""

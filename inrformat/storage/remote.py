@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -51,18 +51,21 @@ class RemoteFile:
 
     def read_at(self, offset_bytes: int, size_bytes: int) -> bytes:
         """Exactly ``size_bytes`` bytes from ``offset_bytes``."""
-        return self.read_ranges([offset_bytes], [size_bytes])[0]
+        (data,) = self.read_ranges([offset_bytes], [size_bytes])
+        return data
 
-    def read_ranges(self, offsets_bytes: Sequence[int], sizes_bytes: Sequence[int]) -> list[bytes]:
+    def read_ranges(self, offsets_bytes: Sequence[int], sizes_bytes: Sequence[int]) -> Iterator[bytes]:
         """Several ranges: their blocks, neighbours in one request, requests side by side."""
         if self._closed:
             raise ValueError(f"{self.path} was closed")
         spans = [_blocks(offset, size) for offset, size in zip(offsets_bytes, sizes_bytes, strict=True)]
         blocks = self._blocks({number for span in spans for number in span})
-        return [
-            _cut(blocks, span, offset, size)
-            for span, offset, size in zip(spans, offsets_bytes, sizes_bytes, strict=True)
-        ]
+        return iter(
+            [
+                _cut(blocks, span, offset, size)
+                for span, offset, size in zip(spans, offsets_bytes, sizes_bytes, strict=True)
+            ]
+        )
 
     def check_unchanged(self) -> None:
         """Compare the version with that of now; what was cached of the opened one may be mixed, and is dropped."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -27,7 +27,7 @@ class ByteSource(Protocol):
             TruncatedFileError: a local file ends before. RemoteError: they cannot be fetched.
         """
 
-    def read_ranges(self, offsets_bytes: Sequence[int], sizes_bytes: Sequence[int]) -> list[bytes]:
+    def read_ranges(self, offsets_bytes: Sequence[int], sizes_bytes: Sequence[int]) -> Iterator[bytes]:
         """What `read_at` gives for each offset and size, in as few requests as may be. Raises: as `read_at`."""
 
     def check_unchanged(self) -> None:
