@@ -8,6 +8,7 @@
     │   └── LimitError                     larger than the reader's limits allow
     ├── UnsupportedVersionError            a newer major version or an unknown required feature   exit 5
     ├── SourceError (ValueError)           the images to convert are missing or unreadable   exit 4
+    ├── RemoteError (OSError)           a file that is elsewhere cannot be fetched         exit 4
     ├── OutputExistsError (FileExistsError)  refusing to overwrite                         exit 4
     ├── DeviceError (RuntimeError)         the asked-for device or backend is not there    exit 2
     └── UsageError (ValueError)            arguments that contradict each other            exit 2
@@ -30,6 +31,7 @@ __all__ = [
     "LimitError",
     "NotInrdError",
     "OutputExistsError",
+    "RemoteError",
     "SourceError",
     "TruncatedFileError",
     "UnsupportedVersionError",
@@ -106,6 +108,12 @@ class UnsupportedVersionError(InrdError):
 
 class SourceError(InrdError, ValueError):
     """The source of a conversion has no images, or one of them cannot be read."""
+
+    exit_code = 4
+
+
+class RemoteError(InrdError, OSError):
+    """Bytes of a file that is elsewhere could not be fetched, and are not in the local cache."""
 
     exit_code = 4
 

@@ -24,6 +24,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = [
     "errors",
     "jit",
+    "storage",
     "container",
     "coding",
     "families",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,7 @@ _PRUNING = "{images} images smaller, {saved_bytes:,} bytes saved, PSNR {mean_gai
 def add_parser(commands: Any) -> None:
     """Register the command."""
     parser = commands.add_parser("info", help="what a file holds", description="Say what an .inrd file holds.")
-    parser.add_argument("file", metavar="FILE", type=Path, nargs="?")
+    parser.add_argument("file", metavar="FILE", nargs="?")
     parser.add_argument("--per-image", action="store_true", help="a line for each image too")
     parser.add_argument(
         "--backends", action="store_true", help="which decoders run on this machine, and why not others"

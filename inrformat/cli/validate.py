@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from inrformat.cli.arguments import add_json, bar, print_json
@@ -11,20 +10,21 @@ from inrformat.container.reader import InrdReader
 from inrformat.container.validate import validate_file
 from inrformat.errors import InvalidFileError
 from inrformat.families.codebook import Codebook
+from inrformat.storage.opening import size_of
 
 
 def add_parser(commands: Any) -> None:
     """Register the command."""
     text = "Check structure and checksums of an .inrd file: every section, index entry, record and field."
     parser = commands.add_parser("validate", help="check a file", description=text)
-    parser.add_argument("file", metavar="FILE", type=Path)
+    parser.add_argument("file", metavar="FILE")
     add_json(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print what is wrong with a file; 0 where nothing is, 3 otherwise."""
-    total = arguments.file.stat().st_size
+    total = size_of(arguments.file)
     with bar(total, unit="B", what="validating", quiet=arguments.json) as progress:
         report = validate_file(arguments.file, check_codebook=_check_codebook, on_bytes=progress.update)
     if arguments.json:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -21,11 +20,12 @@ from inrformat.container.layout import HEAD_BLOCK_BYTES, Encoding, SectionKind
 from inrformat.container.limits import DEFAULT_LIMITS, Limits
 from inrformat.container.metadata import Metadata
 from inrformat.container.packing import decompress, unpack_map
-from inrformat.errors import ChecksumError, InrdError, InvalidFileError, LimitError, TruncatedFileError
+from inrformat.errors import ChecksumError, InrdError, InvalidFileError, LimitError
+from inrformat.storage.opening import open_source
 
 __all__ = ["InrdReader"]
 
-_READ_CHUNK_BYTES = 1 << 28
+_READ_CHUNK_BYTES = 1 << 26
 
 
 class InrdReader:
@@ -34,20 +34,38 @@ class InrdReader:
     Opening reads and checks the header, the section table, the metadata, the codebook and the index. After that
     ``record(k)`` reads the bytes of record k and nothing else, and a field column is read when first asked for.
     Reads are positional: threads and forked processes may share a reader. Pickling reopens the file by its path.
+    Of a file that is elsewhere (a URL that fsspec knows) only such ranges are fetched, and kept in a local cache.
 
     Attributes:
-        path: the file. header, metadata, index: parsed. codebook: the codebook section's map, not yet interpreted
-            (see ``inrformat.families.codebook``).
+        path: the file, text where it is a URL. header, metadata, index: parsed. codebook: the map of the codebook
+            section, not yet interpreted (see ``inrformat.families.codebook``).
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, limits: Limits = DEFAULT_LIMITS) -> None:
-        """Raises: FileNotFoundError and other OSError; every InvalidFileError; UnsupportedVersionError."""
-        self.path = Path(path)
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        storage_options: Mapping[str, Any] | None = None,
+        local_files_only: bool = False,
+    ) -> None:
+        """Open a file, here or at a URL.
+
+        Args:
+            limits: what a file may ask of this machine.
+            storage_options: credentials and the like, for the file system that fsspec has for a URL.
+            local_files_only: of a URL, only what is in the local cache; so too where ``INRFORMAT_OFFLINE`` is 1.
+
+        Raises:
+            FileNotFoundError and other OSError, RemoteError among them; every InvalidFileError;
+            UnsupportedVersionError; UsageError: a library for such URLs is missing.
+        """
         self.limits = limits
-        self._lock = threading.Lock()
-        self._file = self.path.open("rb", buffering=0)
+        self._storage = {"storage_options": storage_options, "local_files_only": local_files_only}
+        self._source = open_source(path, storage_options=storage_options, local_files_only=local_files_only)
+        self.path: Path | str = self._source.path
         try:
-            file_bytes = os.fstat(self._file.fileno()).st_size
+            file_bytes = self._source.size_bytes
             head = self.read_at(0, min(HEAD_BLOCK_BYTES, file_bytes))
             self.header: Header = parse_head(head, file_bytes=file_bytes, limits=limits)
             self.metadata = Metadata.from_bytes(self._cold(SectionKind.METADATA))
@@ -65,7 +83,7 @@ class InrdReader:
                     f"{len(self.header.fields)} field sections, the metadata names {len(self.metadata.fields)}",
                 )
         except BaseException as error:
-            self._file.close()
+            self._source.close()
             if isinstance(error, InrdError):
                 raise self._named(error) from error.__cause__
             raise
@@ -83,13 +101,18 @@ class InrdReader:
 
     def close(self) -> None:
         """Close the file; reading afterwards raises ValueError."""
-        self._file.close()
+        self._source.close()
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the file is at a URL."""
+        return isinstance(self.path, str)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"path": self.path, "limits": self.limits, "crc": self.header.crc32c}
+        return {"path": self.path, "limits": self.limits, "storage": self._storage, "crc": self.header.crc32c}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state["path"], limits=state["limits"])  # type: ignore[misc]
+        self.__init__(state["path"], limits=state["limits"], **state["storage"])  # type: ignore[misc]
         if self.header.crc32c != state["crc"]:
             self.close()
             raise InvalidFileError("FILE-CHANGED", "the file was replaced since this reader was made", path=self.path)
@@ -99,14 +122,19 @@ class InrdReader:
         return self.records([k])[0]
 
     def records(self, numbers: Iterable[int]) -> list[bytes]:
-        """The stored bytes of several records, each read on its own and checked against its CRC-32C."""
-        base = self.header.section(SectionKind.PAYLOAD).offset_bytes
+        """The stored bytes of several records, each checked against its CRC-32C; of a remote file, fetched together."""
+        rows = [self._checked(k) for k in numbers]
         records = []
-        for k in map(self._checked, numbers):
-            data = self.read_at(base + int(self.index.offsets_bytes[k]), int(self.index.lengths_bytes[k]))
+        ranges = self.payload_ranges(self.index.offsets_bytes[rows], self.index.lengths_bytes[rows])
+        for k, data in zip(rows, ranges, strict=True):
             self.check_record(k, data)
             records.append(data)
         return records
+
+    def payload_ranges(self, offsets_bytes: NDArray[np.int64], sizes_bytes: NDArray[np.int64]) -> Iterator[bytes]:
+        """Ranges of the payload section, unchecked: int64 ``(n,)`` each, offsets from the section's start."""
+        base = self.header.section(SectionKind.PAYLOAD).offset_bytes
+        return self._source.read_ranges((offsets_bytes + base).tolist(), sizes_bytes.tolist())
 
     def check_record(self, k: int, data: bytes) -> None:
         """Compare bytes that were read as record ``k`` with its CRC-32C.
@@ -116,6 +144,7 @@ class InrdReader:
         """
         computed, stored = crc32c(data), int(self.index.crcs[k])
         if computed != stored:
+            self._source.check_unchanged()
             raise ChecksumError(
                 "RECORD-CRC",
                 f"record {k}: CRC-32C is {computed:08x}, stored {stored:08x}",
@@ -168,24 +197,7 @@ class InrdReader:
 
     def read_at(self, offset_bytes: int, size_bytes: int) -> bytes:
         """Exactly ``size_bytes`` bytes of the file from ``offset_bytes``."""
-        parts = []
-        while size_bytes > 0:
-            part = self._read_some(offset_bytes, size_bytes)
-            if not part:
-                raise TruncatedFileError(
-                    "FILE-SIZE", "the file became shorter while it was read", path=self.path, offset_bytes=offset_bytes
-                )
-            parts.append(part)
-            offset_bytes += len(part)
-            size_bytes -= len(part)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
-
-    def _read_some(self, offset_bytes: int, size_bytes: int) -> bytes:
-        if hasattr(os, "pread"):
-            return os.pread(self._file.fileno(), size_bytes, offset_bytes)
-        with self._lock:  # Windows, where processes never share a file position
-            self._file.seek(offset_bytes)
-            return self._file.read(size_bytes) or b""
+        return self._source.read_at(offset_bytes, size_bytes)
 
     def _cold(self, kind: bytes) -> bytes:
         section = self.header.section(kind)
@@ -195,6 +207,7 @@ class InrdReader:
 
     def _compare(self, section: Section, crc: int) -> None:
         if crc != section.crc32c:
+            self._source.check_unchanged()
             raise ChecksumError(
                 "SECTION-CRC",
                 f"section {section.kind.decode('latin-1')}: CRC-32C is {crc:08x}, stored {section.crc32c:08x}",

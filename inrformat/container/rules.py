@@ -74,7 +74,7 @@ RULES = {
         error_rule("FIELD-LABEL", "the field label is int64 and its values number the classes"),
         error_rule("FIELD-TARGET", "a target's field has the type, count and finite numbers its name demands"),
         error_rule("FIELD-MASK", "a mask is one zstd frame of exactly the bytes its image's size demands"),
-        error_rule("FILE-CHANGED", "a pickled reader finds the file it was made from"),
+        error_rule("FILE-CHANGED", "a file is still the one it was when it was opened"),
         error_rule("NAME-SAFE", "names used for export are relative paths that stay inside the target folder"),
         error_rule("LIMIT-RECORDS", "records within the reader's limit"),
         error_rule("LIMIT-COLD-BYTES", "metadata and codebook within the reader's limit"),

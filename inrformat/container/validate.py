@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from inrformat.container.reader import InrdReader
 from inrformat.container.rules import RULES, Severity
 from inrformat.container.targets import TARGET_TYPES, checked_column, mask_faults
 from inrformat.errors import InvalidFileError
+from inrformat.storage.opening import size_of
 
 __all__ = ["Finding", "Report", "validate_file"]
 
@@ -72,7 +72,7 @@ def validate_file(
     Raises:
         UnsupportedVersionError: the file cannot be judged by this version. OSError: it cannot be read.
     """
-    size = Path(path).stat().st_size
+    size = size_of(path)
     try:
         reader = InrdReader(path, limits=limits)
     except InvalidFileError as error:

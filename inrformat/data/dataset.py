@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import os
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -66,11 +66,13 @@ class InrdDataset(VisionDataset):  # type: ignore[misc]  # torchvision carries n
         lift: bool = False,
         output: str | None = None,
         limits: Limits = DEFAULT_LIMITS,
+        storage_options: Mapping[str, Any] | None = None,
+        local_files_only: bool = False,
     ) -> None:
         """Open a file.
 
         Args:
-            root: path of the .inrd file.
+            root: path of the .inrd file, or a URL that fsspec knows: ``https://``, ``hf://``, ``s3://`` and others.
             transform, target_transform, transforms: as in every torchvision data set: on the image, on the target, or
                 on both together.
             size: decode at this size instead of the native one: an int for the short side, or (height, width).
@@ -82,6 +84,7 @@ class InrdDataset(VisionDataset):  # type: ignore[misc]  # torchvision carries n
                 ``(height, width, 3)``). By default tensors, and Pillow images for transforms that take nothing else,
                 such as ``ToTensor`` and those of timm.
             limits: what a file may ask of this machine.
+            storage_options, local_files_only: for a URL, as in `InrdReader`.
 
         Raises:
             UsageError: the file holds no such target; there is no such output.
@@ -89,7 +92,9 @@ class InrdDataset(VisionDataset):  # type: ignore[misc]  # torchvision carries n
         """
         self._lift, self._output, self._size, self._kind = lift, output, size, target
         super().__init__(os.fspath(root), transforms, transform, target_transform)
-        self.reader = InrdReader(root, limits=limits)
+        self.reader = InrdReader(
+            root, limits=limits, storage_options=storage_options, local_files_only=local_files_only
+        )
         self._device: torch.device | None = None
         self._resident: DeviceRecords | None = None
         try:

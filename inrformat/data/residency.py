@@ -36,7 +36,8 @@ class Residency(StrEnum):
     PINNED = "pinned"
     """In host memory (page-locked for CUDA), copied over the bus by the batch."""
     MMAP = "mmap"
-    """In the file, mapped: read by the batch, cached by the operating system as it sees fit."""
+    """In the file, mapped: read by the batch, cached by the operating system as it sees fit. Of a file that is
+    elsewhere, ranges are fetched by the batch and kept in the local cache."""
     AUTO = "auto"
     """As many records from the first on as a budget allows on the device, the rest mapped."""
 
@@ -113,6 +114,7 @@ class RecordStore:
         self._records = load_resident(reader, codebook, device, count=self.resident) if self.resident else None
         self._tables = self._records.tables if self._records else TorchTables.of(codebook.tables, device)
         self._host = self._host_bytes(residency) if self.resident < len(index) else None
+        self._by_range = self._host is None and reader.is_remote
 
     @property
     def resident_bytes(self) -> int:
@@ -133,11 +135,13 @@ class RecordStore:
         ends = np.append(self._reader.index.offsets_bytes[1:], self._payload_bytes)
         return int(np.searchsorted(ends, budget_bytes, side="right"))
 
-    def _host_bytes(self, residency: Residency) -> NDArray[np.uint8]:
+    def _host_bytes(self, residency: Residency) -> NDArray[np.uint8] | None:
         if residency is Residency.PINNED:
             payload = torch.from_numpy(self._reader.payload())
             pinned: NDArray[np.uint8] = (payload.pin_memory() if self.device.type == "cuda" else payload).numpy()
             return pinned
+        if self._reader.is_remote:
+            return None
         offset = self._reader.header.section(SectionKind.PAYLOAD).offset_bytes
         return np.memmap(self._reader.path, np.uint8, "r", offset=offset, shape=(self._payload_bytes,))
 
@@ -154,12 +158,9 @@ class RecordStore:
 
     def _staged(self, rows: NDArray[np.int64]) -> DeviceRecords:
         """The bytes of some records, copied to the device end to end."""
-        if self._host is None:
-            raise UsageError("the store was closed")
         index = self._reader.index
         starts, sizes = index.offsets_bytes[rows], self._strides[rows]
-        data = [self._host[a : a + n] for a, n in zip(starts.tolist(), sizes.tolist(), strict=True)]
-        words = np.concatenate(data)  # a copy: what is checked is what is decoded
+        words = np.concatenate(self._stored(starts, sizes))  # a copy: what is checked is what is decoded
         ends = np.cumsum(sizes)
         self._check(words, rows, ends - sizes)
         return DeviceRecords(
@@ -170,6 +171,14 @@ class RecordStore:
             self._tables,
             self._codebook,
         )
+
+    def _stored(self, starts: NDArray[np.int64], sizes: NDArray[np.int64]) -> list[NDArray[np.uint8]]:
+        """Ranges of the payload, where they are kept on this machine or elsewhere."""
+        if self._by_range:
+            return [np.frombuffer(data, np.uint8) for data in self._reader.payload_ranges(starts, sizes)]
+        if self._host is None:
+            raise UsageError("every record is on the device: there is nothing to send there")
+        return [self._host[a : a + n] for a, n in zip(starts.tolist(), sizes.tolist(), strict=True)]
 
     def _check(self, words: NDArray[np.uint8], rows: NDArray[np.int64], starts: NDArray[np.int64]) -> None:
         lengths = self._reader.index.lengths_bytes[rows]

@@ -7,7 +7,6 @@ import struct
 import numpy as np
 import pytest
 
-from inrformat.container import reader as reader_module
 from inrformat.container.checksum import crc32c
 from inrformat.container.fields import FieldType
 from inrformat.container.layout import HEADER_BYTES, HEADER_CRC_OFFSET, SECTION, SectionKind
@@ -27,6 +26,7 @@ from inrformat.errors import (
     TruncatedFileError,
     UnsupportedVersionError,
 )
+from inrformat.storage import local as local_module
 
 RECORDS = [bytes([k]) * (8 + 2 * k) for k in range(7)]
 
@@ -86,13 +86,13 @@ def test_an_empty_file_is_a_file(tmp_path):
 
 def test_reading_a_record_touches_the_head_the_tables_the_index_and_that_record_only(path, monkeypatch):
     touched = []
-    original = reader_module.InrdReader._read_some
+    original = local_module.LocalFile._read_some
 
     def noting(self, offset_bytes, size_bytes):
         touched.append((offset_bytes, offset_bytes + size_bytes))
         return original(self, offset_bytes, size_bytes)
 
-    monkeypatch.setattr(reader_module.InrdReader, "_read_some", noting)
+    monkeypatch.setattr(local_module.LocalFile, "_read_some", noting)
     reader = InrdReader(path)
     allowed = {(0, 4096)} | {
         (s.offset_bytes, s.end_bytes)
