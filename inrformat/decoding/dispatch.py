@@ -19,7 +19,7 @@ from inrformat.decoding.geometry import Geometry
 from inrformat.decoding.output_size import Size, output_size
 from inrformat.decoding.pixels import PixelFormat
 from inrformat.decoding.records import DeviceRecords
-from inrformat.errors import DeviceError, GeometryError
+from inrformat.errors import DeviceError, GeometryError, UsageError
 
 __all__ = [
     "BACKENDS",
@@ -109,19 +109,7 @@ def decode(
             records give pixels without meaning, within the range; ``triton.launch.decode(status=)`` reports them.
         GeometryError, UsageError: geometry or pixel format do not fit the batch. DeviceError: see ``backend_for``.
     """
-    rows = torch.as_tensor(rows, dtype=torch.int64, device=records.device)
-    if len(rows) != len(geometry):
-        raise GeometryError(f"a geometry of {len(geometry)} samples for a batch of {len(rows)}")
-    geometry.fills(records.channels)
-    pixels.scale_shift(records.channels)
-    try:
-        return _runner(backend_for(records.device, wanted=backend).name)(records, rows, geometry, pixels)
-    except DeviceError as error:
-        # A file can be beyond what the kernels were made for; nobody asked for them by name.
-        if backend != "auto":
-            raise
-        _warn_once(f"decoding with reference: {error}")
-        return _decode_reference(records, rows, geometry, pixels)
+    return decode_views(records, rows, [geometry], [pixels], backend=backend)[0]
 
 
 def decode_views(
@@ -132,11 +120,36 @@ def decode_views(
     *,
     backend: str = "auto",
 ) -> list[Tensor]:
-    """Decode a batch of records under several geometries, each with its pixel format; see ``decode``."""
-    return [
-        decode(records, rows, geometry, form, backend=backend)
-        for geometry, form in zip(geometries, pixels, strict=True)
-    ]
+    """Decode several views of a batch of records, each of which is read once and evaluated for every view.
+
+    Args:
+        rows: as in ``decode``. geometries: of these samples; they may differ in size, kind and all else.
+        pixels: form of each view.
+
+    Returns:
+        For each geometry what ``decode`` gives for it.
+
+    Raises:
+        UsageError: there is not one pixel format for each geometry. Further what ``decode`` raises.
+    """
+    if len(geometries) != len(pixels):
+        raise UsageError(f"{len(geometries)} geometries with {len(pixels)} pixel formats: expected one for each")
+    if not geometries:
+        return []
+    rows = torch.as_tensor(rows, dtype=torch.int64, device=records.device)
+    for geometry, form in zip(geometries, pixels, strict=True):
+        if len(rows) != len(geometry):
+            raise GeometryError(f"a geometry of {len(geometry)} samples for a batch of {len(rows)}")
+        geometry.fills(records.channels)
+        form.scale_shift(records.channels)
+    try:
+        return _runner(backend_for(records.device, wanted=backend).name)(records, rows, geometries, pixels)
+    except DeviceError as error:
+        # A file can be beyond what the kernels were made for; nobody asked for them by name.
+        if backend != "auto":
+            raise
+        _warn_once(f"decoding with reference: {error}")
+        return _decode_reference(records, rows, geometries, pixels)
 
 
 def decode_images(
@@ -193,21 +206,26 @@ def _warn_once(text: str) -> None:
 
 
 @cache
-def _runner(name: str) -> Callable[[DeviceRecords, Tensor, Geometry, PixelFormat], Tensor]:
+def _runner(
+    name: str,
+) -> Callable[[DeviceRecords, Tensor, Sequence[Geometry], Sequence[PixelFormat]], list[Tensor]]:
     if name == "cpu":
         _LOG.info("the CPU decoder is compiled at its first use on a machine, which takes about half a minute")
-        from inrformat.decoding.cpu.launch import decode as decode_cpu
+        from inrformat.decoding.cpu.launch import decode_views as decode_cpu
 
         return decode_cpu
     if name == "triton":
-        from inrformat.decoding.triton.launch import decode as decode_triton
+        from inrformat.decoding.triton.launch import decode_views as decode_triton
 
         return decode_triton
     return _decode_reference
 
 
-def _decode_reference(records: DeviceRecords, rows: Tensor, geometry: Geometry, pixels: PixelFormat) -> Tensor:
-    return pixels.of(reference.decode(records, rows, geometry))
+def _decode_reference(
+    records: DeviceRecords, rows: Tensor, geometries: Sequence[Geometry], pixels: Sequence[PixelFormat]
+) -> list[Tensor]:
+    views = reference.decode_views(records, rows, geometries)
+    return [form.of(colours) for colours, form in zip(views, pixels, strict=True)]
 
 
 def _has(module: str) -> bool:

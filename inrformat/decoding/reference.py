@@ -8,6 +8,7 @@ of ``torchvision.transforms.v2.Resize``. Other maps are evaluated at a few offse
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,7 +20,7 @@ from inrformat.decoding.records import DeviceRecords
 from inrformat.families.family import Network, SymbolDecoder
 from inrformat.families.registry import family_of
 
-__all__ = ["ReferenceBackend", "decode", "decode_gradient", "read_weights", "render"]
+__all__ = ["ReferenceBackend", "decode", "decode_gradient", "decode_views", "read_weights", "render"]
 
 
 class ReferenceBackend(Protocol):
@@ -61,15 +62,27 @@ def decode(records: DeviceRecords, rows: Tensor, geometry: Geometry, *, dtype: t
     Raises:
         InvalidFileError: the symbols of a record do not add up.
     """
+    return decode_views(records, rows, [geometry], dtype=dtype)[0]
+
+
+def decode_views(
+    records: DeviceRecords, rows: Tensor, geometries: Sequence[Geometry], *, dtype: torch.dtype = torch.float32
+) -> list[Tensor]:
+    """What ``decode`` gives for each of ``geometries``, all of the same B samples, whose records are read once."""
     shapes = records.shapes[rows.to(records.device)].tolist()
-    out = torch.empty((len(rows), records.channels, *geometry.size), dtype=dtype, device=records.device)
+    out = [
+        torch.empty((len(rows), records.channels, *geometry.size), dtype=dtype, device=records.device)
+        for geometry in geometries
+    ]
     for (number, height, width), members in _grouped(shapes).items():
         network, native = records.networks[number], (height, width)
         weights = read_weights(network, records, rows[members], native=native)
         for place, member in enumerate(members):
             one = weights[place : place + 1]
-            view = geometry[member : member + 1].to(records.device)
-            out[member] = render(network, one.double() if dtype == torch.float64 else one, view, native=native)[0]
+            one = one.double() if dtype == torch.float64 else one
+            for images, geometry in zip(out, geometries, strict=True):
+                view = geometry[member : member + 1].to(records.device)
+                images[member] = render(network, one, view, native=native)[0]
     return out
 
 

@@ -128,6 +128,12 @@ def _axis_coverage(axis: Axis) -> Any:
 
 @relaxed
 def aligned_coverage(maps: Maps, b: int) -> Any:
-    """How much of the window every output pixel of sample b sees: float32 ``(height, width)`` in [0, 1]."""
+    """How much of the window every output pixel of sample b sees, in [0, 1].
+
+    Returns:
+        float32 ``(height, width)``; ``(0, 0)`` if nothing is filled with a colour.
+    """
+    if maps.padding_mode != _CONSTANT:
+        return np.empty((0, 0), np.float32)
     down, across = _axis_coverage(vertical_axis(maps, b)), _axis_coverage(horizontal_axis(maps, b))
     return down.reshape(-1, 1) * across

@@ -22,24 +22,42 @@ class CpuBackend(Protocol):
     """Rule and text of each status of its own, from ``rans.FIRST_FAMILY_FAULT`` on."""
 
     def flatten(self, network: Network) -> Any:
-        """A descriptor as a named tuple of arrays and numbers, for ``decode``; made once for a file."""
+        """A descriptor as a named tuple of arrays and numbers, for ``read`` and ``render``; made once for a file."""
 
     def colour_transform(self, network: Network) -> ColourTransform:
         """How the outputs of such networks become colours."""
 
-    def decode(
+    def read(
         self,
         network: Any,
         batch: Batch,
-        maps: Maps,
-        epilogue: Epilogue,
         members: NDArray[np.int64],
-        pixels: NDArray[np.float32],
+        seen: NDArray[np.float64],
         status: NDArray[np.int64],
-    ) -> None:
-        """Decode some samples of a batch; compiled, and called by several threads at once.
+    ) -> Any:
+        """The weights of some samples of a batch; like ``render`` compiled, and called by several threads at once.
 
         Args:
             network: what ``flatten`` made. members: int64, which samples; all are of this network.
-            pixels: float32, flat and of the whole batch, written to. status: int64 ``(B,)``, written to.
+            seen: float64 ``(B, 4)``: left, top, right, bottom of what will be asked for of each sample, native px.
+            status: int64 ``(B,)``, written to. Nothing needs to be read behind a damaged record.
+
+        Returns:
+            What ``render`` takes, if no record was damaged.
+        """
+
+    def render(
+        self,
+        network: Any,
+        weights: Any,
+        batch: Batch,
+        members: NDArray[np.int64],
+        maps: Maps,
+        epilogue: Epilogue,
+        pixels: NDArray[np.float32],
+    ) -> None:
+        """Write the pixels of the samples whose weights were read, under one geometry.
+
+        Args:
+            pixels: float32, flat and of the whole batch, written to.
         """

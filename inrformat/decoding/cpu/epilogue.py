@@ -75,7 +75,7 @@ def finish_rows(outputs: Any, first: Any, end: int, coverage: Any, epilogue: Epi
 
     Args:
         outputs: float32 ``(at least end - first, C, W)``, of the network, from row ``first`` on.
-        coverage: as ``window_coverage`` returns it.
+        coverage: as ``axes.aligned_coverage`` returns it.
         pixels: float32, flat, of this image alone.
     """
     _, channels, width = outputs.shape

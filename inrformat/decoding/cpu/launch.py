@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -20,6 +21,7 @@ from inrformat.decoding.cpu.batch import Batch, Maps
 from inrformat.decoding.cpu.buffer_pool import acquire
 from inrformat.decoding.cpu.epilogue import Epilogue
 from inrformat.decoding.cpu.rans import FAULTS
+from inrformat.decoding.cpu.seen import seen_by
 from inrformat.decoding.geometry import Geometry
 from inrformat.decoding.pixels import PixelFormat
 from inrformat.decoding.records import DeviceRecords
@@ -28,14 +30,45 @@ from inrformat.families.codebook import Codebook
 from inrformat.families.family import Network
 from inrformat.families.registry import family_of
 
-__all__ = ["decode"]
+__all__ = ["decode_views"]
 
 _TASKS_PER_THREAD = 4
+_WEIGHTS_PX = 1 << 19
+"""Native pixels whose weights are kept between reading and rendering: more would leave the caches in between."""
 _flattened: WeakKeyDictionary[Codebook, list[Any]] = WeakKeyDictionary()
 
 
-def decode(records: DeviceRecords, rows: Tensor, geometry: Geometry, pixels: PixelFormat) -> Tensor:
-    """See ``dispatch.decode``; as many images at once as torch is allowed threads.
+@dataclass(frozen=True, slots=True, eq=False)
+class _View:
+    """One of the views that are wanted of a batch.
+
+    Attributes:
+        maps: the same as ``geometry``. form: of its pixels. flat: float32, of all samples, to be written.
+        shape: of the batch, ``(B, C, H, W)``.
+    """
+
+    geometry: Geometry
+    maps: Maps
+    form: PixelFormat
+    flat: NDArray[np.float32]
+    shape: tuple[int, int, int, int]
+
+    def finished(self) -> Tensor:
+        """What was written to ``flat``, in the form asked for."""
+        if self.form.dtype == torch.uint8:
+            batch = torch.from_numpy(self.flat.astype(np.uint8))  # seven times as fast as torch's conversion
+        else:
+            batch = torch.from_numpy(self.flat).to(self.form.dtype)
+        count, channels, height, width = self.shape
+        if self.form.channels_last:
+            return batch.reshape(count, height, width, channels).permute(0, 3, 1, 2)
+        return batch.reshape(self.shape)
+
+
+def decode_views(
+    records: DeviceRecords, rows: Tensor, geometries: Sequence[Geometry], pixels: Sequence[PixelFormat]
+) -> list[Tensor]:
+    """See ``dispatch.decode_views``; as many images at once as torch is allowed threads.
 
     Raises:
         DeviceError: the family of one of the file's networks has no CPU decoder.
@@ -43,33 +76,58 @@ def decode(records: DeviceRecords, rows: Tensor, geometry: Geometry, pixels: Pix
     """
     networks = _flatten(records.codebook)
     chosen = rows.cpu().numpy()
-    batch, maps = Batch.of(records, chosen), Maps.of(geometry)
-    shape = (len(chosen), records.channels, *geometry.size)
-    flat = acquire(math.prod(shape))  # compiled code writes float32 and nothing else
-    status = np.zeros(len(chosen), np.int64)
+    batch, views = Batch.of(records, chosen), _views(geometries, pixels, count=len(chosen), channels=records.channels)
+    seen, status = seen_by([view.maps for view in views], batch), np.zeros(len(chosen), np.int64)
     numbers = records.shapes.numpy()[chosen, 0]
     tasks: list[Callable[[], None]] = []
     for number in np.unique(numbers).tolist():
-        network = records.networks[number]
-        backend = _backend(network)
-        epilogue = Epilogue.of(backend.colour_transform(network), geometry, pixels)
+        backend = _backend(records.networks[number])
+        colour = backend.colour_transform(records.networks[number])
+        epilogues = [Epilogue.of(colour, view.geometry, view.form) for view in views]
         for members in _parts(np.flatnonzero(numbers == number)):
-            tasks.append(partial(backend.decode, networks[number], batch, maps, epilogue, members, flat, status))
+            decode = partial(_decode_part, backend, networks[number], batch, views, epilogues)
+            tasks.append(partial(decode, members=members, seen=seen, status=status))
     _run(tasks)
     _raise_faults(status, records, chosen)
-    return _shaped(flat, shape, pixels)
+    return [view.finished() for view in views]
 
 
-def _shaped(flat: NDArray[np.float32], shape: tuple[int, int, int, int], pixels: PixelFormat) -> Tensor:
-    """Finished pixels as a tensor ``(B, C, H, W)`` of the form asked for."""
-    if pixels.dtype == torch.uint8:
-        batch = torch.from_numpy(flat.astype(np.uint8))  # seven times as fast as torch's conversion
-    else:
-        batch = torch.from_numpy(flat).to(pixels.dtype)
-    count, channels, height, width = shape
-    if pixels.channels_last:
-        return batch.reshape(count, height, width, channels).permute(0, 3, 1, 2)
-    return batch.reshape(shape)
+def _decode_part(
+    backend: CpuBackend,
+    network: Any,
+    batch: Batch,
+    views: Sequence[_View],
+    epilogues: Sequence[Epilogue],
+    *,
+    members: NDArray[np.int64],
+    seen: NDArray[np.float64],
+    status: NDArray[np.int64],
+) -> None:
+    """Decode the samples ``members``, all of one network, up to the first damaged one: each is read once."""
+    for few in _at_once(members, batch):
+        weights = backend.read(network, batch, few, seen, status)
+        if status[few].any():
+            return
+        for view, epilogue in zip(views, epilogues, strict=True):
+            backend.render(network, weights, batch, few, view.maps, epilogue, view.flat)
+
+
+def _at_once(members: NDArray[np.int64], batch: Batch) -> Iterator[NDArray[np.int64]]:
+    """``members`` in as many pieces as their weights need."""
+    count = max(_WEIGHTS_PX // int((batch.heights[members] * batch.widths[members]).max()), 1)
+    for first in range(0, len(members), count):
+        yield members[first : first + count]
+
+
+def _views(geometries: Sequence[Geometry], pixels: Sequence[PixelFormat], *, count: int, channels: int) -> list[_View]:
+    """The views with memory of ``count`` samples each, all in one buffer. Compiled code writes float32 alone."""
+    shapes = [(count, channels, *geometry.size) for geometry in geometries]
+    sizes = [math.prod(shape) for shape in shapes]
+    parts = np.split(acquire(sum(sizes)), np.cumsum(sizes)[:-1])
+    return [
+        _View(geometry, Maps.of(geometry), form, flat, shape)
+        for geometry, form, flat, shape in zip(geometries, pixels, parts, shapes, strict=True)
+    ]
 
 
 def _parts(members: NDArray[np.int64]) -> list[NDArray[np.int64]]:

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from inrformat.decoding.cpu.axes import aligned_coverage, fold
+from inrformat.decoding.cpu.axes import fold
 from inrformat.decoding.cpu.batch import Maps
 from inrformat.decoding.geometry import PaddingMode
 from inrformat.jit import relaxed, relaxed_inline
 
-__all__ = ["Taps", "positions_in_window", "taps_of", "window_coverage"]
+__all__ = ["Taps", "general_coverage", "positions_in_window", "taps_of"]
 
 _CONSTANT = int(PaddingMode.CONSTANT)
 _REFLECT, _SYMMETRIC = int(PaddingMode.REFLECT), int(PaddingMode.SYMMETRIC)
@@ -123,8 +123,10 @@ def _coverage_at(position: float, low: float, high: float, feather: float) -> fl
 
 
 @relaxed
-def _general_coverage(maps: Maps, b: int) -> Any:
-    """``window_coverage`` of a map that is not aligned."""
+def general_coverage(maps: Maps, b: int) -> Any:
+    """See ``axes.aligned_coverage``."""
+    if maps.padding_mode != _CONSTANT:
+        return np.empty((0, 0), np.float32)
     x, y = _positions(maps, b, 0.0, 0.0)
     left, top, right, bottom = maps.windows[b]
     feather_x, feather_y = maps.feather[b]
@@ -132,15 +134,3 @@ def _general_coverage(maps: Maps, b: int) -> Any:
     for i in range(len(x)):
         coverage[i] = _coverage_at(x[i], left, right, feather_x) * _coverage_at(y[i], top, bottom, feather_y)
     return coverage.reshape(maps.height, maps.width)
-
-
-@relaxed_inline
-def window_coverage(maps: Maps, b: int) -> Any:
-    """How much of the window every output pixel of sample b sees, in [0, 1].
-
-    Returns:
-        float32 ``(height, width)``; ``(0, 0)`` if nothing is filled with a colour.
-    """
-    if maps.padding_mode != _CONSTANT:
-        return np.empty((0, 0), np.float32)
-    return aligned_coverage(maps, b) if maps.aligned else _general_coverage(maps, b)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 
 import torch
@@ -16,7 +17,7 @@ from inrformat.decoding.triton.plan import Plan, Scratch, plan_of
 from inrformat.decoding.triton.sampling import Maps
 from inrformat.errors import UsageError
 
-__all__ = ["decode", "read", "render"]
+__all__ = ["decode", "decode_views", "read", "render"]
 
 _LONGEST_SPAN = 1 << 31
 """Numbers that an image may span in its output tensor: kernels count them in 32 bits."""
@@ -46,15 +47,35 @@ def decode(
         UsageError: arguments that do not fit one another. GeometryError: a fill of the wrong length.
         DeviceError: the file is beyond what the kernels do, see ``plan.why_not``.
     """
+    outs = None if out is None else [out]
+    return decode_views(records, rows, [geometry], [pixels], outs=outs, precision=precision, plan=plan, status=status)[
+        0
+    ]
+
+
+def decode_views(
+    records: DeviceRecords,
+    rows: Tensor,
+    geometries: Sequence[Geometry],
+    pixels: Sequence[PixelFormat],
+    *,
+    outs: Sequence[Tensor] | None = None,
+    precision: str = "fast",
+    plan: Plan | None = None,
+    status: Tensor | None = None,
+) -> list[Tensor]:
+    """What ``decode`` gives for each of ``geometries``, all of the same B samples, whose records are read once.
+
+    ``outs``: one for each, otherwise arguments and errors are those of ``decode``.
+    """
     plan = plan_of(records) if plan is None else plan
-    shape = (len(rows), plan.channels, *geometry.size)
-    _check(plan, rows, geometry, precision)
-    if out is None:
-        out = pixels.empty(shape, plan.device)
-    elif out.shape != shape or out.dtype != pixels.dtype or out.device != plan.device:
-        raise UsageError(f"out is {out.dtype} {tuple(out.shape)} on {out.device}, expected {pixels.dtype} {shape}")
-    if sum((n - 1) * s for n, s in zip(out.shape[1:], out.stride()[1:], strict=True)) >= _LONGEST_SPAN:
-        raise UsageError(f"an image of {shape[1:]} in out spans 2**31 numbers or more, which kernels cannot address")
+    for geometry in geometries:
+        _check(plan, rows, geometry, precision)
+    shapes = [(len(rows), plan.channels, *geometry.size) for geometry in geometries]
+    if outs is None:
+        outs = [form.empty(shape, plan.device) for form, shape in zip(pixels, shapes, strict=True)]
+    for out, form, shape in zip(outs, pixels, shapes, strict=True):
+        _check_out(out, form, shape, plan.device)
     part = plan.part(len(rows))
     # Triton launches on the current device, whatever device its arguments are on.
     current = torch.cuda.device(plan.device) if plan.device.type == "cuda" else nullcontext()
@@ -65,17 +86,18 @@ def decode(
             read(plan, records, rows=rows[batch], scratch=scratch)
             if status is not None:
                 status[batch].copy_(scratch.status[: batch.stop - batch.start])
-            render(
-                plan,
-                records,
-                rows=rows[batch],
-                scratch=scratch,
-                geometry=geometry[batch],
-                pixels=pixels,
-                out=out[batch],
-                precision=precision,
-            )
-    return out
+            for geometry, form, out in zip(geometries, pixels, outs, strict=True):
+                render(
+                    plan,
+                    records,
+                    rows=rows[batch],
+                    scratch=scratch,
+                    geometry=geometry[batch],
+                    pixels=form,
+                    out=out[batch],
+                    precision=precision,
+                )
+    return list(outs)
 
 
 def _check(plan: Plan, rows: Tensor, geometry: Geometry, precision: str) -> None:
@@ -87,6 +109,13 @@ def _check(plan: Plan, rows: Tensor, geometry: Geometry, precision: str) -> None
         raise UsageError(f"a geometry of {len(geometry)} samples for {len(rows)} records")
     if geometry.matrices.device != plan.device:
         raise UsageError(f"the geometry is on {geometry.matrices.device}, the records are on {plan.device}")
+
+
+def _check_out(out: Tensor, form: PixelFormat, shape: tuple[int, ...], device: torch.device) -> None:
+    if out.shape != shape or out.dtype != form.dtype or out.device != device:
+        raise UsageError(f"out is {out.dtype} {tuple(out.shape)} on {out.device}, expected {form.dtype} {shape}")
+    if sum((n - 1) * s for n, s in zip(out.shape[1:], out.stride()[1:], strict=True)) >= _LONGEST_SPAN:
+        raise UsageError(f"an image of {shape[1:]} in out spans 2**31 numbers or more, which kernels cannot address")
 
 
 def read(plan: Plan, records: DeviceRecords, *, rows: Tensor, scratch: Scratch) -> None:

@@ -132,4 +132,4 @@ def test_a_file_with_a_family_without_cpu_decoder_is_left_to_other_decoders(cell
     records = dataclasses.replace(cells_records, codebook=mixed)
     geometry = Canvas.of([72], [96]).resize(16, 16).geometry()
     with pytest.raises(DeviceError, match="'elsewhere' has no CPU decoder"):
-        launch.decode(records, torch.tensor([0]), geometry, FLOAT)
+        launch.decode_views(records, torch.tensor([0]), [geometry], [FLOAT])

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from inrformat.decoding.canvas import Canvas
-from inrformat.decoding.cpu.axes import axis_taps, horizontal_axis, vertical_axis
+from inrformat.decoding.cpu.axes import aligned_coverage, axis_taps, horizontal_axis, vertical_axis
 from inrformat.decoding.cpu.batch import Maps
-from inrformat.decoding.cpu.sampling import taps_of, window_coverage
+from inrformat.decoding.cpu.sampling import taps_of
 from inrformat.decoding.geometry import PaddingMode
 from inrformat.decoding.reference import _axis
 
@@ -47,6 +47,6 @@ def test_axes_of_aligned_maps_are_those_of_the_reference(side, padding_mode):
         coverage.append(covered)
     if padding_mode is PaddingMode.CONSTANT:
         expected = torch.outer(*coverage)
-        np.testing.assert_allclose(window_coverage(maps, 0), expected, atol=1e-5)
+        np.testing.assert_allclose(aligned_coverage(maps, 0), expected, atol=1e-5)
     else:
-        assert window_coverage(maps, 0).shape == (0, 0)
+        assert aligned_coverage(maps, 0).shape == (0, 0)

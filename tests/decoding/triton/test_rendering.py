@@ -7,8 +7,8 @@ from inrformat.decoding import reference
 from inrformat.decoding.canvas import Canvas
 from inrformat.decoding.geometry import Geometry, PaddingMode
 from inrformat.decoding.pixels import PixelFormat
-from inrformat.decoding.triton import plan as plans
-from inrformat.decoding.triton.launch import decode, render
+from inrformat.decoding.triton import launch, plan as plans
+from inrformat.decoding.triton.launch import decode, decode_views, render
 from inrformat.errors import UsageError
 
 from .small_files import ROWS
@@ -155,3 +155,23 @@ def test_decode_fills_any_strides_in_parts_and_refuses_what_does_not_fit(mixed, 
         decode(mixed, rows, geometry, PixelFormat(), out=out)
     with pytest.raises(UsageError):
         decode(mixed, rows, geometry, PixelFormat(), precision="half")
+
+
+def test_views_are_separate_decodes_of_records_that_are_read_once(mixed, monkeypatch):
+    rows_read, read = [], launch.read
+
+    def counted(plan, records, *, rows, scratch):
+        rows_read.extend(rows.tolist())
+        read(plan, records, rows=rows, scratch=scratch)
+
+    rows = torch.tensor(ROWS[:2], device=mixed.device)
+    canvas = start(mixed, ROWS[:2])
+    chosen = [canvas.resize(7, 9).geometry(), canvas.resize(12, 8).rotate(20.0).geometry()]
+    forms = [PixelFormat(), NORMALISED]
+    apart = [decode(mixed, rows, view, form) for view, form in zip(chosen, forms, strict=True)]
+    monkeypatch.setattr(launch, "read", counted)
+    together = decode_views(mixed, rows, chosen, forms)
+    assert rows_read == list(ROWS[:2])
+    for one, other in zip(together, apart, strict=True):
+        assert torch.equal(one, other)
+        assert one.stride() == other.stride()

@@ -1,4 +1,4 @@
-"""A ``cells`` record to the weights of its cells that are not zero (spec section 6.2.4), compiled."""
+"""``cells`` records to the weights of their cells that are not zero (spec section 6.2.4), compiled."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from inrformat.decoding.cpu.batch import Sample
+from inrformat.decoding.cpu.batch import Batch, sample_of
 from inrformat.decoding.cpu.rans import OK
 from inrformat.families.cells.cpu.descriptors import FlatCells
 from inrformat.families.cells.cpu.symbols import Symbols, read_symbols
@@ -15,18 +15,9 @@ from inrformat.families.cells.cpu.vectors import LANES, ORDERS, append_nonzero
 from inrformat.families.cells.descriptor import SCALES_PER_OCTAVE
 from inrformat.jit import relaxed, relaxed_inline
 
-__all__ = ["SparseWeights", "View", "read_record"]
+__all__ = ["PackedWeights", "SparseWeights", "read_records", "sparse_of"]
 
 _ORDERS = ORDERS.ravel()
-
-
-class View(NamedTuple):
-    """The least and the greatest y and x that will be evaluated, native px, or a little beyond."""
-
-    top: float
-    bottom: float
-    left: float
-    right: float
 
 
 class SparseWeights(NamedTuple):
@@ -47,25 +38,91 @@ class SparseWeights(NamedTuple):
     weights: NDArray[np.float32]
 
 
+class PackedWeights(NamedTuple):
+    """`SparseWeights` of several images of C channels, end to end; ``sparse_of`` takes one out.
+
+    Attributes:
+        first_place: int64 ``(n + 1,)``, where each image's places begin in ``cell_at``; at the end how many there are.
+        cell_at, starts, units, weights: flat. An image has no more cells than places: its ``starts`` begin at
+            ``first_place * C`` and its own number. They count ``units`` and ``weights`` through all images.
+        level_ends: int64 ``(n, 4)``.
+    """
+
+    first_place: NDArray[np.int64]
+    cell_at: NDArray[np.int32]
+    level_ends: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    units: NDArray[np.int32]
+    weights: NDArray[np.float32]
+
+
+@relaxed_inline
+def sparse_of(packed: PackedWeights, n: int, channels: int, height: int, width: int) -> SparseWeights:
+    """Those of image n, which has that native size."""
+    first, end = packed.first_place[n], packed.first_place[n + 1]
+    return SparseWeights(
+        packed.cell_at[first:end].reshape((height + 7) // 8, (width + 7) // 8),
+        packed.level_ends[n],
+        packed.starts[first * channels + n : end * channels + n + 1],
+        packed.units,
+        packed.weights,
+    )
+
+
 @relaxed
-def read_record(network: FlatCells, sample: Sample, view: View) -> tuple[int, SparseWeights]:
-    """Decode one record; cells that cannot be seen in ``view`` get no weights.
+def read_records(
+    network: FlatCells, batch: Batch, members: NDArray[np.int64], seen: NDArray[np.float64], status: NDArray[np.int64]
+) -> PackedWeights:
+    """See ``CpuBackend.read``; cells that are not ``seen`` get no weights. Ends at the first damaged record."""
+    count, channels = len(members), network.channels
+    first_place = np.zeros(count + 1, np.int64)
+    for n in range(count):
+        places = (batch.heights[members[n]] + 7) // 8 * ((batch.widths[members[n]] + 7) // 8)
+        first_place[n + 1] = first_place[n] + places
+    packed = PackedWeights(
+        first_place,
+        np.zeros(first_place[count], np.int32),
+        np.zeros((count, 4), np.int64),
+        np.zeros(first_place[count] * channels + count, np.int64),
+        np.empty(0, np.int32),
+        np.empty(0, np.float32),
+    )
+    used: Any = np.int64(0)  # a plain 0 would be compiled for on its own
+    for n in range(count):
+        b = members[n]
+        sample = sample_of(batch, b)
+        status[b], symbols = read_symbols(network, sample)
+        if status[b] != OK:
+            break
+        most = used + _count_cells(network, symbols) * channels + len(symbols.weights) + LANES
+        packed = _with_room(packed, used, most)
+        sparse = sparse_of(packed, n, channels, sample.height, sample.width)
+        used = _fill(network, symbols, seen[b], used, sparse)
+    return packed
+
+
+@relaxed
+def _with_room(packed: PackedWeights, used: int, most: int) -> PackedWeights:
+    """The same with room for ``most`` weights, of which ``used`` are there."""
+    if most <= len(packed.units):
+        return packed
+    room = max(most, 2 * len(packed.units))
+    units, weights = np.empty(room, np.int32), np.empty(room, np.float32)
+    units[:used], weights[:used] = packed.units[:used], packed.weights[:used]
+    return PackedWeights(packed.first_place, packed.cell_at, packed.level_ends, packed.starts, units, weights)
+
+
+@relaxed
+def _fill(network: FlatCells, symbols: Symbols, seen: Any, used: int, sparse: SparseWeights) -> int:
+    """Dequantize one image.
+
+    Args:
+        seen: float64 ``(4,)``, left, top, right, bottom. used: weights of images before.
 
     Returns:
-        Status, and the weights, not to be used where it is not 0.
+        ``used`` with this image.
     """
-    status, symbols = read_symbols(network, sample)
-    cells = _count_cells(network, symbols) if status == OK else 0
-    most = cells * network.channels + len(symbols.weights) + LANES
-    sparse = SparseWeights(
-        np.zeros(((sample.height + 7) // 8, (sample.width + 7) // 8), np.int32),
-        np.zeros(4, np.int64),
-        np.zeros(cells * network.channels + 1, np.int64),
-        np.empty(most, np.int32),
-        np.empty(most, np.float32),
-    )
-    if status != OK:
-        return status, sparse
+    sparse.starts[0] = used
     grids = symbols.grids
     step = np.float32(network.step * 2.0 ** (symbols.scale / SCALES_PER_OCTAVE))
     next_weight: Any = np.int64(0)  # a plain 0 would be compiled for on its own
@@ -76,10 +133,10 @@ def read_record(network: FlatCells, sample: Sample, view: View) -> tuple[int, Sp
         flat[k] = step * symbols.means[k]
     for i in range(len(grids.rows)):
         if grids.levels[i] > 0:
-            next_weight = _append_cells(network, symbols, i, next_weight, step, means, view, sparse)
+            next_weight = _append_cells(network, symbols, i, next_weight, step, means, seen, sparse)
         if grids.levels[i] < 3:
             means, next_mean = _child_means(network, symbols, i, next_mean, step, means)
-    return OK, sparse
+    return int(sparse.starts[sparse.level_ends[3] * network.channels])
 
 
 @relaxed_inline
@@ -135,12 +192,13 @@ def _child_means(
 
 @relaxed
 def _append_cells(
-    network: FlatCells, symbols: Symbols, i: int, next_weight: int, step: Any, means: Any, view: View, sparse: Any
+    network: FlatCells, symbols: Symbols, i: int, next_weight: int, step: Any, means: Any, seen: Any, sparse: Any
 ) -> int:
     """Append the cells of grid i to ``sparse``.
 
     Args:
         next_weight: where weights of grid i start in ``symbols.weights``. step, means: as in ``_child_means``.
+        seen: as in ``_fill``.
 
     Returns:
         Where the weights of grid i + 1 start.
@@ -152,10 +210,11 @@ def _append_cells(
     cells, first_class = network.cell_classes[level], network.first_cell_class[level]
     side = 64 >> level
     span = side // 8
+    left, top, right, bottom = seen
     at, cell = next_weight, sparse.level_ends[level - 1]
     n = starts[cell * channels]
     for r in range(grids.rows[i]):
-        row_unseen = (r + 1) * side <= view.top or r * side > view.bottom
+        row_unseen = (r + 1) * side <= top or r * side > bottom
         for c in range(columns):
             k = classes[first + r * columns + c]
             if k < 0 or k >= cells:
@@ -164,7 +223,7 @@ def _append_cells(
                 for x in range(c * span, min((c + 1) * span, cell_at.shape[1])):
                     cell_at[y, x] = cell
             known = (first_class + k) * channels
-            if row_unseen or (c + 1) * side <= view.left or c * side > view.right:
+            if row_unseen or (c + 1) * side <= left or c * side > right:
                 starts[cell * channels + 1 : (cell + 1) * channels + 1] = n
                 at += unit_starts[known + channels] - unit_starts[known]
             else:

@@ -1,37 +1,51 @@
-"""A ``siren`` record to the parameters of its network (spec section 6.1), compiled."""
+"""``siren`` records to the parameters of their networks (spec section 6.1), compiled."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from inrformat.decoding.cpu.batch import Sample
+from inrformat.decoding.cpu.batch import Batch, Sample, sample_of
 from inrformat.decoding.cpu.rans import OK, TOO_SHORT, decode_symbols, is_too_short, open_record, record_fault
 from inrformat.families.siren.cpu.descriptors import FlatSiren
 from inrformat.families.siren.descriptor import SCALES_PER_OCTAVE
-from inrformat.jit import relaxed
+from inrformat.jit import relaxed, relaxed_inline
 
-__all__ = ["read_record"]
+__all__ = ["read_records"]
 
 
 @relaxed
-def read_record(network: FlatSiren, sample: Sample) -> tuple[int, Any]:
-    """Decode one record.
+def read_records(
+    network: FlatSiren, batch: Batch, members: NDArray[np.int64], _seen: NDArray[np.float64], status: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """See ``CpuBackend.read``; ends at the first damaged record.
 
     Returns:
-        Status, and the padded parameters, float32 ``(padded_count,)``, all zero where it is not 0.
+        Padded parameters, float32 ``(members, padded_count)``.
     """
-    parameters = np.zeros(network.padded_count, np.float32)
+    parameters = np.zeros((len(members), network.padded_count), np.float32)
+    for n in range(len(members)):
+        b = members[n]
+        status[b] = _read_record(network, sample_of(batch, b), parameters[n])
+        if status[b] != OK:
+            break
+    return parameters
+
+
+@relaxed_inline
+def _read_record(network: FlatSiren, sample: Sample, parameters: Any) -> int:
+    """Decode one record to ``parameters (padded_count,)``; returns its status."""
     if is_too_short(sample):
-        return TOO_SHORT, parameters
+        return TOO_SHORT
     stream, next_word = open_record(sample)
     scale, next_word = decode_symbols(stream, network.scale_tables, next_word)
     values, next_word = decode_symbols(stream, network.tables, next_word)
     status = record_fault(stream, next_word)
     if status != OK:
-        return status, parameters
+        return status
     factor = np.float32(2.0 ** (scale[0] / SCALES_PER_OCTAVE))
     for i in range(len(values)):
         parameters[network.places[i]] = network.base[i] + values[i] * (network.steps[i] * factor)
-    return OK, parameters
+    return OK

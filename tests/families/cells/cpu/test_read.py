@@ -5,14 +5,15 @@ import pytest
 from skimage import data as photographs
 
 from inrformat.coding.rans import RansDecoder
-from inrformat.decoding.cpu.batch import Sample
+from inrformat.decoding.cpu.batch import Batch
 from inrformat.encoding.in_memory import encode_in_memory
 from inrformat.families.cells import reference
 from inrformat.families.cells.cpu.descriptors import flatten
-from inrformat.families.cells.cpu.read import View, read_record
+from inrformat.families.cells.cpu.read import read_records, sparse_of
 from inrformat.families.cells.encoder.options import CellsOptions
 
-WHOLE = View(-1.0, 1e9, -1.0, 1e9)
+WHOLE = (-1.0, -1.0, 1e9, 1e9)
+"""Left, top, right, bottom."""
 SIZES = [(72, 96), (90, 126), (45, 67)]
 """None a multiple of the largest cell."""
 
@@ -26,10 +27,28 @@ def coded():
     return encoded.records.codebook, encoded.encoded
 
 
-def sample_of(codebook, record):
-    network = codebook.networks[record.network]
-    lanes = network.lanes(height=record.height, width=record.width)
-    return Sample(codebook.tables.slots, np.frombuffer(record.data, np.uint16), record.height, record.width, lanes)
+def read(coded, numbers, seen=WHOLE):
+    """The weights of some records, read together as compiled code keeps them."""
+    codebook, records = coded[0], [coded[1][number] for number in numbers]
+    networks = {record.network for record in records}
+    assert len(networks) == 1
+    network = codebook.networks[networks.pop()]
+    shapes = [(record.height, record.width) for record in records]
+    words = [np.frombuffer(record.data, np.uint16) for record in records]
+    ends = np.cumsum([len(w) for w in words])
+    batch = Batch(
+        slots=codebook.tables.slots,
+        words=np.concatenate(words),
+        first=ends - [len(w) for w in words],
+        end=ends,
+        heights=np.array([height for height, _ in shapes]),
+        widths=np.array([width for _, width in shapes]),
+        lanes=np.array([network.lanes(height=height, width=width) for height, width in shapes]),
+    )
+    status, bounds = np.zeros(len(records), np.int64), np.tile(np.array(seen), (len(records), 1))
+    packed = read_records(flatten(network), batch, np.arange(len(records)), bounds, status)
+    assert not status.any()
+    return network, [sparse_of(packed, n, network.channels, *shape) for n, shape in enumerate(shapes)]
 
 
 def planes_of(network, sparse, shape):
@@ -50,26 +69,23 @@ def planes_of(network, sparse, shape):
     return planes, sides
 
 
-@pytest.mark.parametrize("number", range(3))
-def test_weights_are_those_of_the_reference(coded, number):
-    codebook, record = coded[0], coded[1][number]
-    network, sample = codebook.networks[record.network], sample_of(codebook, record)
-    status, sparse = read_record(flatten(network), sample, WHOLE)
-    decoder = RansDecoder([record.data], codebook.tables, lanes=sample.lanes)
-    expected = reference.read_weights(network, decoder, height=record.height, width=record.width)
-    planes, sides = planes_of(network, sparse, (record.height, record.width))
-    assert status == 0
-    assert (record.height, record.width) == SIZES[number]
-    np.testing.assert_array_equal(sides, expected.sides[0].numpy())
-    for side, plane in planes.items():
-        np.testing.assert_allclose(plane, expected.planes[side][0].numpy(), rtol=1e-5, atol=1e-3)
+def test_weights_of_several_records_are_those_of_the_reference(coded):
+    codebook, records = coded
+    network, several = read(coded, range(3))
+    for record, sparse, size in zip(records, several, SIZES, strict=True):
+        lanes = network.lanes(height=record.height, width=record.width)
+        decoder = RansDecoder([record.data], codebook.tables, lanes=lanes)
+        expected = reference.read_weights(network, decoder, height=record.height, width=record.width)
+        planes, sides = planes_of(network, sparse, (record.height, record.width))
+        assert (record.height, record.width) == size
+        np.testing.assert_array_equal(sides, expected.sides[0].numpy())
+        for side, plane in planes.items():
+            np.testing.assert_allclose(plane, expected.planes[side][0].numpy(), rtol=1e-5, atol=1e-3)
 
 
 def test_cells_out_of_view_have_no_weights_and_the_others_all_of_theirs(coded):
-    codebook, record = coded[0], coded[1][1]
-    network, sample = flatten(codebook.networks[record.network]), sample_of(codebook, record)
-    _, whole = read_record(network, sample, WHOLE)
-    _, part = read_record(network, sample, View(20.0, 40.0, 70.0, 100.0))
+    network, [whole] = read(coded, [1])
+    _, [part] = read(coded, [1], (70.0, 20.0, 100.0, 40.0))
     np.testing.assert_array_equal(part.cell_at, whole.cell_at)
     seen = np.unique(whole.cell_at[20 // 8 : 40 // 8 + 1, 70 // 8 : 100 // 8 + 1])
     for cell in range(whole.level_ends[-1]):

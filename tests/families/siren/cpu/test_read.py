@@ -6,10 +6,10 @@ import torch
 
 from inrformat.coding.rans import RansDecoder
 from inrformat.coding.tables import SymbolTable, TableSet
-from inrformat.decoding.cpu.batch import Sample
+from inrformat.decoding.cpu.batch import Batch
 from inrformat.families.siren import reference
 from inrformat.families.siren.cpu.descriptors import flatten
-from inrformat.families.siren.cpu.read import read_record
+from inrformat.families.siren.cpu.read import read_records as read_compiled
 from inrformat.families.siren.descriptor import Siren
 from inrformat.families.siren.record import read_records, write_records
 
@@ -27,11 +27,13 @@ def test_symbols_are_exactly_those_of_the_normative_coder(with_base):
     [record] = write_records(network, symbols, scales, tables)
     lanes = network.lanes(height=32, width=32)
     prepared = flatten(network)
-    sample = Sample(tables.slots, np.frombuffer(record, np.uint16), 32, 32, lanes)
-    status, padded = read_record(prepared, sample)
+    words, side = np.frombuffer(record, np.uint16), np.array([32])
+    batch = Batch(tables.slots, words, np.array([0]), np.array([len(words)]), side, side, np.array([lanes]))
+    status = np.zeros(1, np.int64)
+    [padded] = read_compiled(prepared, batch, np.array([0]), np.zeros((1, 4)), status)
     read_scales, read_symbols = read_records(network, RansDecoder([record], tables, lanes=lanes))
     expected = reference.dequantize(network, torch.from_numpy(read_scales), torch.from_numpy(read_symbols))[0].numpy()
-    assert status == 0
+    assert status[0] == 0
     assert len(expected) == len(prepared.places) == 573
     assert (read_symbols == symbols).all()
     # With a base, what remains of a difference has the rounding of its two parts.
