@@ -6,6 +6,7 @@ added by the modules beside this one; ``plan.py`` imports them all.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,7 +40,8 @@ class State:
         """The fill colour of ``transform`` for images, in [0, 1]: it is given in the units of this point."""
         given = getattr(transform, "fill", 0)
         if isinstance(given, dict):
-            given = next((given[k] for k in (tv_tensors.Image, "others") if k in given), None)
+            default = given[tv_tensors.Image] if isinstance(given, defaultdict) else None
+            given = next((given[k] for k in (tv_tensors.Image, "others") if k in given), default)
         if given is None:
             given = 0
         values = tuple(float(v) for v in given) if isinstance(given, Sequence | torch.Tensor) else (float(given),)
