@@ -93,7 +93,7 @@ class InrdDataset(VisionDataset):  # type: ignore[misc]  # torchvision carries n
         self._lift, self._output, self._size, self._kind = lift, output, size, target
         super().__init__(os.fspath(root), transforms, transform, target_transform)
         self.reader = InrdReader(
-            root, limits=limits, storage_options=storage_options, local_files_only=local_files_only
+            self.root, limits=limits, storage_options=storage_options, local_files_only=local_files_only
         )
         self._device: torch.device | None = None
         self._resident: DeviceRecords | None = None
@@ -108,7 +108,7 @@ class InrdDataset(VisionDataset):  # type: ignore[misc]  # torchvision carries n
             self.targets: Sequence[Any] = labels.tolist() if plain and labels is not None else self.column
         except InvalidFileError as error:
             raise error.in_file(self.reader.path) from error.__cause__
-        self._warn_of_targets_left_behind()
+        self._warn_of_targets_left_behind(stacklevel=3)
 
     def __len__(self) -> int:
         return len(self.reader)
@@ -148,16 +148,16 @@ class InrdDataset(VisionDataset):  # type: ignore[misc]  # torchvision carries n
         self._form = form_for(transforms if transform is None else transform, self._output)
         self._lifted = None
         if hasattr(self, "column"):
-            self._warn_of_targets_left_behind()
+            self._warn_of_targets_left_behind(stacklevel=4)
 
-    def _warn_of_targets_left_behind(self) -> None:
+    def _warn_of_targets_left_behind(self, *, stacklevel: int) -> None:
         """Say what torchvision's rule for ``transform`` means where targets lie in the image."""
         if self.column.in_pixels and has_geometry(self._transform):
             warnings.warn(
                 f"{self.reader.path}: transform moves the image and leaves its {self.column.in_pixels} where they are; "
                 "transforms= takes both through the same geometry, as in every torchvision data set",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=stacklevel,
             )
 
     @property

@@ -179,3 +179,18 @@ def test_samples_are_names_and_targets(dataset, photo_folder):
     assert [label for _, label in dataset.samples] == [label for _, label in folder.samples]
     assert all(path.endswith(name) for (name, _), (path, _) in zip(dataset.samples, folder.imgs, strict=True))
     assert dataset.imgs == dataset.samples
+
+
+def test_a_path_may_begin_with_the_home_folder(photo_file, monkeypatch):
+    monkeypatch.setenv("HOME", str(photo_file.parent))
+    assert len(InrdDataset(f"~/{photo_file.name}")) == 12
+
+
+def test_classes_and_images_are_found_as_in_an_image_folder(dataset, photo_folder):
+    folder = ImageFolder(photo_folder)
+    assert dataset.find_classes(str(photo_folder)) == folder.find_classes(str(photo_folder))
+    name, _ = dataset.samples[7]
+    picture = dataset.loader(name)
+    assert picture.size == (32, 32) and np.array_equal(np.asarray(picture), dataset[7][0].permute(1, 2, 0).numpy())
+    with pytest.raises(UsageError, match="0 images are named 'no such'"):
+        dataset.loader("no such")

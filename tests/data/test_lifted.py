@@ -83,8 +83,10 @@ def test_transforms_take_boxes_along_and_transform_does_not(box_file):
         assert target["boxes"].tolist() == expected["boxes"].tolist()
         assert target["labels"].tolist() == expected["labels"].tolist()
         assert (image.int() - expected_image.int()).abs().max() <= 1
-    with pytest.warns(UserWarning, match="transform moves the image and leaves its boxes"):
+    with pytest.warns(UserWarning, match="transform moves the image and leaves its boxes") as warned:
         alone = InrdDataset(box_file, transform=v2.RandomHorizontalFlip(1.0), lift=True)
+        alone.transform = v2.RandomHorizontalFlip(1.0)
+    assert [warning.filename for warning in warned if warning.category is UserWarning] == [__file__] * 2
     assert alone[0][1]["boxes"].tolist() == InrdDataset(box_file)[0][1]["boxes"].tolist()
     assert torch.equal(alone[0][0], lifted[0][0])
 
