@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,11 +19,12 @@ from inrformat.data.shards import Shards
 from inrformat.data.transforms.batch_transforms import Images
 from inrformat.data.transforms.plan import Frame
 from inrformat.data.views import View
+from inrformat.decoding.canvas import Canvas
 from inrformat.decoding.dispatch import decode_views
 from inrformat.decoding.geometry import Geometry
 from inrformat.decoding.same_size import SameSize, same_size_groups
 
-__all__ = ["Batch", "BatchMaker"]
+__all__ = ["Batch", "BatchMaker", "Drawn"]
 
 
 class Batch(NamedTuple):
@@ -36,6 +38,29 @@ class Batch(NamedTuple):
     targets: list[Any]
     samples: Tensor
     occurrences: Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Drawn:
+    """Samples with the random parameters of their views drawn.
+
+    Attributes:
+        samples, occurrences: int64 ``(n,)`` on the host, as `BatchMaker.draw` was given them. numbers: the former, on
+            the device. canvases: of each view.
+    """
+
+    samples: NDArray[np.int64]
+    occurrences: NDArray[np.int64]
+    numbers: Tensor
+    canvases: tuple[Canvas, ...]
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, part: slice) -> Drawn:
+        """Some of the samples, in order."""
+        canvases = tuple(canvas[part] for canvas in self.canvases)
+        return Drawn(self.samples[part], self.occurrences[part], self.numbers[part], canvases)
 
 
 class BatchMaker:
@@ -53,16 +78,26 @@ class BatchMaker:
         self._targets = None if whole is None else whole.to(self._device)
 
     @torch.no_grad()
-    def make(self, samples: NDArray[np.int64], occurrences: NDArray[np.int64], *, epoch: int) -> Batch:
-        """The batch of ``samples (B,)``, numbers in the data set, which have come ``occurrences (B,)`` times before."""
+    def draw(self, samples: NDArray[np.int64], occurrences: NDArray[np.int64], *, epoch: int) -> Drawn:
+        """Draw the random parameters of ``samples (n,)``, numbers in the data set, for one batch or several.
+
+        ``occurrences (n,)``: how often each has come before in ``epoch``.
+        """
         facts = np.stack([samples, occurrences, self._heights[samples], self._widths[samples]])
         numbers, repeats, heights, widths = self._sent(facts).unbind(0)
-        canvas, groups = self._frame.canvas(heights, widths), []
+        canvas, canvases = self._frame.canvas(heights, widths), []
         for number, view in enumerate(self._views):
             generator = CounterGenerator(numbers, seed=self._seed, epoch=epoch, occurrences=repeats, view=number)
-            groups.append(same_size_groups(view.plan.canvas(canvas, generator)))
-        host = torch.from_numpy(samples), torch.from_numpy(occurrences)
-        return Batch(self._images(samples, groups), self._targets_of(samples, numbers, groups), *host)
+            canvases.append(view.plan.canvas(canvas, generator))
+        return Drawn(samples, occurrences, numbers, tuple(canvases))
+
+    @torch.no_grad()
+    def make(self, drawn: Drawn) -> Batch:
+        """The batch of the samples ``drawn``."""
+        groups = [same_size_groups(canvas) for canvas in drawn.canvases]
+        host = torch.from_numpy(drawn.samples), torch.from_numpy(drawn.occurrences)
+        targets = self._targets_of(drawn.samples, drawn.numbers, groups)
+        return Batch(self._images(drawn.samples, groups), targets, *host)
 
     def _images(self, samples: NDArray[np.int64], groups: list[list[SameSize]]) -> list[Images]:
         """The images of every view, of which ``groups`` has the geometries."""

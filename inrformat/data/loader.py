@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from functools import partial
+from functools import cache, partial
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torchvision.datasets.vision import StandardTransform
 from torchvision.transforms import v2
 
-from inrformat.data.batches import Batch, BatchMaker
+from inrformat.data.batches import Batch, BatchMaker, Drawn
 from inrformat.data.collation import collation_of
 from inrformat.data.dataloader_arguments import prefetched_batches, seed_of, warn_of_ignored
 from inrformat.data.dataset import InrdDataset
@@ -32,6 +32,9 @@ from inrformat.decoding.output_size import Size
 from inrformat.errors import GeometryError, UsageError
 
 __all__ = ["InrdLoader"]
+
+_DRAWN_TOGETHER = 64
+"""Samples whose random parameters are drawn at once: on few numbers, calling functions takes the time."""
 
 
 class _Job(NamedTuple):
@@ -291,9 +294,15 @@ class InrdLoader:
         ahead: deque[int] = deque()  # positions behind the batches that are being made
 
         def jobs() -> Iterator[Callable[[], Batch]]:
-            for job in self._batches(epoch, position):
-                ahead.append(job.after)
-                yield partial(maker.make, job.samples, job.occurrences, epoch=epoch)
+            for together in self._drawn_together(epoch, position):
+                samples = np.concatenate([job.samples for job in together])
+                occurrences = np.concatenate([job.occurrences for job in together])
+                drawn = cache(partial(maker.draw, samples, occurrences, epoch=epoch))  # by the first of their batches
+                start = 0
+                for job in together:
+                    ahead.append(job.after)
+                    yield partial(_made, maker, drawn, slice(start, start + len(job.samples)))
+                    start += len(job.samples)
 
         with closing(prefetched(jobs(), depth=self._prefetch, device=self.device)) as batches:
             for batch in batches:
@@ -301,6 +310,17 @@ class InrdLoader:
                 self._at = epoch, ahead.popleft()
                 yield result
         self._at = epoch + 1, 0
+
+    def _drawn_together(self, epoch: int, position: int) -> Iterator[list[_Job]]:
+        """Batches whose parameters are drawn at once: one, or several small ones. A sampler is not asked ahead."""
+        together: list[_Job] = []
+        for job in self._batches(epoch, position):
+            together.append(job)
+            if self._given_order or sum(len(job.samples) for job in together) >= _DRAWN_TOGETHER:
+                yield together
+                together = []
+        if together:
+            yield together
 
     def _batches(self, epoch: int, position: int) -> Iterator[_Job]:
         """Samples of each batch of this rank from ``position`` on."""
@@ -346,6 +366,10 @@ class InrdLoader:
 
     def _numbers(self, chosen: Iterable[int]) -> NDArray[np.int64]:
         return _checked_indices(list(chosen), self._count)
+
+
+def _made(maker: BatchMaker, drawn: Callable[[], Drawn], part: slice) -> Batch:
+    return maker.make(drawn()[part])
 
 
 def _check_order(batch_size: int, sampler: Any, batch_sampler: Any, *, ordered: bool, drop_last: bool) -> None:

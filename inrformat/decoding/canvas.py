@@ -72,8 +72,8 @@ class Canvas:
     def __len__(self) -> int:
         return len(self.height)
 
-    def __getitem__(self, samples: Tensor) -> Canvas:
-        """Some of the samples, by number: int64 ``(n,)``."""
+    def __getitem__(self, samples: slice | Tensor) -> Canvas:
+        """Some of the samples: a slice, or their numbers as int64 ``(n,)``."""
         batched = ("height", "width", "matrices", "windows", "feather")
         return replace(
             self,

@@ -182,10 +182,10 @@ def test_errors_in_the_background_come_out_where_the_batch_would(dataset, monkey
     loader = loaded(dataset, 4)
     make = loader._maker.make
 
-    def failing(samples, occurrences, *, epoch):
-        if 8 in samples:
+    def failing(drawn):
+        if 8 in drawn.samples:
             raise RuntimeError("broken record")
-        return make(samples, occurrences, epoch=epoch)
+        return make(drawn)
 
     monkeypatch.setattr(loader._maker, "make", failing)
     batches = iter(loader)
@@ -193,6 +193,18 @@ def test_errors_in_the_background_come_out_where_the_batch_would(dataset, monkey
     with pytest.raises(RuntimeError, match="broken record"):
         next(batches)
     assert not threads()
+
+
+def test_a_sampler_is_not_asked_for_more_than_is_prefetched(dataset):
+    asked = []
+
+    def numbers():
+        for number in range(12):
+            asked.append(number)
+            yield number
+
+    next(iter(loaded(dataset, 2, sampler=numbers(), prefetch=0)))
+    assert asked == [0, 1]
 
 
 def test_samplers_decide_about_the_order(dataset):
