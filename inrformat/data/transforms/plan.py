@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torchvision import transforms as v1
+from torchvision.transforms import v2
 
 from inrformat.data.randomness import CounterGenerator
 from inrformat.data.transforms import crops, flips, pixels, resizing, warps
@@ -130,9 +132,22 @@ def explain(transform: Any, frame: Frame | None = None) -> str:
 
 
 _MOVING = tuple(module.__name__ for module in (crops, flips, resizing, warps))
+_MOVING_UNLIFTED = (
+    *(v2.FiveCrop, v2.TenCrop, v1.FiveCrop, v1.TenCrop, v2.RandomIoUCrop),
+    *(v2.TrivialAugmentWide, v2.RandAugment, v2.AutoAugment, v2.AugMix),
+    *(v1.TrivialAugmentWide, v1.RandAugment, v1.AutoAugment, v1.AugMix),
+)
+_CONTAINERS = (v2.RandomApply, v1.RandomApply, v2.RandomChoice, v1.RandomChoice, v2.RandomOrder, v1.RandomOrder)
 
 
 def has_geometry(transform: Any) -> bool:
-    """Whether a pipeline moves pixels: whether it holds a transform whose lifter is among those of geometry."""
-    steps = [] if transform is None else flattened(transform)
-    return any(has_lifter(t) and lifter_of(t).__module__ in _MOVING for t in steps)
+    """Whether a pipeline holds a transform that moves pixels, lifted or not, also as one of a random choice."""
+    return any(_moves(t) for t in ([] if transform is None else flattened(transform)))
+
+
+def _moves(transform: Any) -> bool:
+    if isinstance(transform, _CONTAINERS):
+        return any(has_geometry(t) for t in transform.transforms)
+    if isinstance(transform, _MOVING_UNLIFTED):
+        return True
+    return has_lifter(transform) and lifter_of(transform).__module__ in _MOVING

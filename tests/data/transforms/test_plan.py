@@ -9,7 +9,7 @@ from torchvision.transforms.v2 import functional as F
 
 from inrformat.data.randomness import CounterGenerator
 from inrformat.data.transforms.crops import random_resized_box
-from inrformat.data.transforms.plan import Frame, explain, plan_of
+from inrformat.data.transforms.plan import Frame, explain, has_geometry, plan_of
 from inrformat.errors import GeometryError
 
 SIZE = HEIGHT, WIDTH = 72, 96
@@ -243,3 +243,30 @@ def test_small_images_are_padded_as_torchvision_pads_them(padding):
         # The source pixel at the output's corner lies where some crop of the padded image could put it.
         x, y = float(canvas.matrices[k, 0, 2]), float(canvas.matrices[k, 1, 2])
         assert -left <= x <= width + right - 90 and -top <= y <= height + bottom - 90
+
+
+@pytest.mark.parametrize(
+    "moving",
+    [
+        v2.RandomHorizontalFlip(),
+        v1.Resize(8),
+        v2.Compose([v2.ColorJitter(0.1), v2.RandomApply([v2.RandomRotation(5)])]),
+        v2.RandomChoice([v2.Identity(), v2.RandomCrop(8)]),
+        v2.FiveCrop(8),
+        v2.RandomIoUCrop(),
+        v2.TrivialAugmentWide(),
+        v2.RandAugment(),
+    ],
+    ids=lambda t: type(t).__name__,
+)
+def test_pipelines_that_move_pixels_are_known(moving):
+    assert has_geometry(moving)
+
+
+@pytest.mark.parametrize(
+    "still",
+    [None, v2.ToDtype(torch.float32), v2.RandomApply([v2.ColorJitter(0.1)]), v2.RandomErasing(), lambda image: image],
+    ids=lambda t: type(t).__name__,
+)
+def test_pipelines_that_leave_pixels_where_they_are_are_known(still):
+    assert not has_geometry(still)
