@@ -8,7 +8,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torchvision import transforms as v1
 from torchvision.datasets.vision import StandardTransform
+from torchvision.transforms import v2
 
 from inrformat.data.forms import Form, form_for, in_form
 from inrformat.data.mapping import mapped
@@ -22,6 +24,9 @@ from inrformat.decoding.same_size import same_size_groups
 
 __all__ = ["Lifted"]
 
+_TO_PURE_TENSORS = (v1.ToTensor, v1.PILToTensor, v2.ToTensor, v2.PILToTensor)
+"""What makes plain tensors of Pillow images, instead of ``tv_tensors.Image``."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lifted:
@@ -30,13 +35,14 @@ class Lifted:
     Attributes:
         plan: of the images. frame: what is known of them before one is decoded.
         joint: whether targets go through the same transforms as their images.
-        form: in which images reach what is left of the transforms.
+        form: in which images reach what is left of the transforms. pure: whether the lifted ones end in plain tensors.
     """
 
     plan: Plan
     frame: Frame
     joint: bool
     form: Form
+    pure: bool
 
     @classmethod
     def of(cls, transforms: Any, frame: Frame, *, size: Size, output: str | None) -> Lifted:
@@ -45,7 +51,8 @@ class Lifted:
         pipeline = transforms.transform if isinstance(transforms, StandardTransform) else transforms
         plan = plan_of(pipeline, frame, start=resized(size))
         form = form_for(list(plan.batch_transforms), output)
-        return cls(plan, frame, joint=not alone, form=form)
+        pure = any(isinstance(transform, _TO_PURE_TENSORS) for transform in plan.lifted)
+        return cls(plan, frame, joint=not alone, form=form, pure=pure)
 
     def samples(
         self, records: DeviceRecords, rows: Sequence[int], targets: Sequence[Any], *, target_transform: Any = None
@@ -69,10 +76,13 @@ class Lifted:
                 geometry = group.geometry.to("cpu")
                 for k, place in enumerate(places):
                     moved[place] = mapped(targets[place], geometry[k : k + 1])
-        samples = [self._rest(in_form(images[k], self.form), moved[k]) for k in range(len(rows))]
+        samples = [self._rest(self._formed(images[k]), moved[k]) for k in range(len(rows))]
         if target_transform is None:
             return samples
         return [(image, target_transform(target)) for image, target in samples]
+
+    def _formed(self, image: Tensor) -> Any:
+        return image if self.pure and self.form is Form.TENSOR else in_form(image, self.form)
 
     def _rest(self, image: Any, target: Any) -> tuple[Any, Any]:
         """A sample after what is left of the transforms."""

@@ -37,6 +37,13 @@ def test_lifted_samples_are_those_of_the_plain_data_set(tile_file):
     assert [target for _, target in lifted] == plain.targets
 
 
+def test_samples_are_of_the_class_that_the_pipeline_gives(tile_file):
+    classic = v1.Compose([v1.CenterCrop(10), v1.ToTensor(), v1.Normalize([0.5] * 3, [0.5] * 3)])
+    for pipeline in (classic, EVAL):
+        plain, lifted = InrdDataset(tile_file, pipeline), InrdDataset(tile_file, pipeline, lift=True)
+        assert type(lifted[0][0]) is type(plain[0][0])
+
+
 def test_images_of_unlike_size_stay_so(unlike_file):
     pipeline = v2.Compose([v2.Resize(16), v2.RandomHorizontalFlip(1.0)])
     plain, lifted = InrdDataset(unlike_file, pipeline), InrdDataset(unlike_file, pipeline, lift=True)
