@@ -20,7 +20,7 @@ class PixelFormat:
 
     Attributes:
         dtype: uint8 gives floor(255 v + 0.5); a float dtype gives (v - mean) / std, or v.
-        mean, std: one number per channel, in [0, 1] units; both or neither.
+        mean, std: one number per channel, or one for all, in [0, 1] units; both or neither.
         channels_last: strides of ``torch.channels_last``; the shape is ``(B, C, H, W)`` either way.
     """
 
@@ -45,13 +45,14 @@ class PixelFormat:
         """Per channel a and b of the float value a v + b.
 
         Raises:
-            UsageError: mean or std do not have one number per channel.
+            UsageError: mean or std have neither one number per channel nor one for all.
         """
         if self.mean is None or self.std is None:
             return (1.0,) * channels, (0.0,) * channels
-        if len(self.mean) != channels or len(self.std) != channels:
+        mean, std = (given * channels if len(given) == 1 else given for given in (self.mean, self.std))
+        if len(mean) != channels or len(std) != channels:
             raise UsageError(f"mean {self.mean} and std {self.std} for images of {channels} channels")
-        return tuple(1 / s for s in self.std), tuple(-m / s for m, s in zip(self.mean, self.std, strict=True))
+        return tuple(1 / s for s in std), tuple(-m / s for m, s in zip(mean, std, strict=True))
 
     def empty(self, shape: tuple[int, int, int, int], device: torch.device) -> Tensor:
         """An uninitialised batch ``(B, C, H, W)`` of this form."""
