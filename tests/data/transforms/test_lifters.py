@@ -81,9 +81,7 @@ LIFTED = [
     v2.Compose([FLOATS, v2.Normalize([0.4, 0.5, 0.6], [0.5, 0.6, 0.7])]),
     v1.Compose([v1.ToTensor(), v1.Normalize([0.4], [0.5])]),
     models.ResNet18_Weights.DEFAULT.transforms(),
-    v2.Compose(
-        [v2.RandomResizedCrop(40), v2.RandomHorizontalFlip(), v2.Pad(4, fill=80), v2.RandomRotation(9, BILINEAR)]
-    ),
+    v2.Compose([v2.RandomResizedCrop(40), v2.RandomHorizontalFlip(), v2.RandomRotation(9, BILINEAR, fill=80)]),
 ]
 
 
