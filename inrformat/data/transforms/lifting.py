@@ -99,11 +99,12 @@ def lifter_of(transform: Any) -> Lifter:
 
 
 def require_bilinear(transform: Any) -> None:
-    """Refuse interpolations other than the one that networks agree with on smooth images."""
+    """Refuse interpolations other than the one whose filter decoders have (``tools/bench/interpolation.py``)."""
     mode = transform.interpolation
     name = mode.value if isinstance(mode, InterpolationMode) else mode
     if name not in {"bilinear", 2}:
-        raise NotLiftable(f"interpolation {name}: pass interpolation=InterpolationMode.BILINEAR to have it lifted")
+        why = ", 40 dB from what lifting gives where images shrink" if name in {"bicubic", 3} else ""
+        raise NotLiftable(f"interpolation {name}{why}: pass interpolation=InterpolationMode.BILINEAR to have it lifted")
     if getattr(transform, "antialias", True) is not True and getattr(transform, "antialias", True) != "warn":
         raise NotLiftable("antialias is off: pass antialias=True to have it lifted")
 
