@@ -12,14 +12,25 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torchvision import tv_tensors
-from torchvision.transforms import InterpolationMode
+from torchvision import transforms as v1, tv_tensors
+from torchvision.transforms import InterpolationMode, v2
 
 from inrformat.data.randomness import CounterGenerator
 from inrformat.decoding.canvas import Canvas
 from inrformat.decoding.pixels import PixelFormat
 
-__all__ = ["Lifter", "NotLiftable", "State", "Step", "has_lifter", "lifter_of", "lifts", "require_bilinear", "setting"]
+__all__ = [
+    "Lifter",
+    "NotLiftable",
+    "State",
+    "Step",
+    "has_lifter",
+    "lifter_of",
+    "lifts",
+    "moves_unlifted",
+    "require_bilinear",
+    "setting",
+]
 
 
 class NotLiftable(Exception):  # noqa: N818  # says why, and never leaves this package
@@ -68,6 +79,19 @@ class Step:
     note: str = ""
 
 
+_WHY_NOT = {
+    **dict.fromkeys(
+        (v2.RandAugment, v2.AutoAugment, v2.AugMix, v1.RandAugment, v1.AutoAugment, v1.AugMix),
+        "its operations, of geometry and of pixels, follow one another",
+    ),
+    **dict.fromkeys(
+        (v2.TrivialAugmentWide, v1.TrivialAugmentWide), "it draws geometry for some images, pixels for others"
+    ),
+    **dict.fromkeys((v2.FiveCrop, v2.TenCrop, v1.FiveCrop, v1.TenCrop), "it makes several images of one"),
+    v2.RandomIoUCrop: "its crops depend on the boxes of each image",
+}
+"""Of transforms that do move pixels."""
+
 Lifter = Callable[[Any, State], Step]
 _LIFTERS: dict[type, Lifter] = {}
 
@@ -87,6 +111,11 @@ def has_lifter(transform: Any) -> bool:
     return type(transform) in _LIFTERS
 
 
+def moves_unlifted(transform: Any) -> bool:
+    """Whether transforms of exactly this class move pixels and cannot be lifted, whatever their settings."""
+    return type(transform) in _WHY_NOT
+
+
 def lifter_of(transform: Any) -> Lifter:
     """The lifter of a transform.
 
@@ -94,7 +123,7 @@ def lifter_of(transform: Any) -> Lifter:
         NotLiftable: there is none. A subclass is another class: what it changed cannot be known.
     """
     if type(transform) not in _LIFTERS:
-        raise NotLiftable("not a geometric transform known here")
+        raise NotLiftable(_WHY_NOT.get(type(transform), "not a geometric transform known here"))
     return _LIFTERS[type(transform)]
 
 

@@ -14,7 +14,7 @@ from torchvision.transforms import v2
 from inrformat.data.randomness import CounterGenerator
 from inrformat.data.transforms import crops, flips, pixels, resizing, warps
 from inrformat.data.transforms.choices import flattened
-from inrformat.data.transforms.lifting import NotLiftable, State, Step, has_lifter, lifter_of
+from inrformat.data.transforms.lifting import NotLiftable, State, Step, has_lifter, lifter_of, moves_unlifted
 from inrformat.decoding.canvas import Canvas
 from inrformat.decoding.pixels import PixelFormat
 from inrformat.errors import GeometryError
@@ -132,11 +132,6 @@ def explain(transform: Any, frame: Frame | None = None) -> str:
 
 
 _MOVING = tuple(module.__name__ for module in (crops, flips, resizing, warps))
-_MOVING_UNLIFTED = (
-    *(v2.FiveCrop, v2.TenCrop, v1.FiveCrop, v1.TenCrop, v2.RandomIoUCrop),
-    *(v2.TrivialAugmentWide, v2.RandAugment, v2.AutoAugment, v2.AugMix),
-    *(v1.TrivialAugmentWide, v1.RandAugment, v1.AutoAugment, v1.AugMix),
-)
 _CONTAINERS = (v2.RandomApply, v1.RandomApply, v2.RandomChoice, v1.RandomChoice, v2.RandomOrder, v1.RandomOrder)
 
 
@@ -148,6 +143,6 @@ def has_geometry(transform: Any) -> bool:
 def _moves(transform: Any) -> bool:
     if isinstance(transform, _CONTAINERS):
         return any(has_geometry(t) for t in transform.transforms)
-    if isinstance(transform, _MOVING_UNLIFTED):
+    if moves_unlifted(transform):
         return True
     return has_lifter(transform) and lifter_of(transform).__module__ in _MOVING

@@ -184,6 +184,10 @@ UNLIFTED = {
     "twice turned": (v2.Compose([v2.RandomRotation(5, BILINEAR), v2.RandomRotation(5, BILINEAR)]), "second step"),
     "crop too large": (v2.RandomCrop(90), "pad_if_needed"),
     "colours inside": (v2.RandomApply([v2.ColorJitter(0.5)]), "not a geometric transform"),
+    "a policy": (v2.RandAugment(), "follow one another"),
+    "one of a policy": (v2.TrivialAugmentWide(), "geometry for some images"),
+    "several crops": (v2.FiveCrop(20), "several images of one"),
+    "crops by boxes": (v2.RandomIoUCrop(), "boxes of each image"),
     "double": (v2.ToDtype(torch.float64, scale=True), "float64"),
 }
 
