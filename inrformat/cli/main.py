@@ -1,4 +1,4 @@
-"""``inrformat``: convert, info, validate, export.
+"""``inrformat``: convert, info, validate, export, warmup.
 
 Exit codes: 0 ok, 1 unexpected, 2 usage, 3 invalid file, 4 input or output, 5 unsupported version, 130 interrupted.
 """
@@ -13,7 +13,7 @@ from types import FrameType
 from typing import NoReturn
 
 import inrformat
-from inrformat.cli import convert, export, info, validate
+from inrformat.cli import convert, export, info, validate, warmup
 from inrformat.errors import InrdError
 
 __all__ = ["main"]
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"inrformat {inrformat.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (convert, info, validate, export):
+    for command in (convert, info, validate, export, warmup):
         command.add_parser(commands)
     arguments = parser.parse_args(argv)
     signal.signal(signal.SIGTERM, _terminate)

@@ -210,7 +210,6 @@ def _runner(
     name: str,
 ) -> Callable[[DeviceRecords, Tensor, Sequence[Geometry], Sequence[PixelFormat]], list[Tensor]]:
     if name == "cpu":
-        _LOG.info("the CPU decoder is compiled at its first use on a machine, which takes about half a minute")
         from inrformat.decoding.cpu.launch import decode_views as decode_cpu
 
         return decode_cpu

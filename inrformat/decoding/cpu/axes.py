@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from inrformat.decoding.cpu.batch import Maps
 from inrformat.decoding.geometry import PaddingMode
-from inrformat.jit import relaxed, relaxed_inline
+from inrformat.jit import relaxed_inline, relaxed_part
 
 __all__ = ["Axis", "AxisTaps", "aligned_coverage", "axis_taps", "fold", "horizontal_axis", "vertical_axis"]
 
@@ -77,7 +77,7 @@ def fold(position: float, low: float, high: float, padding_mode: int) -> float:
     return min(position, high)
 
 
-@relaxed
+@relaxed_part
 def axis_taps(axis: Axis) -> AxisTaps:
     """Evaluations of every output: one at its centre, or the native pixels that it covers if the map shrinks."""
     scale, shift, low, high = axis.scale, axis.shift, axis.low, axis.high
@@ -113,7 +113,7 @@ def axis_taps(axis: Axis) -> AxisTaps:
     return AxisTaps(starts, positions[:at], weights[:at])
 
 
-@relaxed
+@relaxed_part
 def _axis_coverage(axis: Axis) -> Any:
     """How much of the window each output of an axis sees: float32 ``(size,)`` in [0, 1]."""
     scale, shift, low, high, feather = axis.scale, axis.shift, axis.low, axis.high, axis.feather
@@ -126,7 +126,7 @@ def _axis_coverage(axis: Axis) -> Any:
     return coverage
 
 
-@relaxed
+@relaxed_part
 def aligned_coverage(maps: Maps, b: int) -> Any:
     """How much of the window every output pixel of sample b sees, in [0, 1].
 

@@ -21,6 +21,9 @@ class CpuBackend(Protocol):
     FAULTS: Mapping[int, tuple[str, str]]
     """Rule and text of each status of its own, from ``rans.FIRST_FAMILY_FAULT`` on."""
 
+    def example(self) -> Network:
+        """A small network of the family: what is compiled for it is compiled for all."""
+
     def flatten(self, network: Network) -> Any:
         """A descriptor as a named tuple of arrays and numbers, for ``read`` and ``render``; made once for a file."""
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from inrformat.decoding.geometry import Geometry
 from inrformat.decoding.pixels import PixelFormat
-from inrformat.jit import relaxed, relaxed_inline
+from inrformat.jit import relaxed_inline, relaxed_part
 
 __all__ = ["ColourTransform", "Epilogue", "finish_image", "finish_rows"]
 
@@ -58,7 +58,7 @@ class Epilogue(NamedTuple):
         )
 
 
-@relaxed
+@relaxed_part
 def _blend(row: Any, coverage: Any, fill: float, aligned: bool) -> None:
     """Blend a row of colours with the fill colour, by the coverage of each pixel (spec section 8.2)."""
     for x in range(len(row)):
@@ -66,7 +66,7 @@ def _blend(row: Any, coverage: Any, fill: float, aligned: bool) -> None:
         row[x] = fill + (colour - fill) * coverage[x]
 
 
-@relaxed
+@relaxed_part
 def finish_rows(outputs: Any, first: Any, end: int, coverage: Any, epilogue: Epilogue, pixels: Any) -> None:
     """Write rows ``first .. end - 1`` of one image.
 

@@ -22,6 +22,7 @@ from inrformat.decoding.cpu.buffer_pool import acquire
 from inrformat.decoding.cpu.epilogue import Epilogue
 from inrformat.decoding.cpu.rans import FAULTS
 from inrformat.decoding.cpu.seen import seen_by
+from inrformat.decoding.cpu.warm_up import ready
 from inrformat.decoding.geometry import Geometry
 from inrformat.decoding.pixels import PixelFormat
 from inrformat.decoding.records import DeviceRecords
@@ -83,6 +84,8 @@ def decode_views(
     for number in np.unique(numbers).tolist():
         backend = _backend(records.networks[number])
         colour = backend.colour_transform(records.networks[number])
+        for aligned in sorted({view.maps.aligned for view in views}):
+            ready(backend, networks[number], colour, aligned=aligned)
         epilogues = [Epilogue.of(colour, view.geometry, view.form) for view in views]
         for members in _parts(np.flatnonzero(numbers == number)):
             decode = partial(_decode_part, backend, networks[number], batch, views, epilogues)

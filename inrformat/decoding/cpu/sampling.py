@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from inrformat.decoding.cpu.axes import fold
 from inrformat.decoding.cpu.batch import Maps
 from inrformat.decoding.geometry import PaddingMode
-from inrformat.jit import relaxed, relaxed_inline
+from inrformat.jit import relaxed_inline, relaxed_part
 
 __all__ = ["Taps", "general_coverage", "positions_in_window", "taps_of"]
 
@@ -41,7 +41,7 @@ def _axis_tap(k: int, count: int) -> tuple[float, float]:
     return offset, (1 - abs(offset)) / total
 
 
-@relaxed
+@relaxed_part
 def taps_of(maps: Maps, b: int) -> Taps:
     """The filter of sample b."""
     count_x, count_y = maps.counts[b]
@@ -58,7 +58,7 @@ def taps_of(maps: Maps, b: int) -> Taps:
     return Taps(shifts, weights)
 
 
-@relaxed
+@relaxed_part
 def _positions(maps: Maps, b: int, shift_x: float, shift_y: float) -> tuple[Any, Any]:
     """Source positions of all output pixels of sample b, moved by ``shift_x`` and ``shift_y`` output pixels.
 
@@ -87,7 +87,7 @@ def _positions(maps: Maps, b: int, shift_x: float, shift_y: float) -> tuple[Any,
     return x, y
 
 
-@relaxed
+@relaxed_part
 def _fold_all(positions: Any, low: float, high: float, padding_mode: int) -> None:
     """``fold`` every one of ``positions``, in place."""
     if padding_mode in (_REFLECT, _SYMMETRIC):
@@ -101,7 +101,7 @@ def _fold_all(positions: Any, low: float, high: float, padding_mode: int) -> Non
         positions[i] = min(position, high)
 
 
-@relaxed
+@relaxed_part
 def positions_in_window(maps: Maps, b: int, shift_x: float, shift_y: float) -> tuple[Any, Any]:
     """Where sample b is evaluated: source positions of all its output pixels, moved by a tap, brought into the window.
 
@@ -115,14 +115,14 @@ def positions_in_window(maps: Maps, b: int, shift_x: float, shift_y: float) -> t
     return x, y
 
 
-@relaxed
+@relaxed_part
 def _coverage_at(position: float, low: float, high: float, feather: float) -> float:
     """How much of the window is seen at a position of one axis, in [0, 1]."""
     coverage = min(position - low, high - position) / feather + 0.5
     return 0.0 if math.isnan(coverage) else min(max(coverage, 0.0), 1.0)
 
 
-@relaxed
+@relaxed_part
 def general_coverage(maps: Maps, b: int) -> Any:
     """See ``axes.aligned_coverage``."""
     if maps.padding_mode != _CONSTANT:

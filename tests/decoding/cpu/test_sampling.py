@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import numba
 import numpy as np
 import pytest
 import torch
@@ -14,6 +15,21 @@ from inrformat.decoding.geometry import PaddingMode
 from inrformat.decoding.reference import _axis
 
 
+@numba.njit
+def compiled_coverage(maps, b):
+    return aligned_coverage(maps, b)
+
+
+@numba.njit
+def compiled_axis_taps(axis):
+    return axis_taps(axis)
+
+
+@numba.njit
+def compiled_taps(maps, b):
+    return taps_of(maps, b)
+
+
 def shrunk():
     """Two samples of one map that shrinks and turns: several evaluations for each output pixel."""
     return Canvas.of([90, 90], [120, 120]).resize(20, 26).rotate(20.0).geometry()
@@ -22,7 +38,7 @@ def shrunk():
 def test_taps_are_those_of_the_geometry():
     geometry = shrunk()
     counts, reach = geometry.taps()
-    taps = taps_of(Maps.of(geometry), 1)
+    taps = compiled_taps(Maps.of(geometry), 1)
     n = int(counts[1].prod())
     assert n > 1
     assert taps.shifts.shape == (n, 2)
@@ -40,13 +56,13 @@ def test_axes_of_aligned_maps_are_those_of_the_reference(side, padding_mode):
     coverage = []
     for axis, own in ((1, vertical_axis(maps, 0)), (0, horizontal_axis(maps, 0))):
         positions, weights, covered = _axis(geometry, axis)
-        taps = axis_taps(own)
+        taps = compiled_axis_taps(own)
         filtered = positions.double() if weights is None else weights.double() @ positions.double()
         sums = [taps.weights[a:b] @ taps.positions[a:b] for a, b in pairwise(taps.starts)]
         np.testing.assert_allclose(sums, filtered, atol=1e-3)
         coverage.append(covered)
     if padding_mode is PaddingMode.CONSTANT:
         expected = torch.outer(*coverage)
-        np.testing.assert_allclose(aligned_coverage(maps, 0), expected, atol=1e-5)
+        np.testing.assert_allclose(compiled_coverage(maps, 0), expected, atol=1e-5)
     else:
-        assert aligned_coverage(maps, 0).shape == (0, 0)
+        assert compiled_coverage(maps, 0).shape == (0, 0)

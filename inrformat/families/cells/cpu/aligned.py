@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from inrformat.families.cells.cpu.basis import AlignedBasis, AxisBasis
 from inrformat.families.cells.cpu.read import SparseWeights
 from inrformat.families.cells.cpu.vectors import LANES, ROWS, add_products, add_scaled, put_scaled
-from inrformat.jit import relaxed, relaxed_inline
+from inrformat.jit import relaxed_inline, relaxed_part
 
 __all__ = ["StripRows", "add_strip", "aligned_margin", "strip_rows"]
 
@@ -30,7 +30,7 @@ class StripRows(NamedTuple):
     end: NDArray[np.int64]
 
 
-@relaxed
+@relaxed_part
 def strip_rows(basis: AlignedBasis, height: int) -> StripRows:
     """Those of an output of ``height`` px."""
     first_row, end_row = basis.down[0].first, basis.down[0].end
@@ -50,7 +50,7 @@ def aligned_margin(channels: int, width: int) -> int:
     return (ROWS - 1) * channels * width + LANES
 
 
-@relaxed
+@relaxed_part
 def add_strip(sparse: SparseWeights, basis: AlignedBasis, strip: int, row: int, out: Any) -> None:
     """Add the cells of a strip of 32 px to the outputs that they reach.
 
@@ -62,7 +62,7 @@ def add_strip(sparse: SparseWeights, basis: AlignedBasis, strip: int, row: int, 
         _add_cells(sparse, level, basis.down[level - 1], basis.across[level - 1], strip, row, out)
 
 
-@relaxed
+@relaxed_part
 def _add_cells(
     sparse: SparseWeights, level: int, down: AxisBasis, across: AxisBasis, strip: int, row: int, out: Any
 ) -> None:

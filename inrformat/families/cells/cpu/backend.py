@@ -11,6 +11,7 @@ from inrformat.decoding.cpu.axes import aligned_coverage, axis_taps, horizontal_
 from inrformat.decoding.cpu.batch import Batch, Maps
 from inrformat.decoding.cpu.epilogue import ColourTransform, Epilogue, finish_image, finish_rows
 from inrformat.decoding.cpu.sampling import general_coverage
+from inrformat.families.builtin import builtin_names
 from inrformat.families.cells.cpu.aligned import add_strip, aligned_margin, strip_rows
 from inrformat.families.cells.cpu.basis import aligned_basis
 from inrformat.families.cells.cpu.descriptors import FlatCells, flatten
@@ -19,9 +20,16 @@ from inrformat.families.cells.cpu.read import PackedWeights, SparseWeights, read
 from inrformat.families.cells.cpu.symbols import FAULTS
 from inrformat.families.cells.descriptor import Cells
 from inrformat.families.cells.reference import OFFSET
+from inrformat.families.codebook import Codebook
+from inrformat.families.family import Network
 from inrformat.jit import relaxed, relaxed_inline
 
-__all__ = ["FAULTS", "colour_transform", "flatten", "read", "render"]
+__all__ = ["FAULTS", "colour_transform", "example", "flatten", "read", "render"]
+
+
+def example() -> Network:
+    """See ``CpuBackend.example``: that of a built-in codebook."""
+    return Codebook.from_map({"builtin": builtin_names(Cells.family)[0], "step": 1.0}).networks[0]
 
 
 def colour_transform(network: Cells) -> ColourTransform:
@@ -78,10 +86,21 @@ def _render_strips(sparse: SparseWeights, maps: Maps, b: int, epilogue: Epilogue
         add_strip(sparse, basis, strip, row, outputs)
         finish_rows(outputs, row, complete, coverage, epilogue, pixels)
         if complete > row:
-            kept = max(end - complete, 0)
-            outputs[:kept] = outputs[complete - row : complete - row + kept]
-            outputs[kept : max(end, complete) - row] = 0
+            _move_up(outputs.reshape(-1), complete - row, max(end, complete) - row, outputs[0].size)
             row = complete
+
+
+@relaxed_inline
+def _move_up(flat: Any, first: Any, end: Any, size: Any) -> None:
+    """Move rows ``first .. end - 1`` of ``size`` numbers to the top, zeros behind them.
+
+    In loops: for an assignment to a slice numba would compile the text of an error as well, which takes a second.
+    """
+    kept = (end - first) * size
+    for k in range(kept):
+        flat[k] = flat[first * size + k]
+    for k in range(kept, end * size):
+        flat[k] = 0
 
 
 @relaxed

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from inrformat.decoding.cpu.axes import AxisTaps
 from inrformat.families.cells.cpu.vectors import LANES, ROWS, cosines
 from inrformat.families.cells.reference import BORDER
-from inrformat.jit import relaxed, relaxed_inline
+from inrformat.jit import relaxed_inline, relaxed_part
 
 __all__ = ["AlignedBasis", "AxisBasis", "aligned_basis", "cell_of", "minus_sine"]
 
@@ -47,7 +47,7 @@ class AlignedBasis(NamedTuple):
     across: tuple[AxisBasis, AxisBasis, AxisBasis]
 
 
-@relaxed
+@relaxed_part
 def aligned_basis(cell_at: Any, down: AxisTaps, across: AxisTaps) -> AlignedBasis:
     """That of an image under an aligned map; ``cell_at`` as in `SparseWeights`."""
     bases = []
@@ -66,7 +66,7 @@ def cell_of(position: float, side: int, cells: int) -> int:
     return max(min(int((position + BORDER) * (1.0 / side)), cells - 1), 0)
 
 
-@relaxed
+@relaxed_part
 def minus_sine(x: float) -> float:
     """-sin(pi x) for |x| <= 1/2, to 1e-11; the library's cosine does not vectorize."""
     square, series = x * x, 0.0
@@ -75,7 +75,7 @@ def minus_sine(x: float) -> float:
     return x * series
 
 
-@relaxed
+@relaxed_part
 def _cosine_table(positions: Any, cells: int) -> Any:
     """cos(pi k u) for all k < 32, u being the place in its 32 px cell, of ``cells``: float32 ``(32, n or a few more)``.
 
@@ -94,7 +94,7 @@ def _cosine_table(positions: Any, cells: int) -> Any:
     return table.reshape(32, room)
 
 
-@relaxed
+@relaxed_part
 def _axis_basis(taps: AxisTaps, table: Any, side: int, cells: int, unit_major: bool) -> AxisBasis:
     """That of ``cells`` of one side along one axis.
 

@@ -17,7 +17,7 @@ from inrformat.decoding.cpu.sampling import positions_in_window, taps_of
 from inrformat.families.cells.cpu.basis import cell_of, minus_sine
 from inrformat.families.cells.cpu.read import SparseWeights
 from inrformat.families.cells.cpu.vectors import LANES, add_product, cosines
-from inrformat.jit import relaxed, relaxed_inline
+from inrformat.jit import relaxed_inline, relaxed_part
 
 __all__ = ["evaluate_general"]
 
@@ -51,7 +51,7 @@ def _scratch() -> _Scratch:
     )
 
 
-@relaxed
+@relaxed_part
 def evaluate_general(sparse: SparseWeights, maps: Maps, b: int, out: Any) -> None:
     """Fill ``out``, float32 ``(H, C, W)``, under the map of sample b."""
     cells = sparse.level_ends[-1]
@@ -68,7 +68,7 @@ def evaluate_general(sparse: SparseWeights, maps: Maps, b: int, out: Any) -> Non
                 _add_cell(sparse, cell, corners[cell], x, y, chosen, np.float32(taps.weights[t]), scratch, out)
 
 
-@relaxed
+@relaxed_part
 def _corners(cell_at: Any, cells: int) -> Any:
     """x and y of each cell's top left corner, native px: int32 ``(cells, 2)``."""
     corners = np.empty((cells, 2), np.int32)
@@ -78,7 +78,7 @@ def _corners(cell_at: Any, cells: int) -> Any:
     return corners
 
 
-@relaxed
+@relaxed_part
 def _cells_at(x: Any, y: Any, cell_at: Any) -> Any:
     """The cell that covers every position, int32."""
     rows, columns = cell_at.shape
@@ -88,7 +88,7 @@ def _cells_at(x: Any, y: Any, cell_at: Any) -> Any:
     return found
 
 
-@relaxed
+@relaxed_part
 def _sort(cells: Any, ends: Any, order: Any) -> None:
     """``order``: numbers of positions by cell; those of cell k are at ``ends[k] .. ends[k + 1] - 1``."""
     ends[:] = 0
@@ -107,7 +107,7 @@ def _sort(cells: Any, ends: Any, order: Any) -> None:
     ends[0] = 0
 
 
-@relaxed
+@relaxed_part
 def _add_cell(
     sparse: SparseWeights, cell: int, corner: Any, x: Any, y: Any, chosen: Any, scale: Any, scratch: _Scratch, out: Any
 ) -> None:
@@ -141,7 +141,7 @@ def _add_cell(
             flat[places[n] + k * width] += scale * sums[n]
 
 
-@relaxed
+@relaxed_part
 def _hidden_units(positions: Any, corner: int, chosen: Any, side: int, count: int, phases: Any, values: Any) -> None:
     """The first ``count`` hidden units of a cell along one axis, at ``positions[chosen]``.
 

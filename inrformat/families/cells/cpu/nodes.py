@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inrformat.families.cells.nodes import TOP_SIDE_MAX
-from inrformat.jit import relaxed
+from inrformat.jit import relaxed_part
 
 __all__ = ["NodeGrids", "node_grids"]
 
@@ -27,7 +27,7 @@ class NodeGrids(NamedTuple):
     first: NDArray[np.int64]
 
 
-@relaxed
+@relaxed_part
 def node_grids(height: int, width: int) -> NodeGrids:
     """Those of an image of that native size."""
     side, count = 32, 3

@@ -13,7 +13,7 @@ from inrformat.families.cells.cpu.descriptors import FlatCells
 from inrformat.families.cells.cpu.symbols import Symbols, read_symbols
 from inrformat.families.cells.cpu.vectors import LANES, ORDERS, append_nonzero
 from inrformat.families.cells.descriptor import SCALES_PER_OCTAVE
-from inrformat.jit import relaxed, relaxed_inline
+from inrformat.jit import relaxed, relaxed_inline, relaxed_part
 
 __all__ = ["PackedWeights", "SparseWeights", "read_records", "sparse_of"]
 
@@ -101,18 +101,19 @@ def read_records(
     return packed
 
 
-@relaxed
+@relaxed_part
 def _with_room(packed: PackedWeights, used: int, most: int) -> PackedWeights:
     """The same with room for ``most`` weights, of which ``used`` are there."""
     if most <= len(packed.units):
         return packed
     room = max(most, 2 * len(packed.units))
     units, weights = np.empty(room, np.int32), np.empty(room, np.float32)
-    units[:used], weights[:used] = packed.units[:used], packed.weights[:used]
+    for k in range(used):
+        units[k], weights[k] = packed.units[k], packed.weights[k]
     return PackedWeights(packed.first_place, packed.cell_at, packed.level_ends, packed.starts, units, weights)
 
 
-@relaxed
+@relaxed_part
 def _fill(network: FlatCells, symbols: Symbols, seen: Any, used: int, sparse: SparseWeights) -> int:
     """Dequantize one image.
 
@@ -148,7 +149,7 @@ def _count_cells(network: FlatCells, symbols: Symbols) -> int:
     return count
 
 
-@relaxed
+@relaxed_part
 def _child_means(
     network: FlatCells, symbols: Symbols, i: int, next_mean: int, step: Any, means: Any
 ) -> tuple[Any, int]:
@@ -190,7 +191,7 @@ def _child_means(
     return out, at
 
 
-@relaxed
+@relaxed_part
 def _append_cells(
     network: FlatCells, symbols: Symbols, i: int, next_weight: int, step: Any, means: Any, seen: Any, sparse: Any
 ) -> int:

@@ -20,7 +20,7 @@ from inrformat.decoding.cpu.rans import (
 from inrformat.families.cells.cpu.descriptors import FlatCells
 from inrformat.families.cells.cpu.nodes import NodeGrids, node_grids
 from inrformat.families.cells.record import SCALE_LIMIT
-from inrformat.jit import relaxed, relaxed_inline
+from inrformat.jit import relaxed_inline, relaxed_part
 
 __all__ = ["FAULTS", "Symbols", "read_symbols"]
 
@@ -72,11 +72,12 @@ def _read_large_classes(
     ids = np.empty(end, np.int32)
     ids[:first_of_32px], ids[first_of_32px:] = network.class_tables[0], network.class_tables[1]
     values, next_word = decode_symbols(stream, ids, next_word)
-    classes[:end] = values
+    for k in range(end):
+        classes[k] = values[k]
     return _exist(values[:first_of_32px], known[0]) and _exist(values[first_of_32px:], known[1]), next_word
 
 
-@relaxed
+@relaxed_part
 def _read_small_classes(
     network: FlatCells, grids: NodeGrids, i: int, stream: RecordStream, next_word: Any, classes: Any
 ) -> tuple[bool, Any]:
@@ -138,7 +139,8 @@ def _weight_tables(network: FlatCells, grids: NodeGrids, classes: Any) -> Any:
                     known = (network.first_cell_class[level] + k) * network.channels
                     first, end = network.unit_starts[known], network.unit_starts[known + network.channels]
                     if not counting:
-                        ids[at : at + end - first] = network.unit_tables[first:end]
+                        for j in range(end - first):
+                            ids[at + j] = network.unit_tables[first + j]
                     at += end - first
         if counting:
             ids = np.empty(at, np.int32)

@@ -10,12 +10,12 @@ from inrformat.decoding.cpu.axes import AxisTaps
 from inrformat.decoding.cpu.batch import Sample
 from inrformat.families.siren.cpu.descriptors import FlatSiren
 from inrformat.families.siren.cpu.mlp import evaluate_at
-from inrformat.jit import relaxed
+from inrformat.jit import relaxed_part
 
 __all__ = ["evaluate_aligned"]
 
 
-@relaxed
+@relaxed_part
 def evaluate_aligned(
     network: FlatSiren, parameters: Any, sample: Sample, down: AxisTaps, across: AxisTaps, out: Any
 ) -> None:
@@ -41,7 +41,7 @@ def evaluate_aligned(
                     out[y, k, x] += weight * part[k, x]
 
 
-@relaxed
+@relaxed_part
 def _on_lattice(network: FlatSiren, parameters: Any, sample: Sample, rows: Any, columns: Any) -> Any:
     """Outputs at all crossings of ``rows`` and ``columns``, native px: float32 ``(rows, C, columns)``."""
     count = len(columns)

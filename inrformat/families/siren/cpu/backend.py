@@ -16,9 +16,14 @@ from inrformat.families.siren.cpu.read import read_records as read
 from inrformat.families.siren.descriptor import Siren
 from inrformat.jit import relaxed
 
-__all__ = ["FAULTS", "colour_transform", "flatten", "read", "render"]
+__all__ = ["FAULTS", "colour_transform", "example", "flatten", "read", "render"]
 
 FAULTS: dict[int, tuple[str, str]] = {}
+
+
+def example() -> Siren:
+    """See ``CpuBackend.example``."""
+    return Siren(widths=(2, 4, 3), omega=30.0, steps=(0.01,) * 4, tables=(0,) * 4, scale_table=0, base=None)
 
 
 def colour_transform(network: Siren) -> ColourTransform:

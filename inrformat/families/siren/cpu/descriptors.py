@@ -44,7 +44,7 @@ def flatten(network: Siren) -> FlatSiren:
         scale_tables=np.array([network.scale_table], np.int32),
         tables=network.table_vector.astype(np.int32),
         steps=network.step_vector,
-        base=np.zeros(network.parameter_count, np.float32) if network.base is None else network.base,
+        base=np.zeros(network.parameter_count, np.float32) if network.base is None else network.base.copy(),
         places=padding.places,
         padded_count=padding.size,
         widths=padding.widths,

@@ -8,12 +8,12 @@ from inrformat.decoding.cpu.batch import Maps, Sample
 from inrformat.decoding.cpu.sampling import positions_in_window, taps_of
 from inrformat.families.siren.cpu.descriptors import FlatSiren
 from inrformat.families.siren.cpu.mlp import evaluate_at
-from inrformat.jit import relaxed
+from inrformat.jit import relaxed_part
 
 __all__ = ["evaluate_general"]
 
 
-@relaxed
+@relaxed_part
 def evaluate_general(network: FlatSiren, parameters: Any, sample: Sample, maps: Maps, b: int, out: Any) -> None:
     """Fill ``out``, float32 ``(H, C, W)``, under the map of sample b."""
     taps, flat = taps_of(maps, b), out.reshape(-1)

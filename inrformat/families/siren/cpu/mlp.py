@@ -14,7 +14,7 @@ import numpy as np
 
 from inrformat.decoding.cpu.batch import Sample
 from inrformat.families.siren.cpu.descriptors import FlatSiren
-from inrformat.jit import relaxed
+from inrformat.jit import relaxed_part
 
 __all__ = ["INVERSE_PI", "TILE_PIXELS", "affine", "evaluate_at", "reduced", "sine_of_half_turns"]
 
@@ -28,7 +28,7 @@ INVERSE_PI = np.float32(1 / math.pi)
 _S0, _S1, _S2, _S3, _S4 = (np.float32(v) for v in (3.14159274, -5.1677103, 2.55007744, -0.598291218, 0.0776575729))
 
 
-@relaxed
+@relaxed_part
 def affine(w: Any, rows: int, cols: int, bias: Any, a: Any, z: Any) -> None:
     """z (rows, T) = w (rows, cols) a (cols, T) + bias (rows,); all flat."""
     for o in range(0, rows, 4):
@@ -60,7 +60,7 @@ def affine(w: Any, rows: int, cols: int, bias: Any, a: Any, z: Any) -> None:
                     zb[3 * _T + p] += w30 * a0 + w31 * a1 + w32 * a2 + w33 * a3
 
 
-@relaxed
+@relaxed_part
 def reduced(half_turns: Any) -> tuple[Any, Any]:
     """An angle in half turns as r in [-1/2, 1/2] and the sign of its sine and cosine."""
     k = np.rint(half_turns)
@@ -69,14 +69,14 @@ def reduced(half_turns: Any) -> tuple[Any, Any]:
     return half_turns - k, _ONE - _FOUR * np.abs(half - np.rint(half))
 
 
-@relaxed
+@relaxed_part
 def sine_of_half_turns(r: Any) -> Any:
     """sin(pi r) for |r| <= 1/2."""
     u = r * r
     return r * (_S0 + u * (_S1 + u * (_S2 + u * (_S3 + u * _S4))))
 
 
-@relaxed
+@relaxed_part
 def evaluate_at(network: FlatSiren, parameters: Any, sample: Sample, x: Any, y: Any, width: int) -> Any:
     """The network at positions that lie in rows of ``width``, tile by tile.
 
@@ -102,7 +102,7 @@ def evaluate_at(network: FlatSiren, parameters: Any, sample: Sample, x: Any, y: 
     return out
 
 
-@relaxed
+@relaxed_part
 def _evaluate_tile(parameters: Any, widths: Any, omega: Any, activations: Any, sums: Any) -> None:
     """The network at the tile of positions whose coordinates are in ``activations``.
 
