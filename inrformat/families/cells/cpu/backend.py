@@ -94,13 +94,12 @@ def _render_strips(sparse: SparseWeights, maps: Maps, b: int, epilogue: Epilogue
 def _move_up(flat: Any, first: Any, end: Any, size: Any) -> None:
     """Move rows ``first .. end - 1`` of ``size`` numbers to the top, zeros behind them.
 
-    In loops: for an assignment to a slice numba would compile the text of an error as well, which takes a second.
+    In a loop: to assign one slice to another numba would compile the text of an error as well, which takes a second.
     """
     kept = (end - first) * size
     for k in range(kept):
         flat[k] = flat[first * size + k]
-    for k in range(kept, end * size):
-        flat[k] = 0
+    flat[kept : end * size] = 0
 
 
 @relaxed

@@ -139,8 +139,10 @@ def _weight_tables(network: FlatCells, grids: NodeGrids, classes: Any) -> Any:
                     known = (network.first_cell_class[level] + k) * network.channels
                     first, end = network.unit_starts[known], network.unit_starts[known + network.channels]
                     if not counting:
-                        for j in range(end - first):
-                            ids[at + j] = network.unit_tables[first + j]
+                        # In a loop: assigning an array would compile the text of an error as well, for a second.
+                        part, source = ids[at : at + end - first], network.unit_tables[first:end]
+                        for j in range(len(part)):
+                            part[j] = source[j]
                     at += end - first
         if counting:
             ids = np.empty(at, np.int32)
