@@ -29,8 +29,11 @@ CACHE_FOLDER: Path | None = Path(decode_segment.stats.cache_path) if decode_segm
 """Where compiled code of the coder is kept, and the lock; None on a machine that keeps none."""
 
 _first_uses = threading.RLock()
-# A child that is forked in the middle of a compilation would wait for ever for numba's own lock.
-os.register_at_fork(before=_first_uses.acquire, after_in_parent=_first_uses.release, after_in_child=_first_uses.release)
+if hasattr(os, "register_at_fork"):  # not on Windows
+    # A child that is forked in the middle of a compilation would wait for ever for numba's own lock.
+    os.register_at_fork(
+        before=_first_uses.acquire, after_in_parent=_first_uses.release, after_in_child=_first_uses.release
+    )
 
 
 def load_or_compile(use: Callable[[], None], *, silent: bool = False) -> bool:

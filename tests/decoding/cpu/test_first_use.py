@@ -62,11 +62,13 @@ def test_what_is_compiled_once_is_loaded_after_that(folder):
     assert [load_or_compile(use), load_or_compile(use)] == [True, False]
 
 
-def test_what_takes_more_than_a_second_is_said_in_a_line_with_the_remedy(folder, caplog):
+def test_what_takes_long_is_said_in_a_line_with_the_remedy(folder, caplog, monkeypatch):
     with caplog.at_level(logging.WARNING):
+        monkeypatch.setattr(first_use, "_SILENT_S", 3600.0)
         load_or_compile(uncompiled())
         assert caplog.text == ""
-        load_or_compile(uncompiled(pause_s=1.5))
+        monkeypatch.setattr(first_use, "_SILENT_S", 0.01)
+        load_or_compile(uncompiled(pause_s=0.5))
     assert len(caplog.records) == 1
     assert "`inrformat warmup`" in caplog.text
 
