@@ -102,8 +102,8 @@ class TimmLoader:
 
     @property
     def sampler(self) -> Any:
-        """What timm tells the epoch: the loader's sampler, or the loader, which makes its own order."""
-        return self.loader if self.loader.sampler is None else self.loader.sampler
+        """That of the loader, which timm tells the epoch."""
+        return self.loader.sampler
 
     @property
     def batch_sampler(self) -> Any:
