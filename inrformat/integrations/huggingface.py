@@ -12,7 +12,7 @@ import numpy as np
 
 from inrformat.container.fields import Field, FieldType
 from inrformat.container.reader import InrdReader
-from inrformat.container.targets import LABEL_FIELD, NAME_FIELD, TARGET_TYPES
+from inrformat.container.targets import BOX_LABELS_FIELD, LABEL_FIELD, LABELS_FIELD, NAME_FIELD, TARGET_TYPES
 from inrformat.conversion.pipeline import ConvertSummary, convert
 from inrformat.conversion.report import Report
 from inrformat.conversion.sources import ImageSource
@@ -29,6 +29,8 @@ except ImportError as error:
 __all__ = ["convert_dataset", "to_dataset"]
 
 _BATCH_ROWS = 256
+_IMAGE = "image"
+_LISTS_OF_CLASSES = (LABELS_FIELD, BOX_LABELS_FIELD)
 
 
 def convert_dataset(
@@ -36,8 +38,8 @@ def convert_dataset(
     output: str | os.PathLike[str],
     options: EncoderOptions | None = None,
     *,
-    image: str = "image",
-    label: str | None = "label",
+    image: str = _IMAGE,
+    label: str | None = LABEL_FIELD,
     **arguments: Any,
 ) -> ConvertSummary:
     """Convert a split of a data set to the new file ``output``.
@@ -69,9 +71,10 @@ def to_dataset(path: str | os.PathLike[str]) -> datasets.Dataset:
     """
     with InrdReader(path) as reader:
         columns, classes = _columns_of(reader), reader.metadata.classes
-        features = {"image": datasets.Image()} | {name: _feature(kind) for name, kind in columns.items()}
-        if LABEL_FIELD in columns:
-            features[LABEL_FIELD] = datasets.ClassLabel(names=list(classes))
+        features = {_IMAGE: datasets.Image()} | {name: _feature(kind) for name, kind in columns.items()}
+        named = datasets.ClassLabel(names=list(classes))
+        features |= {LABEL_FIELD: named} if LABEL_FIELD in columns else {}
+        features |= {name: [named] for name in _LISTS_OF_CLASSES if name in columns}
         # The checksum is in the cache's key, so that a file replaced by another is read again.
         file = {"path": str(reader.path), "crc32c": reader.header.crc32c}
     return datasets.Dataset.from_generator(_samples, features=datasets.Features(features), gen_kwargs=file)
@@ -93,7 +96,8 @@ def _source(dataset: datasets.Dataset, *, image: str, label: str | None) -> Imag
         stored = files[rows[name]][image]
         return Path(stored["path"]) if stored["bytes"] is None else io.BytesIO(stored["bytes"])
 
-    classes, labels = ((), None) if label is None else _labels(dataset, label)
+    classes = _classes(dataset, [name for name in (label, *_LISTS_OF_CLASSES) if name and name in dataset.column_names])
+    labels = None if label is None else _labels(dataset, label)
     fields = tuple(Field(name, kind, _values(dataset, name)) for name, kind in types.items() if name != NAME_FIELD)
     root = Path(dataset.info.dataset_name or "dataset")
     return ImageSource(root, tuple(names), classes, labels, fields=fields, read=read)
@@ -125,6 +129,8 @@ def _column_types(dataset: datasets.Dataset, names: list[str]) -> dict[str, Fiel
         if kind is None:
             lost.append(name)
             continue
+        if name in {_IMAGE, LABEL_FIELD}:
+            raise UsageError(f"another column stands for {name!r} in an .inrd: dataset.rename_column({name!r}, ...)")
         wanted = FieldType.UTF8 if name == NAME_FIELD else TARGET_TYPES.get(name, kind)
         if kind is not wanted:
             raise UsageError(
@@ -175,15 +181,32 @@ def _whole(dataset: datasets.Dataset, name: str) -> list[Any]:
     return values
 
 
-def _labels(dataset: datasets.Dataset, label: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """Class names, and the class number of each image."""
+def _classes(dataset: datasets.Dataset, names: list[str]) -> tuple[str, ...]:
+    """Class names, those of all these columns of class numbers.
+
+    Raises:
+        UsageError: a column has none, or others.
+    """
+    classes: tuple[str, ...] = ()
+    for name in names:
+        feature = getattr(dataset.features[name], "feature", dataset.features[name])
+        own = tuple(feature.names) if isinstance(feature, datasets.ClassLabel) else ()
+        if not own or own != (classes or own):
+            problem = "numbers classes otherwise than " + names[0] if own else "does not name its classes"
+            raise UsageError(f"column {name!r} {problem}: dataset.rename_column({name!r}, ...)")
+        classes = own
+    return classes
+
+
+def _labels(dataset: datasets.Dataset, label: str) -> tuple[int, ...]:
+    """The class number of each image."""
     numbers = tuple(_whole(dataset, label))
     if numbers and min(numbers) < 0:
         row = int(np.argmin(numbers))
         raise UsageError(
             f"column {label!r} has no class in row {row} ({numbers[row]}): filter such rows out, or label=None"
         )
-    return tuple(dataset.features[label].names), numbers
+    return numbers
 
 
 def _names(dataset: datasets.Dataset, files: datasets.Dataset, *, image: str) -> list[str]:
@@ -235,7 +258,7 @@ def _samples(path: str, crc32c: int) -> Iterator[dict[str, Any]]:
     for first in range(0, len(images), _BATCH_ROWS):
         rows = range(first, min(first + _BATCH_ROWS, len(images)))
         for row, (image, _) in zip(rows, images.__getitems__(rows), strict=True):
-            yield {"image": image} | {name: _plain(column[row]) for name, column in columns.items()}
+            yield {_IMAGE: image} | {name: _plain(column[row]) for name, column in columns.items()}
 
 
 def _plain(value: Any) -> Any:

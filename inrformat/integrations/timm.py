@@ -116,6 +116,6 @@ class TimmLoader:
         return self.mixup is not None and bool(self.mixup.mixup_enabled)
 
     @mixup_enabled.setter
-    def mixup_enabled(self, enabled: bool) -> None:  # a property's setter
+    def mixup_enabled(self, enabled: bool) -> None:
         if self.mixup is not None:
             self.mixup.mixup_enabled = enabled

@@ -95,6 +95,7 @@ def test_there_and_back_columns_are_the_same(split, tmp_path):
     assert InrdReader(tmp_path / "again.inrd").field_names == InrdReader(tmp_path / "x.inrd").field_names
 
 
+@pytest.mark.slow
 def test_a_file_in_the_place_of_another_is_read_again(split, tmp_path):
     path = tmp_path / "x.inrd"
     convert_dataset(split, path)
@@ -113,6 +114,7 @@ def test_rows_in_an_order_of_their_own_keep_what_belongs_together(split, tmp_pat
         assert np.abs(np.asarray(image).astype(int) - np.asarray(original).astype(int)).mean() < 4
 
 
+@pytest.mark.slow
 def test_images_are_named_by_their_files_or_numbers(photo_folder, split, tmp_path):
     folder = datasets.load_dataset("imagefolder", data_dir=str(photo_folder), split="train")
     convert_dataset(folder.select(range(6)), tmp_path / "files.inrd")
@@ -126,6 +128,7 @@ def test_images_are_named_by_their_files_or_numbers(photo_folder, split, tmp_pat
         convert_dataset(split.add_column("name", ["one"] * 12), tmp_path / "refused.inrd")
 
 
+@pytest.mark.slow
 def test_a_target_size_counts_every_column(split, tmp_path):
     summary = convert_dataset(split, tmp_path / "x.inrd", CellsOptions(target_bytes=12_000))
     assert 8_000 < summary.bytes <= 12_000
@@ -149,6 +152,7 @@ def test_a_split_without_labels_is_converted_when_told_so(split, tmp_path):
         (lambda s: s.cast_column("label", datasets.Value("int64")), r"class_encode_column\('label'\)"),
         (lambda s: s.map(lambda row: {"label": -1}), r"'label' has no class in row 0 \(-1\)"),
         (lambda s: s.map(lambda row: {"image": None}), "'image' has no image in row 0"),
+        (lambda s: s.add_column("labels", [[0]] * 12), "'labels' does not name its classes"),
         (lambda s: s.rename_column("image", "picture"), "no column 'image' among"),
         (lambda s: s.to_iterable_dataset(), "choose a split, and load it without streaming"),
         (lambda s: datasets.DatasetDict(train=s), "choose a split"),
@@ -158,6 +162,12 @@ def test_what_cannot_be_stored_is_named_with_the_remedy(split, tmp_path, change,
     with pytest.raises(UsageError, match=message):
         convert_dataset(change(split), tmp_path / "x.inrd")
     assert not (tmp_path / "x.inrd").exists()
+
+
+def test_columns_under_the_names_of_the_chosen_ones_are_refused(split, tmp_path):
+    renamed = split.rename_column("label", "kind").add_column("label", [0] * 12)
+    with pytest.raises(UsageError, match=r"another column stands for 'label'.*rename_column\('label'"):
+        convert_dataset(renamed, tmp_path / "x.inrd", label="kind")
 
 
 def test_unreadable_images_are_named_or_left_out_with_their_columns(split, tmp_path):
@@ -170,6 +180,27 @@ def test_unreadable_images_are_named_or_left_out_with_their_columns(split, tmp_p
     summary = convert_dataset(damaged, tmp_path / "x.inrd", skip_unreadable=True)
     assert summary.skipped == ("04",)
     assert column(tmp_path / "x.inrd", "frame") == [n - 3 for n in range(12) if n != 4]
+
+
+@pytest.mark.slow
+def test_boxes_go_there_and_back_with_their_classes(tile_file, tmp_path):
+    boxes = [[1.0, 2.0, 11.0, 12.0, 0.0, 0.0, 32.0, 32.0], [], [4.0, 4.0, 8.0, 8.0]] * 4
+    named = [datasets.ClassLabel(names=["cup", "helmet"])]
+    split = to_dataset(tile_file).remove_columns(["label"]).add_column("boxes", boxes)
+    split = split.add_column("box_labels", [[1, 0], [], [1]] * 4)
+    with pytest.raises(UsageError, match="'box_labels' does not name its classes"):
+        convert_dataset(split, tmp_path / "x.inrd", label=None)
+    features = split.features.copy() | {"box_labels": named}
+    convert_dataset(split.cast(datasets.Features(features)), tmp_path / "x.inrd", label=None)
+    dataset = InrdDataset(tmp_path / "x.inrd")
+    assert dataset.classes == ["cup", "helmet"]
+    assert dataset[0][1]["labels"].tolist() == [1, 0]
+    back = to_dataset(tmp_path / "x.inrd")
+    assert back["boxes"][:] == boxes
+    convert_dataset(back, tmp_path / "again.inrd", label=None)
+    assert InrdDataset(tmp_path / "again.inrd").classes == ["cup", "helmet"]
+    with pytest.raises(UsageError, match="numbers classes otherwise than label"):
+        convert_dataset(back.add_column("label", [0] * 12).class_encode_column("label"), tmp_path / "y.inrd")
 
 
 def test_an_image_file_that_is_gone_is_named(photo_folder, tmp_path):
