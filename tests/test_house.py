@@ -33,6 +33,7 @@ LAYERS = [
     "families.NAME",
     "data",
     "conversion",
+    "integrations",
     "cli",
 ]
 """From the bottom up: a module imports from its own layer and those before it, a family never from another family."""

@@ -30,9 +30,9 @@ __all__ = ["TargetColumns", "source_fields"]
 
 
 def source_fields(source: ImageSource) -> list[Field]:
-    """The columns of what a source knows of its images without annotations: class numbers and file names."""
+    """The columns of what a source knows of its images without annotations: class numbers, file names and others."""
     labels = [] if source.labels is None else [Field(LABEL_FIELD, FieldType.INT64, source.labels)]
-    return [*labels, Field(NAME_FIELD, FieldType.UTF8, source.names)]
+    return [*labels, Field(NAME_FIELD, FieldType.UTF8, source.names), *source.fields]
 
 
 class TargetColumns:

@@ -46,7 +46,7 @@ class ImageLoader:
         """
         name = self.source.names[number]
         try:
-            return load_image(self.source.root / name, size=self._size)
+            return load_image(self.source.file(name), size=self._size, name=self.source.root / name)
         except SourceError as error:
             if not self._skip_unreadable:
                 raise SourceError(f"{error}; remove it or pass --skip-unreadable") from error

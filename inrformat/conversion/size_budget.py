@@ -33,7 +33,7 @@ def size_budget(source: ImageSource, target_bytes: int, *, size: int | None = No
     Raises:
         SourceError: a mask is unreadable.
     """
-    found = {n: s for n, name in enumerate(source.names) if (s := stored_size(source.root / name, size=size))}
+    found = {n: s for n, name in enumerate(source.names) if (s := stored_size(source.file(name), size=size))}
     readable = source.subset(list(found))
     targets = TargetColumns(source.annotations or Annotations())
     for name, (height, width) in zip(readable.names, found.values(), strict=True):

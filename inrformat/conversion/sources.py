@@ -1,15 +1,18 @@
-"""Where images come from: folders laid out as ``torchvision.datasets.ImageFolder`` wants them, or flat ones."""
+"""Where images come from: folders laid out as ``torchvision.datasets.ImageFolder`` wants them, flat ones, or others."""
 
 from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from inrformat.container.fields import Field
 from inrformat.conversion.annotations import Annotations
 from inrformat.decoding.output_size import output_size
 from inrformat.encoding.record import Image as Pixels
@@ -25,12 +28,14 @@ _TURNED = frozenset({5, 6, 7, 8})
 
 @dataclass(frozen=True, slots=True)
 class ImageSource:
-    """The images of a folder.
+    """The images of a folder, or of something else that can give their files.
 
     Attributes:
-        root: the folder. names: paths relative to it, with forward slashes, in order of class and then name.
+        root: the folder, or the name of what else it is. names: of the images, each once; of a folder's, paths relative
+            to it, with forward slashes, in order of class and then name.
         classes: class names, sorted. labels: class number of each image, or None where there are no classes.
-        annotations: boxes and other targets of the images.
+        annotations: boxes and other targets of the images. fields: further columns, a value for each image.
+        read: the image file of a name, or where it is; None: in the folder.
     """
 
     root: Path
@@ -38,6 +43,12 @@ class ImageSource:
     classes: tuple[str, ...]
     labels: tuple[int, ...] | None
     annotations: Annotations | None = None
+    fields: tuple[Field, ...] = ()
+    read: Callable[[str], Path | BinaryIO] | None = None
+
+    def file(self, name: str) -> Path | BinaryIO:
+        """The image file of that name."""
+        return self.root / name if self.read is None else self.read(name)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -52,7 +63,8 @@ class ImageSource:
     def subset(self, chosen: list[int]) -> ImageSource:
         """The images at those positions, with all classes kept."""
         labels = None if self.labels is None else tuple(self.labels[i] for i in chosen)
-        return replace(self, names=tuple(self.names[i] for i in chosen), labels=labels)
+        fields = tuple(field._replace(values=[field.values[i] for i in chosen]) for field in self.fields)
+        return replace(self, names=tuple(self.names[i] for i in chosen), labels=labels, fields=fields)
 
     def annotated(self, annotations: Annotations) -> ImageSource:
         """The same images with targets; their classes take the place of folders.
@@ -107,36 +119,40 @@ def _images_below(folder: Path) -> tuple[str, ...]:
     )
 
 
-def load_image(path: str | os.PathLike[str], *, size: int | None = None) -> Pixels:
+def load_image(
+    file: str | os.PathLike[str] | BinaryIO, *, size: int | None = None, name: str | os.PathLike[str] | None = None
+) -> Pixels:
     """Decode one image file to RGB: uint8 ``(height, width, 3)``.
 
     The EXIF orientation is applied, 16-bit images are scaled to 8 bits, transparency is dropped (as ImageFolder does),
     and of an animation the first frame is taken. ``size`` makes the short side that many pixels, with a Lanczos filter.
+    ``name`` stands in errors for an open file.
 
     Raises:
         SourceError: the file cannot be read as an image.
     """
+    place = file if name is None else name
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of odd metadata; what cannot be decoded raises
-            with Image.open(path) as opened:
+            with Image.open(file) as opened:
                 image = _to_rgb(ImageOps.exif_transpose(opened))
     except UnidentifiedImageError as error:
-        raise SourceError(f"{path}: not an image in a format Pillow knows") from error
+        raise SourceError(f"{place}: not an image in a format Pillow knows") from error
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        raise SourceError(f"{path}: unreadable image ({error})") from error
+        raise SourceError(f"{place}: unreadable image ({error})") from error
     height, width = _resized(image.height, image.width, size)
     if size is not None:
         image = image.resize((width, height), Image.Resampling.LANCZOS)
     return np.asarray(image, np.uint8)
 
 
-def stored_size(path: str | os.PathLike[str], *, size: int | None = None) -> tuple[int, int] | None:
+def stored_size(file: str | os.PathLike[str] | BinaryIO, *, size: int | None = None) -> tuple[int, int] | None:
     """(height, width) that ``load_image`` gives, from the file's header alone; None where that cannot be read."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path) as opened:
+            with Image.open(file) as opened:
                 width, height = opened.size
                 turned = opened.getexif().get(ExifTags.Base.Orientation, 1) in _TURNED
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError):

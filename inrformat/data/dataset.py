@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import operator
 import os
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -53,6 +54,15 @@ class InrdDataset(VisionDataset):  # type: ignore[misc]  # torchvision carries n
     _transforms: Callable[..., Any] | None = None
     _lifted: Lifted | None = None
     _places: dict[str, list[int]] | None = None
+    _target_keys: Collection[str] | None = None
+
+    def __new__(cls, root: Any = None, *arguments: Any, **_options: Any) -> Self:
+        # torchvision's wrap_dataset_for_transforms_v2 calls a class made of its wrapper and this one, with a data set
+        # and target keys. Samples are tv_tensors already, so that only the choice of keys is left of the wrapping.
+        if isinstance(root, InrdDataset):
+            return root._with_target_keys(*arguments)
+        new: Self = super().__new__(cls)
+        return new
 
     def __init__(
         self,
@@ -109,6 +119,14 @@ class InrdDataset(VisionDataset):  # type: ignore[misc]  # torchvision carries n
         except InvalidFileError as error:
             raise error.in_file(self.reader.path) from error.__cause__
         self._warn_of_targets_left_behind(stacklevel=3)
+
+    def _with_target_keys(self, keys: Collection[str] | None) -> InrdDataset:
+        """This data set; where keys of its targets are named, another that has no more of them than these."""
+        if keys is None or keys == "all":
+            return self
+        column, chosen = self.column.only(keys), copy.copy(self)
+        chosen._target_keys, chosen.column, chosen.targets = keys, column, column
+        return chosen
 
     def __len__(self) -> int:
         return len(self.reader)
@@ -299,6 +317,8 @@ class InrdDataset(VisionDataset):  # type: ignore[misc]  # torchvision carries n
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self.column = read_targets(self.reader, self._kind)
+        if self._target_keys is not None:
+            self.column = self.column.only(self._target_keys)
         self.__dict__.setdefault("targets", self.column)
 
     def extra_repr(self) -> str:

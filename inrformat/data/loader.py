@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from functools import cache, partial
 from itertools import islice
 from typing import Any, NamedTuple
@@ -45,6 +46,13 @@ class _Job(NamedTuple):
     after: int
 
 
+@dataclass(frozen=True, slots=True)
+class _EpochListener:
+    """In the place of a sampler that was not given: ``set_epoch`` passes the epoch on."""
+
+    set_epoch: Callable[[int], None]
+
+
 class InrdLoader:
     """Iterating gives ``(images, targets)``: a tensor ``(B, C, H, W)`` on the device, and the batch's targets.
 
@@ -58,7 +66,7 @@ class InrdLoader:
 
     Attributes:
         dataset: a data set, also where paths were given. device: of the batches.
-        batch_size, sampler, batch_sampler, drop_last, collate_fn: as they were given.
+        batch_size, batch_sampler, drop_last, collate_fn: as they were given.
     """
 
     def __init__(  # noqa: PLR0917  # DataLoader's
@@ -143,7 +151,7 @@ class InrdLoader:
         warn_of_ignored(ignored, stacklevel=2)
         kind = _checked_residency(residency)
         self.batch_size, self.device = batch_size, checked_device(device)
-        self.sampler, self.batch_sampler, self.drop_last = sampler, batch_sampler, drop_last
+        self._sampler, self.batch_sampler, self.drop_last = sampler, batch_sampler, drop_last
         self._shuffle, self._seed = bool(shuffle), seed_of(seed, generator)
         self._prefetch = prefetched_batches(prefetch, prefetch_factor)
         self._even = (self._shuffle or drop_last) if even is None else even
@@ -240,6 +248,14 @@ class InrdLoader:
             self._next = (epoch, 0)
         self._at = self._next
 
+    @property
+    def sampler(self) -> Any:
+        """As it was given; without one, an object whose ``set_epoch`` is the loader's.
+
+        So scripts and libraries that call ``loader.sampler.set_epoch(epoch)`` reach whoever makes the order.
+        """
+        return _EpochListener(self.set_epoch) if self._sampler is None else self._sampler
+
     def state_dict(self) -> dict[str, int]:
         """Where the data stands: after the batches handed out, not after those made ahead.
 
@@ -263,8 +279,8 @@ class InrdLoader:
         """Batches in a whole epoch on this rank."""
         if self.batch_sampler is not None:
             return len(self.batch_sampler)  # type: ignore[arg-type]
-        if self.sampler is not None:
-            count, shard = len(self.sampler), RankShard()  # type: ignore[arg-type]
+        if self._sampler is not None:
+            count, shard = len(self._sampler), RankShard()  # type: ignore[arg-type]
         else:
             count, shard = len(self._samples), RankShard.of_process(even=self._even)
         return batch_count(count, self.batch_size, drop_last=self.drop_last, shard=shard)
@@ -280,7 +296,7 @@ class InrdLoader:
 
     @property
     def _given_order(self) -> bool:
-        return self.sampler is not None or self.batch_sampler is not None
+        return self._sampler is not None or self.batch_sampler is not None
 
     # -- batches
 
@@ -328,8 +344,8 @@ class InrdLoader:
             _tell_epoch(self.batch_sampler, epoch)
             given = ((self._numbers(batch), number) for number, batch in enumerate(self.batch_sampler, start=1))
             yield from self._counted(given, position)
-        elif self.sampler is not None:
-            _tell_epoch(self.sampler, epoch)
+        elif self._sampler is not None:
+            _tell_epoch(self._sampler, epoch)
             yield from self._counted(self._drawn(position), position)
         else:
             order = self._order(epoch)
@@ -341,7 +357,7 @@ class InrdLoader:
 
     def _drawn(self, position: int) -> Iterator[tuple[NDArray[np.int64], int]]:
         """What the sampler gives: first the ``position`` samples seen already, then batches; and where each ends."""
-        numbers = iter(self.sampler or ())
+        numbers = iter(self._sampler or ())
         if position:
             yield self._numbers(islice(numbers, position)), position
         while chosen := list(islice(numbers, self.batch_size)):

@@ -6,8 +6,8 @@ all; a field of any other name is a target as it is stored: bytes, text, numbers
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -61,6 +61,18 @@ class TargetColumn(Sequence[Any]):
 
     def __getitem__(self, k: Any) -> Any:
         return self.one(int(k))
+
+    def only(self, keys: Collection[str]) -> TargetColumn:
+        """The same targets with these of their keys.
+
+        Raises:
+            UsageError: targets are no dicts, or have no such keys.
+        """
+        first = self[0] if self.samples else {}
+        has = list(first) if isinstance(first, dict) else []
+        if self.samples and (missing := sorted(set(keys) - set(has))):
+            raise UsageError(f"target keys {missing}: those here are {has or 'none'}")
+        return replace(self, one=lambda k: {key: value for key, value in self.one(k).items() if key in keys})
 
 
 def default_kind(reader: InrdReader) -> str:

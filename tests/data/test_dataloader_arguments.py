@@ -74,6 +74,17 @@ def test_samplers_may_stand_in_a_data_loaders_place(tile_file):
     assert isinstance(loader.sampler, RandomSampler) and loader.drop_last is False
 
 
+def test_without_a_sampler_the_loader_is_told_the_epoch_in_its_place(tile_file):
+    def told(epoch):
+        loader = InrdLoader(InrdDataset(tile_file, target="name"), 5, True, device="cpu")
+        loader.sampler.set_epoch(epoch)
+        return [names for _, names in loader]
+
+    loader = InrdLoader(InrdDataset(tile_file, target="name"), 5, True, device="cpu")
+    epochs = [[names for _, names in loader] for _ in range(3)]
+    assert [told(epoch) for epoch in range(3)] == epochs
+
+
 def test_batches_ahead_have_one_name_at_a_time(tile_file):
     with pytest.raises(UsageError, match="prefetch"):
         InrdLoader(tile_file, prefetch=1, prefetch_factor=2, device="cpu")
