@@ -135,8 +135,9 @@ def _zoom_out(transform: Any, state: State) -> Step:
     least, most = transform.side_range
 
     def apply(canvas: Canvas, generator: CounterGenerator) -> Canvas:
-        chosen, grown = generator.chance(transform.p), generator.uniform(least, most)
-        room_x, room_y = ((side * grown).floor() - side for side in (canvas.width, canvas.height))
+        # In torchvision's precision, or sizes that come out whole would be cut to one pixel less.
+        chosen, grown = generator.chance(transform.p), generator.uniform(least, most).float()
+        room_x, room_y = ((side.to(grown) * grown).floor() - side for side in (canvas.width, canvas.height))
         left, top = ((room * generator.uniform()).floor() for room in (room_x, room_y))
         padded = canvas.pad(left, top, room_x - left, room_y - top, fill=fill)
         return replace(padded, shortest=canvas.shortest).where(chosen, canvas)

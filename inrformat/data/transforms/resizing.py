@@ -68,7 +68,7 @@ def _random_shortest_size(transform: Any, _state: State) -> Step:
         side = sum((chosen == k) * sides[k] for k in range(len(sides)))
         scale = side / torch.minimum(canvas.height, canvas.width)
         if transform.max_size is not None:
-            scale = torch.minimum(scale, transform.max_size / torch.maximum(canvas.height, canvas.width))
+            scale = torch.minimum(scale, _quotient(transform.max_size, torch.maximum(canvas.height, canvas.width)))
         return _scaled(canvas, scale)
 
     return Step(apply)
@@ -81,13 +81,19 @@ def _scale_jitter(transform: Any, _state: State) -> Step:
 
     def apply(canvas: Canvas, generator: CounterGenerator) -> Canvas:
         # torchvision sets the second number against the height.
-        fitting = torch.minimum(second / canvas.height, first / canvas.width)
-        return _scaled(canvas, fitting * generator.uniform(*transform.scale_range))
+        fitting = torch.minimum(_quotient(second, canvas.height), _quotient(first, canvas.width))
+        # In torchvision's precision, or sizes that come out whole would be cut to one pixel less.
+        return _scaled(canvas, fitting.float() * generator.uniform(*transform.scale_range).float())
 
     return Step(apply)
 
 
+def _quotient(number: float, sides: torch.Tensor) -> torch.Tensor:
+    """``number / sides`` as Python divides: torch's own multiplies by the reciprocal, and rounds twice."""
+    return torch.full_like(sides, number) / sides
+
+
 def _scaled(canvas: Canvas, scale: torch.Tensor) -> Canvas:
-    """Both sides times ``scale (B,)``, cut to whole pixels."""
-    height, width = ((side * scale).floor().clamp(min=1) for side in (canvas.height, canvas.width))
+    """Both sides times ``scale (B,)`` in the precision of ``scale``, cut to whole pixels."""
+    height, width = ((side.to(scale) * scale).floor().clamp(min=1) for side in (canvas.height, canvas.width))
     return canvas.resize(height, width)
