@@ -4,6 +4,7 @@ Both are applied to the same smooth picture many times. What is random is compar
 and of pixels at fixed places of the output, which any difference of geometry would shift; what is not, pixel by pixel.
 """
 
+import random
 from collections.abc import Iterator
 from typing import Any
 
@@ -117,6 +118,7 @@ def theirs(smooth: Any, transform: Any, count: int) -> list[torch.Tensor]:
     first = transform.transforms[0] if isinstance(transform, v1.Compose) else transform
     given = Image.fromarray(image.permute(1, 2, 0).numpy()) if takes_pil(first) else image
     torch.manual_seed(7)
+    random.seed(7)  # which the first version's RandomChoice draws from
     return [in_range(transform(given)) for _ in range(count)]
 
 
