@@ -26,7 +26,7 @@ from inrformat.decoding.same_size import same_size_groups
 
 HEIGHT, WIDTH = 72, 96
 FRAME = Frame((HEIGHT, WIDTH), HEIGHT)
-DRAWS = 500
+DRAWS = 300
 PLACES = ((0.05, 0.06), (0.3, 0.8), (0.5, 0.5), (0.75, 0.2), (0.96, 0.9))
 """Rows and columns that are looked at, as parts of the output's height and width."""
 BLUR = 0.06
