@@ -31,7 +31,6 @@ class _Compiler(Protocol):
     def __call__(self, function: Function, /) -> Function: ...
 
 
-# Not no_cfunc_wrapper: without the entry for C, LLVM inlines otherwise, and decoding took a fifth longer.
 _SHARED: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 
 
