@@ -101,7 +101,7 @@ def test_a_record_that_ends_early_is_named(cells_records):
 def test_forms_that_do_not_fit_the_channels_are_refused_before_decoding(cells_records):
     geometry = Canvas.of([72], [96]).resize(16, 16).geometry()
     with pytest.raises(UsageError, match="3 channels"):
-        dispatch.decode(cells_records, torch.tensor([0]), geometry, PixelFormat(torch.float32, (0.5,), (0.5,)))
+        dispatch.decode(cells_records, torch.tensor([0]), geometry, PixelFormat(torch.float32, (0.5, 0.5), (0.5, 0.5)))
 
 
 @dataclasses.dataclass(frozen=True)
