@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -39,7 +40,8 @@ def _in_thread(jobs: Iterable[Callable[[], T]], depth: int) -> Generator[T, None
             yield pending.popleft().result()
     finally:
         pending.clear()
-        worker.shutdown(wait=True, cancel_futures=True)
+        if not sys.is_finalizing():  # then Python has joined the thread already, and taken down what shutdown needs
+            worker.shutdown(wait=True, cancel_futures=True)
 
 
 def _on_stream(jobs: Iterable[Callable[[], T]], depth: int, device: torch.device) -> Generator[T, None, None]:

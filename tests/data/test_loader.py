@@ -178,6 +178,19 @@ def test_an_interrupt_ends_the_process(tile_file):
     assert process.returncode in (1, 130, -signal.SIGINT)
 
 
+LEFT = """
+import sys
+from inrformat import InrdLoader
+batches = iter(InrdLoader(sys.argv[1], 2, device="cpu", prefetch=3))
+next(batches)
+"""
+
+
+def test_a_program_may_end_in_the_middle_of_an_epoch(tile_file):
+    ended = subprocess.run([sys.executable, "-c", LEFT, str(tile_file)], capture_output=True, text=True, check=True)
+    assert ended.stderr == ""
+
+
 def test_errors_in_the_background_come_out_where_the_batch_would(dataset, monkeypatch):
     loader = loaded(dataset, 4)
     make = loader._maker.make
