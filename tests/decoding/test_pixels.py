@@ -36,4 +36,10 @@ def test_forms_that_cannot_be_are_refused(arguments):
 
 def test_means_for_other_channel_counts_are_refused():
     with pytest.raises(UsageError, match="3 channels"):
-        PixelFormat(torch.float32, (0.5,), (0.5,)).of(torch.zeros(1, 3, 2, 2))
+        PixelFormat(torch.float32, (0.5, 0.5), (0.5, 0.5)).of(torch.zeros(1, 3, 2, 2))
+
+
+def test_one_mean_stands_for_all_channels_as_in_torchvision():
+    one, three = (PixelFormat(torch.float32, (0.4,) * n, (0.5,) * n) for n in (1, 3))
+    colours = torch.rand(1, 3, 2, 2)
+    assert torch.equal(one.of(colours), three.of(colours))
