@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from inrformat.data.mapping import mapped
+from inrformat.data.mapping import mapped_batch
 from inrformat.data.randomness import CounterGenerator
 from inrformat.data.residency import Part, RecordStore
 from inrformat.data.shards import Shards
@@ -142,7 +142,7 @@ class BatchMaker:
         if self._targets is not None:
             return [self._targets[numbers]] * len(groups)
         native = [self._shards.target(int(sample)) for sample in samples]
-        return [pytree.tree_map(self._target_sent, _moved(native, of_view)) for of_view in groups]
+        return [pytree.tree_map(self._target_sent, mapped_batch(native, of_view)) for of_view in groups]
 
     def _sent(self, array: NDArray[Any]) -> Tensor:
         tensor = torch.from_numpy(array)
@@ -152,13 +152,3 @@ class BatchMaker:
 
     def _target_sent(self, leaf: Any) -> Any:
         return leaf.to(self._device) if isinstance(leaf, Tensor) else leaf
-
-
-def _moved(targets: list[Any], groups: list[SameSize]) -> list[Any]:
-    """Targets in native pixels, taken through the geometry of their images."""
-    moved = list(targets)
-    for group in groups:
-        geometry = group.geometry.to("cpu")
-        for k, place in enumerate(group.places.tolist()):
-            moved[place] = mapped(targets[place], geometry[k : k + 1])
-    return moved

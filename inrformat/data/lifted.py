@@ -13,7 +13,7 @@ from torchvision.datasets.vision import StandardTransform
 from torchvision.transforms import v2
 
 from inrformat.data.forms import Form, form_for, in_form
-from inrformat.data.mapping import mapped
+from inrformat.data.mapping import mapped_batch
 from inrformat.data.randomness import CounterGenerator
 from inrformat.data.transforms.plan import Frame, Plan, plan_of
 from inrformat.data.transforms.resizing import resized
@@ -67,15 +67,11 @@ class Lifted:
         seed = int(torch.empty((), dtype=torch.int64).random_())
         generator = CounterGenerator(torch.arange(len(chosen), device=records.device), seed=seed, epoch=0)
         images: dict[int, Tensor] = {}
-        moved = list(targets)
-        for group in same_size_groups(self.plan.canvas(self.frame.canvas(heights, widths), generator)):
-            places = group.places.tolist()
+        groups = same_size_groups(self.plan.canvas(self.frame.canvas(heights, widths), generator))
+        for group in groups:
             batch = decode(records, chosen[group.places], group.geometry, self.plan.pixels)
-            images.update(zip(places, batch, strict=True))
-            if self.joint:
-                geometry = group.geometry.to("cpu")
-                for k, place in enumerate(places):
-                    moved[place] = mapped(targets[place], geometry[k : k + 1])
+            images.update(zip(group.places.tolist(), batch, strict=True))
+        moved = mapped_batch(targets, groups) if self.joint else targets
         samples = [self._rest(self._formed(images[k]), moved[k]) for k in range(len(rows))]
         if target_transform is None:
             return samples

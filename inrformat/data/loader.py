@@ -7,12 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cache, partial
-from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torchvision.datasets.vision import StandardTransform
 from torchvision.transforms import v2
 
@@ -20,10 +18,9 @@ from inrformat.data.batches import Batch, BatchMaker, Drawn
 from inrformat.data.collation import collation_of
 from inrformat.data.dataloader_arguments import prefetched_batches, seed_of, warn_of_ignored
 from inrformat.data.dataset import InrdDataset
+from inrformat.data.epoch_order import EpochOrder, check_order
 from inrformat.data.finish import Finish
-from inrformat.data.order import OccurrenceCounter, RankShard, batch_count, occurrences_of, spans
 from inrformat.data.prefetch import prefetched
-from inrformat.data.randomness import permutation
 from inrformat.data.residency import RecordStore, Residency
 from inrformat.data.shards import Shards, Source, opened
 from inrformat.data.transforms.plan import Plan
@@ -33,17 +30,6 @@ from inrformat.decoding.output_size import Size
 from inrformat.errors import GeometryError, UsageError
 
 __all__ = ["InrdLoader"]
-
-_DRAWN_TOGETHER = 64
-"""Samples whose random parameters are drawn at once: on few numbers, calling functions takes the time."""
-
-
-class _Job(NamedTuple):
-    """Samples of a batch, how often each has come before, and how much of the epoch has been seen behind it."""
-
-    samples: NDArray[np.int64]
-    occurrences: NDArray[np.int64]
-    after: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +121,7 @@ class InrdLoader:
         Raises:
             UsageError: arguments that contradict each other. GeometryError: images of unlike size make no batch.
         """
-        _check_order(
+        check_order(
             batch_size, sampler, batch_sampler, ordered=bool(shuffle) or indices is not None, drop_last=drop_last
         )
         ignored = {
@@ -152,14 +138,21 @@ class InrdLoader:
         kind = _checked_residency(residency)
         self.batch_size, self.device = batch_size, checked_device(device)
         self._sampler, self.batch_sampler, self.drop_last = sampler, batch_sampler, drop_last
-        self._shuffle, self._seed = bool(shuffle), seed_of(seed, generator)
-        self._prefetch = prefetched_batches(prefetch, prefetch_factor)
-        self._even = (self._shuffle or drop_last) if even is None else even
+        self._seed, self._prefetch = seed_of(seed, generator), prefetched_batches(prefetch, prefetch_factor)
         self.dataset = opened(dataset)
         self._shards = Shards.of(self.dataset)
-        self._count = len(self._shards)
-        self._samples = np.arange(self._count) if indices is None else _checked_indices(indices, self._count)
-        self._repeats = len(np.unique(self._samples)) < len(self._samples)
+        self._order = EpochOrder.of(
+            len(self._shards),
+            indices,
+            batch_size=batch_size,
+            shuffle=bool(shuffle),
+            drop_last=drop_last,
+            even=(bool(shuffle) or drop_last) if even is None else even,
+            seed=self._seed,
+            device=self.device,
+            sampler=sampler,
+            batch_sampler=batch_sampler,
+        )
         self._frame = self._shards.frame()
         self._stores = _stores(self._shards, self.device, kind, budget_bytes)
         self._dtype, self._memory_format = dtype, memory_format
@@ -226,7 +219,7 @@ class InrdLoader:
             for pipeline in pipelines
         )
         collation = collation_of(self._collate, self.collate_fn, several=several)
-        if self._count and self._collate == "batch" and self.collate_fn is None:
+        if len(self._shards) and self._collate == "batch" and self.collate_fn is None:
             for view in views:
                 _check_size(view.plan)
         self._finish = Finish(
@@ -277,26 +270,16 @@ class InrdLoader:
 
     def __len__(self) -> int:
         """Batches in a whole epoch on this rank."""
-        if self.batch_sampler is not None:
-            return len(self.batch_sampler)  # type: ignore[arg-type]
-        if self._sampler is not None:
-            count, shard = len(self._sampler), RankShard()  # type: ignore[arg-type]
-        else:
-            count, shard = len(self._samples), RankShard.of_process(even=self._even)
-        return batch_count(count, self.batch_size, drop_last=self.drop_last, shard=shard)
+        return len(self._order)
 
     def __repr__(self) -> str:
         files = ", ".join(str(f.reader.path) for f in self._shards.files[:3])
         more = f" and {len(self._shards.files) - 3} more" if len(self._shards.files) > 3 else ""
-        order = "shuffled" if self._shuffle else "in the order of a sampler" if self._given_order else "in order"
+        order = "shuffled" if self._order.shuffle else "in the order of a sampler" if self._order.given else "in order"
         return (
-            f"InrdLoader of {files}{more}: {len(self._samples)} samples {order}, batches of {self.batch_size} on "
+            f"InrdLoader of {files}{more}: {len(self._order.samples)} samples {order}, batches of {self.batch_size} on "
             f"{self.device}\n" + "\n".join(dict.fromkeys(map(str, self.plans)))
         )
-
-    @property
-    def _given_order(self) -> bool:
-        return self._sampler is not None or self.batch_sampler is not None
 
     # -- batches
 
@@ -310,7 +293,7 @@ class InrdLoader:
         ahead: deque[int] = deque()  # positions behind the batches that are being made
 
         def jobs() -> Iterator[Callable[[], Batch]]:
-            for together in self._drawn_together(epoch, position):
+            for together in self._order.together(epoch, position):
                 samples = np.concatenate([job.samples for job in together])
                 occurrences = np.concatenate([job.occurrences for job in together])
                 drawn = cache(partial(maker.draw, samples, occurrences, epoch=epoch))  # by the first of their batches
@@ -327,74 +310,9 @@ class InrdLoader:
                 yield result
         self._at = epoch + 1, 0
 
-    def _drawn_together(self, epoch: int, position: int) -> Iterator[list[_Job]]:
-        """Batches whose parameters are drawn at once: one, or several small ones. A sampler is not asked ahead."""
-        together: list[_Job] = []
-        for job in self._batches(epoch, position):
-            together.append(job)
-            if self._given_order or sum(len(job.samples) for job in together) >= _DRAWN_TOGETHER:
-                yield together
-                together = []
-        if together:
-            yield together
-
-    def _batches(self, epoch: int, position: int) -> Iterator[_Job]:
-        """Samples of each batch of this rank from ``position`` on."""
-        if self.batch_sampler is not None:
-            _tell_epoch(self.batch_sampler, epoch)
-            given = ((self._numbers(batch), number) for number, batch in enumerate(self.batch_sampler, start=1))
-            yield from self._counted(given, position)
-        elif self._sampler is not None:
-            _tell_epoch(self._sampler, epoch)
-            yield from self._counted(self._drawn(position), position)
-        else:
-            order = self._order(epoch)
-            occurrences = occurrences_of(order) if self._repeats else np.zeros_like(order)
-            shard = RankShard.of_process(even=self._even)
-            for span in spans(len(order), self.batch_size, drop_last=self.drop_last, shard=shard, position=position):
-                batch = slice(span.start, span.stop)
-                yield _Job(order[batch], occurrences[batch], span.after)
-
-    def _drawn(self, position: int) -> Iterator[tuple[NDArray[np.int64], int]]:
-        """What the sampler gives: first the ``position`` samples seen already, then batches; and where each ends."""
-        numbers = iter(self._sampler or ())
-        if position:
-            yield self._numbers(islice(numbers, position)), position
-        while chosen := list(islice(numbers, self.batch_size)):
-            if len(chosen) == self.batch_size or not self.drop_last:
-                position += len(chosen)
-                yield self._numbers(chosen), position
-
-    def _counted(self, given: Iterable[tuple[NDArray[np.int64], int]], position: int) -> Iterator[_Job]:
-        """Batches that end behind ``position``, their samples counted with those before."""
-        counter = OccurrenceCounter(self._count, RankShard.of_process(even=False))
-        for samples, after in given:
-            occurrences = counter.take(samples)
-            if after > position:
-                yield _Job(samples, occurrences, after)
-
-    def _order(self, epoch: int) -> NDArray[np.int64]:
-        if not self._shuffle:
-            return self._samples
-        order = permutation(len(self._samples), seed=self._seed, epoch=epoch, device=self.device)
-        shuffled: NDArray[np.int64] = self._samples[order.cpu().numpy()]
-        return shuffled
-
-    def _numbers(self, chosen: Iterable[int]) -> NDArray[np.int64]:
-        return _checked_indices(list(chosen), self._count)
-
 
 def _made(maker: BatchMaker, drawn: Callable[[], Drawn], part: slice) -> Batch:
     return maker.make(drawn()[part])
-
-
-def _check_order(batch_size: int, sampler: Any, batch_sampler: Any, *, ordered: bool, drop_last: bool) -> None:
-    if batch_size < 1:
-        raise UsageError(f"batch_size {batch_size}: expected at least 1")
-    if (sampler is not None or batch_sampler is not None) and ordered:
-        raise UsageError("a sampler decides about the order: leave shuffle and indices out")
-    if batch_sampler is not None and (sampler is not None or batch_size != 1 or drop_last):
-        raise UsageError("a batch_sampler decides about batches: leave batch_size, sampler and drop_last out")
 
 
 def _checked_residency(name: str) -> Residency:
@@ -402,14 +320,6 @@ def _checked_residency(name: str) -> Residency:
         return Residency(name)
     except ValueError as error:
         raise UsageError(f"residency {name!r}: choose one of {', '.join(Residency)}") from error
-
-
-def _checked_indices(indices: Sequence[int], count: int) -> NDArray[np.int64]:
-    numbers = np.asarray(indices, np.int64).reshape(-1)
-    if len(numbers) and not (numbers.min() >= -count and numbers.max() < count):
-        raise IndexError(f"samples {numbers.min()} to {numbers.max()} of a data set of {count}")
-    checked: NDArray[np.int64] = numbers % max(count, 1)
-    return checked
 
 
 def _own_transforms(dataset: InrdDataset) -> tuple[Any, Any]:
@@ -435,11 +345,6 @@ def _check_size(plan: Plan) -> None:
             "images of unlike size make no batch: begin the transform with RandomResizedCrop or with Resize and "
             'CenterCrop, give size=(height, width), or take them in a list with collate="list"'
         )
-
-
-def _tell_epoch(sampler: Any, epoch: int) -> None:
-    if hasattr(sampler, "set_epoch"):
-        sampler.set_epoch(epoch)
 
 
 def _stores(shards: Shards, device: torch.device, kind: Residency, budget_bytes: int | None) -> list[RecordStore]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -10,8 +11,9 @@ from torch.utils import _pytree as pytree
 from torchvision import tv_tensors
 
 from inrformat.decoding.geometry import Geometry, PaddingMode, fold
+from inrformat.decoding.same_size import SameSize
 
-__all__ = ["mapped"]
+__all__ = ["mapped", "mapped_batch"]
 
 _KeyPoints = getattr(tv_tensors, "KeyPoints", None)  # of torchvision 0.23 and later
 
@@ -24,6 +26,16 @@ def mapped(target: Any, geometry: Geometry) -> Any:
     ``target`` stays.
     """
     return pytree.tree_map(lambda leaf: _mapped_leaf(leaf, geometry), target)
+
+
+def mapped_batch(targets: Sequence[Any], groups: Sequence[SameSize]) -> list[Any]:
+    """Targets in native pixels, taken through the geometry of their images."""
+    moved = list(targets)
+    for group in groups:
+        geometry = group.geometry.to("cpu")
+        for k, place in enumerate(group.places.tolist()):
+            moved[place] = mapped(targets[place], geometry[k : k + 1])
+    return moved
 
 
 def _mapped_leaf(leaf: Any, geometry: Geometry) -> Any:
