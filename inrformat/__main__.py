@@ -1,7 +1,5 @@
 """``python -m inrformat``."""
 
-import sys
+from inrformat.cli.main import run_and_leave
 
-from inrformat.cli.main import main
-
-sys.exit(main())
+run_and_leave()

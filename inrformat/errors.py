@@ -10,6 +10,7 @@
     ├── SourceError (ValueError)           the images to convert are missing or unreadable   exit 4
     ├── RemoteError (OSError)           a file that is elsewhere cannot be fetched         exit 4
     ├── OutputExistsError (FileExistsError)  refusing to overwrite                         exit 4
+    ├── OutputBusyError (BlockingIOError)    another process is writing it                  exit 4
     ├── DeviceError (RuntimeError)         the asked-for device or backend is not there    exit 2
     └── UsageError (ValueError)            arguments that contradict each other            exit 2
         └── GeometryError                  a map that cannot be evaluated, steps that make no one map
@@ -30,6 +31,7 @@ __all__ = [
     "InvalidFileError",
     "LimitError",
     "NotInrdError",
+    "OutputBusyError",
     "OutputExistsError",
     "RemoteError",
     "SourceError",
@@ -120,6 +122,12 @@ class RemoteError(InrdError, OSError):
 
 class OutputExistsError(InrdError, FileExistsError):
     """The output path exists; nothing was touched."""
+
+    exit_code = 4
+
+
+class OutputBusyError(InrdError, BlockingIOError):
+    """Another process is writing the output; nothing was touched."""
 
     exit_code = 4
 

@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 
 from inrformat.container.checksum import crc32c
 from inrformat.container.packing import compress, pack_map
-from inrformat.conversion.sources import load_image, scan_folder
+from inrformat.conversion.reading import images_of
+from inrformat.conversion.sources.folder import scan_folder
+from inrformat.conversion.sources.source import Subset
 from inrformat.families.cells.encoder.colours import colour_basis
 from inrformat.families.cells.encoder.fit import fit
 from inrformat.families.cells.encoder.initialization import ClassCounts
@@ -39,13 +41,13 @@ SAMPLES: dict[str, tuple[tuple[str, int, int | None], ...]] = {
 """Kind of image: folder, number of images, short side in px (None: as they are)."""
 
 
-def images_of(kind: str) -> list[NDArray[np.uint8]]:
+def training_images(kind: str) -> list[NDArray[np.uint8]]:
     """The training images of a kind."""
-    images = []
+    images: list[NDArray[np.uint8]] = []
     for number, (folder, count, size) in enumerate(SAMPLES[kind]):
         source = scan_folder(DATA / folder)
-        chosen = np.random.default_rng(number).permutation(len(source))[:count]
-        images += [load_image(source.root / source.names[n], size=size) for n in chosen]
+        chosen = np.random.default_rng(number).permutation(len(source.names))[:count].tolist()
+        images += images_of(Subset(source, chosen), size=size)
     return images
 
 
@@ -61,7 +63,7 @@ def main() -> None:
         wanted = [q for q in QUALITIES if not arguments.only or f"{kind}-{q}" in arguments.only]
         if not wanted:
             continue
-        images = images_of(kind)
+        images = training_images(kind)
         colour = colour_basis(images)
         fits = [fit(image, colour) for image in images]
         for quality in wanted:

@@ -22,7 +22,8 @@ from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
 from inrformat import InrdDataset
-from inrformat.conversion.sources import load_image, scan_folder
+from inrformat.conversion.image_files import load_image
+from inrformat.conversion.sources.folder import scan_folder
 
 TILE_PX, TRAIN_TILES, TEST_TILES = 32, 36, 12
 PREVIEW_PX, PREVIEW_PHOTOS, PREVIEW_QUALITY = 96, 6, 65
@@ -117,12 +118,14 @@ def packaged_photographs() -> dict[str, list[np.ndarray]]:
 def own_photographs(folder: Path) -> dict[str, list[np.ndarray]]:
     """At most twelve images of each class of a folder."""
     source = scan_folder(folder)
-    if source.labels is None:
+    if not source.classes:
         sys.exit(f"{folder}: expected one sub-folder a class, found images directly in it")
     photos: dict[str, list[np.ndarray]] = {name: [] for name in source.classes}
-    for name, label in zip(source.names, source.labels, strict=True):
-        if len(photos[source.classes[label]]) < 12:
-            photos[source.classes[label]].append(load_image(folder / name))
+    for number in range(len(source.names)):
+        sample = source.sample(number)
+        of_class = photos[source.classes[sample.values["label"]]]
+        if len(of_class) < 12:
+            of_class.append(load_image(sample.image))
     return photos
 
 

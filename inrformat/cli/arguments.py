@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-__all__ = ["add_json", "bar", "print_json"]
+__all__ = ["add_json", "bar", "print_json", "write_report"]
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -20,6 +21,11 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 def print_json(values: dict[str, Any]) -> None:
     """One JSON object on standard output, keys in the order given."""
     print(json.dumps(values, ensure_ascii=False, indent=2))
+
+
+def write_report(path: Path, values: dict[str, Any]) -> None:
+    """The same in a file, which another run's is replaced by."""
+    path.write_text(json.dumps(values, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
 
 
 def bar(total: float, *, unit: str, what: str, quiet: bool) -> tqdm[Any]:

@@ -7,14 +7,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from inrformat.cli.arguments import add_json, bar, print_json
+from inrformat.cli.arguments import add_json, print_json, write_report
 from inrformat.encoding.flag_types import positive_int
 from inrformat.errors import OutputExistsError, UsageError
 from inrformat.families.registry import DEFAULT_FAMILY, family_named, family_names
 
 if TYPE_CHECKING:
     from inrformat.conversion.pipeline import ConvertSummary
-    from inrformat.conversion.sources import ImageSource
+    from inrformat.conversion.sources.listed import ListedSource
     from inrformat.encoding.encoder import EncoderOptions
 
 _DESCRIPTION = """Convert a folder of images: one class per sub-folder, as torchvision's ImageFolder reads them, or a
@@ -46,8 +46,20 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of every random choice (default: 0)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     parser.add_argument(
-        "--skip-unreadable", action="store_true", help="leave unreadable images out instead of stopping"
+        "--on-error",
+        default="raise",
+        metavar="HOW",
+        help="unreadable images: raise (stop, the default), skip, or limit=N (leave out at most N)",
     )
+    parser.add_argument("--resume", action="store_true", help="go on where an interrupted run of this command ended")
+    parser.add_argument(
+        "--jobs",
+        type=positive_int,
+        default=0,
+        metavar="N",
+        help="threads that read images (default: one for each core)",
+    )
+    parser.add_argument("--report", metavar="FILE", type=Path, help="write what --json prints to FILE too")
     _add_target_flags(parser)
     families = [family_named(name) for name in family_names()]
     flags = {f.name: f.flags().add_flags(parser.add_argument_group(f.name, f.summary)) for f in families}
@@ -69,31 +81,33 @@ def _add_target_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--class-names", metavar="FILE", type=Path, help=".yaml of YOLO, or text with one name per line")
 
 
-def _annotated(source: ImageSource, arguments: argparse.Namespace) -> ImageSource:
+def _annotated(source: ListedSource, arguments: argparse.Namespace) -> ListedSource:
     """The source with the targets that were asked for."""
     if arguments.annotations is None and arguments.masks is None:
         if arguments.class_names is not None:
             raise UsageError("--class-names goes with --annotations or --masks")
         return source
-    from inrformat.conversion.annotations import read_annotations, read_class_names, with_masks
+    from inrformat.conversion.annotations import annotated, read_annotations, read_class_names, with_masks
 
     classes = read_class_names(arguments.class_names) if arguments.class_names is not None else ()
     found = read_annotations(arguments.annotations, classes=classes) if arguments.annotations is not None else None
     if arguments.masks is not None:
         found = with_masks(found, arguments.masks, classes=classes)
-    return source if found is None else source.annotated(found)
+    return source if found is None else annotated(source, found)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Convert, then say what came of it."""
-    if arguments.output.exists():  # before torch is loaded and the source scanned
+    if arguments.output.exists() and not arguments.resume:  # before torch is loaded and the source scanned
         raise OutputExistsError(f"{arguments.output} exists: remove it first or choose another name")
     options = _options(arguments)
+    from inrformat.cli.progress import ProgressDisplay
     from inrformat.conversion.pipeline import convert
-    from inrformat.conversion.sources import scan_folder
+    from inrformat.conversion.sources.folder import scan_folder
+    from inrformat.conversion.sources.source import limited
 
-    source = _annotated(scan_folder(arguments.source), arguments).limited(arguments.limit)
-    with bar(len(source), unit=" images", what="converting", quiet=arguments.json) as progress:
+    source = limited(_annotated(scan_folder(arguments.source), arguments), arguments.limit)
+    with ProgressDisplay(quiet=arguments.json) as display:
         summary = convert(
             source,
             arguments.output,
@@ -101,11 +115,18 @@ def run(arguments: argparse.Namespace) -> int:
             device=arguments.device,
             size=arguments.size,
             seed=arguments.seed,
-            skip_unreadable=arguments.skip_unreadable,
+            on_error=arguments.on_error,
+            resume=arguments.resume,
+            jobs=arguments.jobs,
             sample_images=arguments.sample_images,
-            on_progress=progress.update,
+            on_progress=display.show,
         )
-    _report(summary, as_json=arguments.json)
+    if arguments.report is not None:
+        write_report(arguments.report, _summary_map(summary))
+    if arguments.json:
+        print_json(_summary_map(summary))
+    else:
+        _print_summary(summary)
     return 0
 
 
@@ -123,34 +144,45 @@ def _options(arguments: argparse.Namespace) -> EncoderOptions:
     return options
 
 
-def _report(summary: ConvertSummary, *, as_json: bool) -> None:
+def _summary_map(summary: ConvertSummary) -> dict[str, Any]:
     from inrformat.conversion.report import OUTCOME_WORDS
 
-    values = {
+    return {
         "output": str(summary.output),
         "samples": summary.samples,
         "bytes": summary.bytes,
         "mean_bpp": round(summary.rate_bpp, 4),
         "mean_psnr_db": round(summary.mean_psnr_db, 2),
         "worst_psnr_db": round(summary.worst_psnr_db, 2),
-        "skipped": list(summary.skipped),
+        "skipped": [{"name": s.name, "reason": s.reason} for s in summary.skipped],
         "failures": [
             {"name": f.name, "outcome": OUTCOME_WORDS[f.outcome], "psnr_db": round(f.psnr_db, 2)}
             for f in summary.failures
         ],
+        "notes": {note.value: count for note, count in sorted(summary.notes.items())},
+        "remarks": list(summary.remarks),
+        "resumed_images": summary.resumed_images,
         "seconds": round(summary.seconds, 2),
-        "images_per_second": round(summary.samples / summary.seconds, 2),
+        "images_per_second": round((summary.samples - summary.resumed_images) / summary.seconds, 2),
     }
-    if as_json:
-        print_json(values)
-        return
+
+
+def _print_summary(summary: ConvertSummary) -> None:
+    from inrformat.conversion.report import OUTCOME_WORDS
+
+    done = summary.samples - summary.resumed_images
+    resumed = f", {summary.resumed_images} of them by an interrupted run" * bool(summary.resumed_images)
     print(
-        f"{summary.output}: {summary.samples} images, {summary.bytes:,} bytes ({summary.rate_bpp:.3f} bpp), "
+        f"{summary.output}: {summary.samples} images{resumed}, {summary.bytes:,} bytes ({summary.rate_bpp:.3f} bpp), "
         f"PSNR mean {summary.mean_psnr_db:.2f} dB, worst {summary.worst_psnr_db:.2f} dB, "
-        f"{summary.seconds:.1f} s ({summary.samples / summary.seconds:.1f} images/s)"
+        f"{summary.seconds:.1f} s ({done / summary.seconds:.1f} images/s)"
     )
-    for name in summary.skipped:
-        print(f"skipped: {name}")
+    for line in (*summary.remarks, *(f"{count} {note.value}" for note, count in sorted(summary.notes.items()))):
+        print(line)
+    for skipped in summary.skipped[:_SHOWN]:
+        print(f"skipped: {skipped.reason}")
+    if len(summary.skipped) > _SHOWN:
+        print(f"skipped: {len(summary.skipped) - _SHOWN} more (--report FILE lists all)")
     if summary.failures:
         first = summary.failures[:_SHOWN]
         shown = [f"{f.name} ({OUTCOME_WORDS[f.outcome]}, {f.psnr_db:.2f} dB)" for f in first]

@@ -6,6 +6,7 @@ Exit codes: 0 ok, 1 unexpected, 2 usage, 3 invalid file, 4 input or output, 5 un
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -37,16 +38,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code: int = arguments.run(arguments)
     except InrdError as error:
-        return _fail(str(error), error.exit_code)
+        return _fail(error, str(error), error.exit_code)
     except BrokenPipeError:  # the reader of our output has gone, as in `inrformat info FILE | head -1`
         sys.stderr.close()
         return EXIT_IO
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        return _fail(f"{where}{error.strerror or error}", EXIT_IO)
-    except KeyboardInterrupt:
-        return _fail("interrupted; no output was left behind", EXIT_INTERRUPTED)
+        return _fail(error, f"{where}{error.strerror or error}", EXIT_IO)
+    except KeyboardInterrupt as error:
+        return _fail(error, "interrupted", EXIT_INTERRUPTED)
     return code
+
+
+def run_and_leave() -> NoReturn:
+    """The console script: `main`, then out of the process.
+
+    After an interrupt threads may still be in compiled code, which the interpreter must not be taken down around.
+    """
+    code = main()
+    if code == EXIT_INTERRUPTED:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
@@ -54,10 +68,10 @@ def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _fail(text: str, code: int) -> int:
-    print(f"inrformat: {text}", file=sys.stderr)
+def _fail(error: BaseException, text: str, code: int) -> int:
+    print("; ".join([f"inrformat: {text}", *getattr(error, "__notes__", ())]), file=sys.stderr)
     return code
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_and_leave()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from io import FileIO
@@ -41,9 +42,23 @@ from inrformat.container.packing import compress, pack_map
 from inrformat.container.sizes import Zone, head_room_bytes, zones_of
 from inrformat.errors import OutputExistsError, UsageError
 
-__all__ = ["InrdWriter"]
+__all__ = ["Checkpoint", "InrdWriter"]
 
 _BUFFER_BYTES = 1 << 22
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """How far a file is written, so that another writer can go on.
+
+    Attributes:
+        end_bytes: of what is on disk. payload_crc32c: of the payload up to there.
+        rows: int64 of the index, those of records written since the checkpoint before.
+    """
+
+    end_bytes: int
+    payload_crc32c: int
+    rows: bytes
 
 
 class InrdWriter:
@@ -57,8 +72,20 @@ class InrdWriter:
     Leaving the ``with`` block without ``finish`` removes what was written.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, record_alignment: int = DEFAULT_RECORD_ALIGNMENT) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        record_alignment: int = DEFAULT_RECORD_ALIGNMENT,
+        partial: Path | None = None,
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
         """A writer for the new file ``path``; nothing is on disk before ``with`` is entered.
+
+        Args:
+            record_alignment: records start on multiples of so many bytes.
+            partial: where to write until the file is complete, in the same folder; whoever names it removes it.
+            checkpoint: go on from there in ``partial``, with the rows of all records up to it.
 
         Raises:
             OutputExistsError: ``path`` exists.
@@ -67,22 +94,30 @@ class InrdWriter:
         if self.path.exists():
             raise OutputExistsError(f"{self.path} exists: remove it first or choose another name")
         self._record_alignment = record_alignment
-        self._partial = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.partial")
+        self._owns_partial = partial is None
+        self._partial = partial or self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.partial")
+        self._resumed = checkpoint is not None
         self._file: FileIO
-        self._end = HEAD_BLOCK_BYTES
+        self._end = HEAD_BLOCK_BYTES if checkpoint is None else checkpoint.end_bytes
         self._buffer = bytearray()
-        self._payload_crc = 0
-        self._rows: list[tuple[int, ...]] = []
+        self._payload_crc = 0 if checkpoint is None else checkpoint.payload_crc32c
+        self._rows = array("q", b"" if checkpoint is None else checkpoint.rows)
+        self._checked_rows = len(self._rows)
         self._fields: list[tuple[FieldSpec, bytes]] = []
         self._finished = False
 
     def __enter__(self) -> Self:
         """Raises: OSError: the folder does not exist, or cannot be written to."""
         try:
-            self._file = self._partial.open("xb", buffering=0)
-            self._file.write(bytes(HEAD_BLOCK_BYTES))
+            if self._resumed:
+                self._file = self._partial.open("r+b", buffering=0)
+                self._file.truncate(self._end)
+                self._file.seek(self._end)
+            else:
+                self._file = self._partial.open("xb", buffering=0)
+                self._file.write(bytes(HEAD_BLOCK_BYTES))
         except BaseException:  # an interrupt here would not reach __exit__
-            self._partial.unlink(missing_ok=True)
+            self._discard()
             raise
         return self
 
@@ -91,16 +126,23 @@ class InrdWriter:
     ) -> None:
         self._file.close()
         if not self._finished:
-            self._partial.unlink(missing_ok=True)
+            self._discard()
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._rows) // len(WRITTEN_COLUMNS)
+
+    def checkpoint(self) -> Checkpoint:
+        """Make all records durable; another writer can go on from here after whatever happens."""
+        self._flush()
+        os.fsync(self._file.fileno())
+        rows, self._checked_rows = self._rows[self._checked_rows :].tobytes(), len(self._rows)
+        return Checkpoint(self._end, self._payload_crc, rows)
 
     def add(self, record: bytes, *, height: int, width: int, network: int, psnr_db: float) -> None:
         """Append one record; ``height`` and ``width`` are its native size in pixels, ``psnr_db`` of its decoding."""
         if not record or height < 1 or width < 1:
             raise UsageError(f"record {len(self)}: {len(record)} bytes for {height}x{width} pixels")
-        self._rows.append((len(record), height, width, network, crc32c(record), psnr_to_units(psnr_db)))
+        self._rows.extend((len(record), height, width, network, crc32c(record), psnr_to_units(psnr_db)))
         self._buffer += record
         self._buffer += bytes(padding(len(record), self._record_alignment))
         if len(self._buffer) >= _BUFFER_BYTES:
@@ -154,18 +196,15 @@ class InrdWriter:
         return [_Stored.packed(SectionKind.FIELD, data) for _, data in self._fields]
 
     def _index(self) -> _Stored:
-        rows = np.array(self._rows, np.int64).reshape(-1, len(WRITTEN_COLUMNS))
+        rows = np.frombuffer(self._rows, np.int64).reshape(-1, len(WRITTEN_COLUMNS))
         data = serialize_index(dict(zip(WRITTEN_COLUMNS, rows.T, strict=True)), record_count=len(self))
         return _Stored(SectionKind.INDEX, Encoding.RAW, len(data), data)
 
     def _publish(self) -> None:
         try:
-            # A hard link fails where the name exists, which a rename would silently replace.
-            os.link(self._partial, self.path)
+            _give_name(self._partial, self.path)
         except FileExistsError as error:
             raise OutputExistsError(f"{self.path} came into being during the conversion: it was left alone") from error
-        except OSError:  # a file system without hard links
-            self._partial.rename(self.path)
         self._finished = True
         self._partial.unlink(missing_ok=True)
         if hasattr(os, "O_DIRECTORY"):
@@ -174,6 +213,10 @@ class InrdWriter:
                 os.fsync(folder)
             finally:
                 os.close(folder)
+
+    def _discard(self) -> None:
+        if self._owns_partial:
+            self._partial.unlink(missing_ok=True)
 
     def _flush(self) -> None:
         self._payload_crc = crc32c(self._buffer, self._payload_crc)
@@ -186,6 +229,21 @@ class InrdWriter:
             written = self._file.write(view)
             view = view[written:]
             self._end += written
+
+
+def _give_name(partial: Path, path: Path) -> None:
+    """Give a file its name unless that is taken, which a rename alone would silently replace.
+
+    Raises:
+        FileExistsError: it is taken.
+    """
+    try:
+        os.link(partial, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links: claim the name first
+        path.open("xb").close()
+        partial.replace(path)
 
 
 @dataclass(frozen=True, slots=True)

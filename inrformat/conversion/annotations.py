@@ -14,39 +14,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from inrformat.conversion.run_length import RunLengthMask, read_run_length_mask
+from inrformat.container.targets import LABEL_FIELD
+from inrformat.conversion.annotation import Annotation, Instance, Points
+from inrformat.conversion.run_length import read_run_length_mask
+from inrformat.conversion.sources.listed import ListedSource
 from inrformat.errors import SourceError
 
-__all__ = ["Annotation", "Annotations", "Instance", "read_annotations", "read_class_names", "with_masks"]
-
-Points = tuple[tuple[float, float], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Instance:
-    """One object.
-
-    Attributes:
-        label: its class number. box: left, top, right, bottom. polygons: its outlines, each of (x, y); all in shares of
-            the image's width and height. keypoints: (x, y, visibility), x and y in such shares.
-        run_length_mask: its mask, where it came as pixels. crowd: many objects of the class, not told apart.
-    """
-
-    label: int
-    box: tuple[float, float, float, float]
-    polygons: tuple[Points, ...] = ()
-    keypoints: tuple[tuple[float, float, int], ...] = ()
-    run_length_mask: RunLengthMask | None = None
-    crowd: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Annotation:
-    """What is known of one image: its objects, captions, and the file of its semantic mask."""
-
-    instances: tuple[Instance, ...] = ()
-    captions: tuple[str, ...] = ()
-    mask: Path | None = None
+__all__ = ["Annotations", "annotated", "read_annotations", "read_class_names", "with_masks"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +33,19 @@ class Annotations:
     def of(self, name: str) -> Annotation:
         """Of the image ``name``; nothing where nothing is known."""
         return self.by_stem.get(Path(name).stem, Annotation())
+
+
+def annotated(source: ListedSource, annotations: Annotations) -> ListedSource:
+    """The same images with targets; their classes take the place of folders.
+
+    Raises:
+        SourceError: none of the images is annotated.
+    """
+    if not any(Path(name).stem in annotations.by_stem for name in source.names):
+        raise SourceError(f"{source.place}: none of its images has an annotation of the same file name")
+    fields = tuple(f for f in source.fields if f.name != LABEL_FIELD)
+    found = tuple(annotations.of(name) for name in source.names)
+    return replace(source, classes=annotations.classes, fields=fields, annotations=found)
 
 
 def read_annotations(path: Path, *, classes: tuple[str, ...] = ()) -> Annotations:

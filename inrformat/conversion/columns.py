@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from array import array
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image
 
 from inrformat.container.fields import Field, FieldType
 from inrformat.container.masks import pack_instances, pack_semantic
+from inrformat.container.metadata import FieldSpec
 from inrformat.container.targets import (
     BOX_LABELS_FIELD,
     BOXES_FIELD,
@@ -21,67 +23,90 @@ from inrformat.container.targets import (
     LABEL_FIELD,
     NAME_FIELD,
     SEMANTIC_FIELD,
+    TARGET_TYPES,
 )
-from inrformat.conversion.annotations import Annotation, Annotations, Instance
-from inrformat.conversion.sources import ImageSource
+from inrformat.conversion.annotation import Annotation, Instance
 from inrformat.errors import SourceError
 
-__all__ = ["TargetColumns", "source_fields"]
+__all__ = ["TargetColumns", "annotation_columns", "plain", "values_of"]
+
+_Make = Callable[[Annotation, int, int], Any]
+"""The value of a column for an annotation of an image stored with some height and width in pixels."""
 
 
-def source_fields(source: ImageSource) -> list[Field]:
-    """The columns of what a source knows of its images without annotations: class numbers, file names and others."""
-    labels = [] if source.labels is None else [Field(LABEL_FIELD, FieldType.INT64, source.labels)]
-    return [*labels, Field(NAME_FIELD, FieldType.UTF8, source.names), *source.fields]
+def annotation_columns(annotations: Iterable[Annotation]) -> tuple[FieldSpec, ...]:
+    """The columns that these annotations need: those of the kinds of targets that any of them has."""
+    every = list(annotations)
+    instances = [i for a in every for i in a.instances]
+    has = {
+        BOXES_FIELD: bool(instances),
+        BOX_LABELS_FIELD: bool(instances),
+        CROWD_FIELD: any(i.crowd for i in instances),
+        INSTANCES_FIELD: any(i.polygons or i.run_length_mask for i in instances),
+        KEYPOINTS_FIELD: any(i.keypoints for i in instances),
+        CAPTION_FIELD: any(a.captions for a in every),
+        SEMANTIC_FIELD: any(a.mask is not None for a in every),
+    }
+    return tuple(FieldSpec(name, TARGET_TYPES[name]) for name, needed in has.items() if needed)
 
 
 class TargetColumns:
-    """Collects the columns of a source's annotations; the kinds of targets it has anywhere become columns."""
+    """Collects the columns of a source's targets while its images are written."""
 
-    def __init__(self, annotations: Annotations) -> None:
-        self._annotations = annotations
-        every = annotations.by_stem.values()
-        instances = [i for a in every for i in a.instances]
-        self._columns: dict[str, tuple[FieldType, Callable[[Annotation, int, int], Any], list[Any]]] = {}
-        if instances:
-            self._add(BOXES_FIELD, FieldType.FLOAT64_LIST, _boxes)
-            self._add(BOX_LABELS_FIELD, FieldType.INT64_LIST, lambda a, _h, _w: [i.label for i in a.instances])
-        if any(i.crowd for i in instances):
-            self._add(CROWD_FIELD, FieldType.INT64_LIST, lambda a, _h, _w: [int(i.crowd) for i in a.instances])
-        if any(i.polygons or i.run_length_mask for i in instances):
-            self._add(INSTANCES_FIELD, FieldType.BYTES, _instances)
-        if any(i.keypoints for i in instances):
-            self._add(KEYPOINTS_FIELD, FieldType.FLOAT64_LIST, _keypoints)
-        if any(a.captions for a in every):
-            self._add(CAPTION_FIELD, FieldType.UTF8, lambda a, _h, _w: "\n".join(a.captions))
-        if any(a.mask for a in every):
-            self._add(SEMANTIC_FIELD, FieldType.BYTES, _semantic)
+    def __init__(self, columns: Sequence[FieldSpec]) -> None:
+        """``columns``: of the source; each image must have a value for each of them, or an annotation."""
+        self._specs = tuple(columns)
+        self._columns: dict[str, Any] = {
+            spec.name: array("q") if spec.type is FieldType.INT64 else [] for spec in columns
+        }
+        self.names: list[str] = []
 
-    def _add(self, name: str, kind: FieldType, make: Callable[[Annotation, int, int], Any]) -> None:
-        self._columns[name] = kind, make, []
-
-    def add(self, name: str, *, height: int, width: int) -> None:
-        """Take along the image ``name``, stored with ``height`` and ``width`` in pixels."""
-        annotation = self._annotations.of(name)
-        for _, make, values in self._columns.values():
-            values.append(make(annotation, height, width))
+    def add(self, name: str, values: Mapping[str, Any]) -> None:
+        """Take along the image ``name`` with what `values_of` gave for it."""
+        self.names.append(name)
+        for column, collected in self._columns.items():
+            collected.append(values[column])
 
     def fields(self) -> list[Field]:
-        """The columns, of the images taken along so far."""
-        return [Field(name, kind, values) for name, (kind, _, values) in self._columns.items()]
+        """The columns, of the images taken along so far, the names behind the class numbers."""
+        fields = [Field(spec.name, spec.type, self._columns[spec.name]) for spec in self._specs]
+        first = [f for f in fields if f.name == LABEL_FIELD]
+        return [*first, Field(NAME_FIELD, FieldType.UTF8, self.names), *(f for f in fields if f.name != LABEL_FIELD)]
 
 
-def _boxes(annotation: Annotation, height: int, width: int) -> NDArray[np.float64]:
+def values_of(
+    columns: Sequence[FieldSpec], values: Mapping[str, Any], annotation: Annotation, *, height: int, width: int
+) -> dict[str, Any]:
+    """What each of ``columns`` holds for one image stored with ``height`` and ``width``: plain types of msgpack.
+
+    Args:
+        values: of columns that say nothing of places in the image. annotation: what the others are made from.
+
+    Raises:
+        SourceError: a mask is unreadable.
+    """
+    return {
+        spec.name: plain(values[spec.name]) if spec.name in values else _MAKERS[spec.name](annotation, height, width)
+        for spec in columns
+    }
+
+
+def plain(value: Any) -> Any:
+    """A value of a column without numpy: bytes, text, numbers and lists of numbers."""
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+
+
+def _boxes(annotation: Annotation, height: int, width: int) -> list[float]:
     """left, top, right, bottom of every object in pixels, end to end, cut to the image."""
     shares = np.array([i.box for i in annotation.instances], np.float64).reshape(-1, 4)
-    scaled: NDArray[np.float64] = (shares.clip(0, 1) * (width, height, width, height)).ravel()
-    return scaled
+    pixels: list[float] = (shares.clip(0, 1) * (width, height, width, height)).ravel().tolist()
+    return pixels
 
 
-def _keypoints(annotation: Annotation, height: int, width: int) -> NDArray[np.float64]:
+def _keypoints(annotation: Annotation, height: int, width: int) -> list[float]:
     triples = np.array([p for i in annotation.instances for p in i.keypoints], np.float64).reshape(-1, 3)
-    scaled: NDArray[np.float64] = (triples * (width, height, 1)).ravel()
-    return scaled
+    pixels: list[float] = (triples * (width, height, 1)).ravel().tolist()
+    return pixels
 
 
 def _instances(annotation: Annotation, height: int, width: int) -> bytes:
@@ -130,3 +155,15 @@ def _semantic(annotation: Annotation, height: int, width: int) -> bytes:
     except OSError as error:
         raise SourceError(f"{annotation.mask}: unreadable mask ({error})") from error
     return pack_semantic(numbers.astype(np.uint8 if numbers.max(initial=0) < 256 else np.uint16))
+
+
+_MAKERS: dict[str, _Make] = {
+    BOXES_FIELD: _boxes,
+    BOX_LABELS_FIELD: lambda a, _h, _w: [i.label for i in a.instances],
+    CROWD_FIELD: lambda a, _h, _w: [int(i.crowd) for i in a.instances],
+    INSTANCES_FIELD: _instances,
+    KEYPOINTS_FIELD: _keypoints,
+    CAPTION_FIELD: lambda a, _h, _w: "\n".join(a.captions),
+    SEMANTIC_FIELD: _semantic,
+}
+"""How the columns that annotations fill are made."""

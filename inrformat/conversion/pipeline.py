@@ -1,57 +1,47 @@
-"""The conversion: scan a source, learn what its images share, stream them through the encoder, finish the file."""
+"""The conversion: look at a source, learn what its images share, stream them through the encoder, finish the file."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-import inrformat
-from inrformat.container.metadata import Metadata
-from inrformat.container.writer import InrdWriter
-from inrformat.conversion.annotations import Annotations
-from inrformat.conversion.columns import TargetColumns, source_fields
-from inrformat.conversion.images import ChannelMoments, ImageLoader
-from inrformat.conversion.report import ReportColumns
-from inrformat.conversion.size_budget import size_budget
-from inrformat.conversion.sources import ImageSource, scan_folder
+from inrformat.container.reader import InrdReader
+from inrformat.conversion.file_job import FileJob
+from inrformat.conversion.image_files import Note, ReadOptions
+from inrformat.conversion.learning import corpus_of
+from inrformat.conversion.progress import OnProgress, Phase, Reporter
+from inrformat.conversion.reading import ErrorPolicy, Skipped
+from inrformat.conversion.settings import Settings
+from inrformat.conversion.sources.folder import scan_folder
+from inrformat.conversion.sources.source import Source
+from inrformat.conversion.workspace import Workspace
+from inrformat.conversion.written import Failure, Written
 from inrformat.decoding.devices import checked_device
-from inrformat.encoding.corpus import Corpus
 from inrformat.encoding.encoder import Encoder, EncoderOptions, TrainedEncoder
-from inrformat.encoding.record import Image, Outcome
-from inrformat.errors import SourceError
+from inrformat.errors import UsageError
 from inrformat.families.registry import DEFAULT_FAMILY, family_named
 
-__all__ = ["ConvertSummary", "Failure", "convert", "convert_with"]
-
-_SAMPLE_IMAGES = 256
-_SAMPLE_VALUES = 1 << 29
-_CALIBRATION_IMAGES = 4096
+__all__ = ["ConvertSummary", "convert", "convert_with"]
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """An image whose record is not what was asked for."""
-
-    name: str
-    outcome: Outcome
-    psnr_db: float
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConvertSummary:
     """What a conversion produced.
 
     Attributes:
         output: the file. samples: images in it. bytes: its size. pixels: of all images at native size.
-        mean_psnr_db, worst_psnr_db: of the stored images. skipped: names of unreadable images that were left out.
-        failures: images whose records are not what was asked for. seconds: the whole conversion took.
+        mean_psnr_db, worst_psnr_db: of the stored images.
+        skipped: unreadable images that were left out, and why. failures: images whose records are not what was asked.
+        notes: what was done to images so that they could be stored, and to how many.
+        remarks: on the source as a whole: files that were left out, and the like.
+        seconds: this run took. resumed_images: that a former, interrupted one had done.
     """
 
     output: Path
@@ -60,9 +50,12 @@ class ConvertSummary:
     pixels: int
     mean_psnr_db: float
     worst_psnr_db: float
-    skipped: tuple[str, ...]
-    failures: tuple[Failure, ...]
+    skipped: tuple[Skipped, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    notes: Mapping[Note, int]
+    remarks: tuple[str, ...] = ()
     seconds: float
+    resumed_images: int = 0
 
     @property
     def rate_bpp(self) -> float:
@@ -71,149 +64,135 @@ class ConvertSummary:
 
 
 def convert(
-    source: ImageSource | str | os.PathLike[str],
+    source: Source | str | os.PathLike[str],
     output: str | os.PathLike[str],
     options: EncoderOptions | None = None,
     *,
-    device: str | torch.device = "auto",
+    network: str | None = None,
     size: int | None = None,
+    on_error: str = "raise",
+    resume: bool = False,
+    device: str | torch.device = "auto",
     seed: int = 0,
-    skip_unreadable: bool = False,
-    sample_images: int = _SAMPLE_IMAGES,
-    on_progress: Callable[[float], None] = lambda _images: None,
+    sample_images: int = 256,
+    jobs: int = 0,
+    on_progress: OnProgress = lambda _progress: None,
+    **asked: Any,
 ) -> ConvertSummary:
     """Convert images to the new file ``output``.
 
-        convert("photos/train", "train.inrd", CellsOptions(quality=80), size=256)
+        convert("photos/train", "train.inrd", quality=80, size=256)
 
     Args:
-        source: a folder as ``torchvision.datasets.ImageFolder`` reads it, or what ``scan_folder`` made of one.
-        options: of the network family to convert to (`CellsOptions`, `SirenOptions`); None: the default family's own.
-        device: where to encode: "cpu", "cuda", "cuda:N" or "auto".
+        source: a folder as ``torchvision.datasets.ImageFolder`` reads it, or what a function of
+            ``inrformat.conversion.sources`` made of something else.
+        options: of the network family to convert to (`CellsOptions`, `SirenOptions`), in place of the next two.
+        network: the family; None: the default one. asked: its options by name, ``quality=80``.
         size: short side in pixels to resize to first, or None to keep each image's size.
+        on_error: what becomes of unreadable images: ``"raise"``; ``"skip"``: leave them out; ``"limit=N"``: at most N.
+        resume: go on where an interrupted conversion of the same source with the same options ended.
+        device: where to encode: "cpu", "cuda", "cuda:N" or "auto".
         seed: of the choice of the images that are learned from.
-        skip_unreadable: leave unreadable images out instead of stopping.
         sample_images: at most so many are learned from; fewer where they are very large.
-        on_progress: called with the images' worth of work done since its last call.
+        jobs: threads that read images; 0: one for each core.
+        on_progress: is told how far the conversion is.
 
     Raises:
-        SourceError: no images, or an unreadable one. OutputExistsError: ``output`` exists. UsageError: what was asked
-            for cannot be had. Nothing is left behind then.
+        SourceError: no images, or an unreadable one. OutputExistsError: ``output`` exists. OutputBusyError: another
+            process is making it. UsageError: what was asked for cannot be had. Nothing is left behind then, but for
+            what ``resume`` goes on from, once some images are done.
     """
-    family = family_named(DEFAULT_FAMILY if options is None else options.family)
-    encoder = family.encoder().make_encoder(options, device=checked_device(device), on_progress=on_progress)
-    scanned = source if isinstance(source, ImageSource) else scan_folder(source)
-    return convert_with(
-        encoder,
-        scanned,
-        output,
-        size=size,
+    reporter = Reporter(on_progress)
+    reporter.begin(Phase.SCAN, total=0)
+    family = family_named(network or (DEFAULT_FAMILY if options is None else options.family))
+    if options is None:
+        options = _options_of(family, asked)
+    elif asked or network:
+        raise UsageError(f"{', '.join([*asked, *([network] if network else [])])}: part of the options already")
+    encoder = family.encoder().make_encoder(options, device=checked_device(device), on_progress=reporter.advance)
+    settings = Settings(
+        reading=ReadOptions(size=size),
+        on_error=ErrorPolicy.of(on_error),
         seed=seed,
-        skip_unreadable=skip_unreadable,
         sample_images=sample_images,
+        jobs=jobs,
     )
+    opened = scan_folder(source) if isinstance(source, str | os.PathLike) else source
+    return convert_with(encoder, opened, output, settings=settings, reporter=reporter, resume=resume)
+
+
+def _options_of(family: Any, asked: Mapping[str, Any]) -> EncoderOptions:
+    """The family's options from keywords."""
+    kind = family.options()
+    known = list(kind.__dataclass_fields__)
+    if unknown := [name for name in asked if name not in known]:
+        raise UsageError(f"{family.name} has no option {unknown[0]!r}: choose among {', '.join(known)}")
+    options: EncoderOptions = kind(**asked)
+    return options
 
 
 def convert_with(
     encoder: Encoder,
-    source: ImageSource,
+    source: Source,
     output: str | os.PathLike[str],
     *,
-    size: int | None = None,
-    seed: int = 0,
-    skip_unreadable: bool = False,
-    sample_images: int = _SAMPLE_IMAGES,
+    settings: Settings | None = None,
+    reporter: Reporter | None = None,
+    resume: bool = False,
 ) -> ConvertSummary:
     """Convert with an encoder of one's own; otherwise as ``convert``."""
     began = time.monotonic()
-    loader = ImageLoader(source, size=size, skip_unreadable=skip_unreadable)
-    with InrdWriter(output) as writer:
-        trained = _learn(encoder, loader, seed=seed, sample_images=sample_images, size=size)
-        written = _stream(trained, loader, writer)
-        _finish(writer, written, trained, options={**encoder.options_map(), "size": size})
+    settings, reporter = settings or Settings(), reporter or Reporter()
+    path = Path(output).expanduser()
+    job = FileJob(source=source, encoder=encoder, settings=settings, reporter=reporter)
+
+    def learn() -> TrainedEncoder:
+        reporter.begin(Phase.LEARN, total=min(settings.sample_images, len(source.names)))
+        return encoder.train(corpus_of(source, settings))
+
+    with Workspace(path, resume=resume) as workspace:
+        if workspace.complete:
+            return _summary_of_file(path, seconds=time.monotonic() - began)
+        try:
+            written = job.run(workspace, learn)
+        except BaseException as error:
+            if workspace.keep:
+                error.add_note("what was done so far is kept: the same command with --resume goes on")
+            raise
+    return _summary(path, source, written, seconds=time.monotonic() - began)
+
+
+def _summary(path: Path, source: Source, written: Written, *, seconds: float) -> ConvertSummary:
     return ConvertSummary(
-        output=Path(output),
-        samples=len(written.source),
-        bytes=Path(output).stat().st_size,
+        output=path,
+        samples=len(written),
+        bytes=path.stat().st_size,
         pixels=written.moments.pixels,
         mean_psnr_db=float(np.mean(written.report.psnr_db)),
         worst_psnr_db=float(np.min(written.report.psnr_db)),
-        skipped=tuple(loader.skipped),
+        skipped=tuple(written.skipped),
         failures=written.failures(),
-        seconds=time.monotonic() - began,
+        notes=dict(written.notes),
+        remarks=source.remarks,
+        seconds=seconds,
+        resumed_images=written.resumed_images,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Written:
-    """What is known once all records are written: the images that are in the file, and columns of theirs."""
-
-    source: ImageSource
-    report: ReportColumns
-    targets: TargetColumns
-    moments: ChannelMoments
-
-    def failures(self) -> tuple[Failure, ...]:
-        rows = zip(self.source.names, self.report.outcomes, self.report.psnr_db, strict=True)
-        return tuple(Failure(name, outcome, psnr_db) for name, outcome, psnr_db in rows if outcome)
-
-
-def _learn(encoder: Encoder, loader: ImageLoader, *, seed: int, sample_images: int, size: int | None) -> TrainedEncoder:
-    """Train on the first images of a random order of the whole source."""
-    order: list[int] = np.random.default_rng(seed).permutation(len(loader.source)).tolist()
-    sample: list[Image] = []
-    seen = 0
-    for number in order[:sample_images]:
-        if sum(image.size for image in sample) > _SAMPLE_VALUES:
-            break
-        image = loader.load(number)
-        seen += 1
-        sample += [] if image is None else [image]
-    if not sample:
-        raise SourceError(f"{loader.source.root}: none of its images could be read")
-    corpus = Corpus(
-        sample=sample,
-        complete=seen == len(order),
-        length=len(order),
-        batches=lambda: (piece.images for piece in loader.pieces(order[:_CALIBRATION_IMAGES])),
-        size_budget=partial(size_budget, loader.source, size=size),
-    )
-    return encoder.train(corpus)
-
-
-def _stream(trained: TrainedEncoder, loader: ImageLoader, writer: InrdWriter) -> _Written:
-    """Encode all images into the file."""
-    source, kept = loader.source, list[int]()
-    report, moments = ReportColumns(), ChannelMoments()
-    targets = TargetColumns(source.annotations or Annotations())
-    loader.skipped.clear()  # those met while learning are met again
-    for numbers, images in loader.pieces(range(len(source))):
-        kept += numbers
-        following = len(source) - len(loader.skipped) - len(kept)
-        for number, record, image in zip(numbers, trained.encode(images, following=following), images, strict=True):
-            writer.add(
-                record.data,
-                height=record.height,
-                width=record.width,
-                network=record.network,
-                psnr_db=record.psnr_db,
-            )
-            report.add(record)
-            moments.add(image)
-            targets.add(source.names[number], height=record.height, width=record.width)
-    return _Written(source.subset(kept), report, targets, moments)
-
-
-def _finish(writer: InrdWriter, written: _Written, trained: TrainedEncoder, *, options: dict[str, object]) -> None:
-    """Add the columns and what all records share, and let the file appear."""
-    for field in (*source_fields(written.source), *written.targets.fields(), *written.report.fields()):
-        writer.add_field(field.name, field.type, field.values)
-    mean, std = written.moments.mean_std()
-    metadata = Metadata(
-        classes=written.source.classes,
-        channel_mean=mean,
-        channel_std=std,
-        generator=f"inrformat {inrformat.__version__}",
-        options=options,
-    )
-    writer.finish(codebook=trained.codebook.to_map(), metadata=metadata)
+def _summary_of_file(path: Path, *, seconds: float) -> ConvertSummary:
+    """Of a file that was complete before."""
+    with InrdReader(path) as reader:
+        index = reader.index
+        psnr_db = np.zeros(0) if index.psnr_db is None else index.psnr_db
+        return ConvertSummary(
+            output=path,
+            samples=len(reader),
+            bytes=reader.header.file_bytes,
+            pixels=int((index.heights * index.widths).sum()),
+            mean_psnr_db=float(psnr_db.mean()),
+            worst_psnr_db=float(psnr_db.min()),
+            notes={},
+            remarks=(f"{path} was complete already",),
+            seconds=seconds,
+            resumed_images=len(reader),
+        )

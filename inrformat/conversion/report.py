@@ -6,8 +6,9 @@ saved, outcomes where every image is as asked.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any
 
 from inrformat.container.fields import Field, FieldType, VariableColumn
@@ -22,41 +23,56 @@ SAVED_BYTES, GAIN_DB = "pruning_saved_bytes", "pruning_gain_db"
 OUTCOME_WORDS = {Outcome.OK: "as asked", Outcome.TARGET_MISSED: "target missed", Outcome.DIVERGED: "fit diverged"}
 
 
-@dataclass(slots=True)
 class ReportColumns:
-    """Collects the report while records are written."""
+    """Collects the report while records are written.
 
-    _records: list[EncodedRecord] = field(default_factory=list)
+    Attributes:
+        psnr_db, outcomes: of every image so far.
+    """
 
-    def add(self, record: EncodedRecord) -> None:
-        """Take along the next record, without its bytes."""
-        self._records.append(replace(record, data=b""))
+    def __init__(self) -> None:
+        self.psnr_db = array("d")
+        self.outcomes = array("q")
+        self._steps, self._zero_weights, self._saved = array("q"), array("q"), array("q")
+        self._gains = array("d")
 
-    @property
-    def psnr_db(self) -> list[float]:
-        """PSNR of every image."""
-        return [record.psnr_db for record in self._records]
+    @staticmethod
+    def row_of(record: EncodedRecord) -> list[Any]:
+        """What the report says of a record, in plain types."""
+        return [
+            record.psnr_db,
+            int(record.outcome),
+            record.steps,
+            round(100 * record.sparsity),
+            record.pruning_saved_bytes,
+            round(record.pruning_gain_db, 2),
+        ]
 
-    @property
-    def outcomes(self) -> list[Outcome]:
-        """Outcome of every image."""
-        return [record.outcome for record in self._records]
+    def add(self, row: Sequence[Any]) -> None:
+        """Take along the next record, as `row_of` gives it."""
+        columns: tuple[array[Any], ...] = (
+            self.psnr_db,
+            self.outcomes,
+            self._steps,
+            self._zero_weights,
+            self._saved,
+            self._gains,
+        )
+        for column, value in zip(columns, row, strict=True):
+            column.append(value)
 
     def fields(self) -> list[Field]:
         """The columns."""
-        records, columns = self._records, []
-        steps = [r.steps for r in records]
-        if any(steps):
-            columns.append(Field(STEPS, FieldType.INT64, steps))
-            columns.append(Field(SPARSITY, FieldType.INT64, [round(100 * r.sparsity) for r in records]))
-            saved = [r.pruning_saved_bytes for r in records]
-            if any(saved):
-                columns.append(Field(SAVED_BYTES, FieldType.INT64, saved))
-        gains = [round(r.pruning_gain_db, 2) for r in records]
-        if any(gains):
-            columns.append(Field(GAIN_DB, FieldType.FLOAT64, gains))
+        columns = []
+        if any(self._steps):
+            columns.append(Field(STEPS, FieldType.INT64, self._steps))
+            columns.append(Field(SPARSITY, FieldType.INT64, self._zero_weights))
+            if any(self._saved):
+                columns.append(Field(SAVED_BYTES, FieldType.INT64, self._saved))
+        if any(self._gains):
+            columns.append(Field(GAIN_DB, FieldType.FLOAT64, self._gains))
         if any(self.outcomes):
-            columns.append(Field(OUTCOME, FieldType.INT64, [int(o) for o in self.outcomes]))
+            columns.append(Field(OUTCOME, FieldType.INT64, self.outcomes))
         return columns
 
 

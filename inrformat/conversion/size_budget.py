@@ -8,9 +8,9 @@ from inrformat.container.fields import encode_field
 from inrformat.container.metadata import FieldSpec, Metadata
 from inrformat.container.packing import compress
 from inrformat.container.sizes import index_bytes_at_most, payload_budget_bytes
-from inrformat.conversion.annotations import Annotations
-from inrformat.conversion.columns import TargetColumns, source_fields
-from inrformat.conversion.sources import ImageSource, stored_size
+from inrformat.conversion.columns import TargetColumns, values_of
+from inrformat.conversion.image_files import ReadOptions, read_size
+from inrformat.conversion.sources.source import Source
 from inrformat.encoding.corpus import SizeBudget
 
 __all__ = ["size_budget"]
@@ -21,28 +21,29 @@ _RECORD_BYTES_PER_PIXEL = 6
 """No record is twice as large as its pixels of three bytes."""
 
 
-def size_budget(source: ImageSource, target_bytes: int, *, size: int | None = None) -> SizeBudget:
+def size_budget(source: Source, target_bytes: int, *, options: ReadOptions) -> SizeBudget:
     """What a file of ``target_bytes`` leaves for the records of ``source``, once the codebook is known.
 
     Reads the header of every image, and makes every annotation's column as the conversion will: masks cost what they
     cost only when they are compressed.
 
-    Args:
-        size: short side in pixels that images will be resized to.
-
     Raises:
         SourceError: a mask is unreadable.
     """
-    found = {n: s for n, name in enumerate(source.names) if (s := stored_size(source.file(name), size=size))}
-    readable = source.subset(list(found))
-    targets = TargetColumns(source.annotations or Annotations())
-    for name, (height, width) in zip(readable.names, found.values(), strict=True):
-        targets.add(name, height=height, width=width)
-    fields = [*source_fields(readable), *targets.fields()]
+    columns = source.columns
+    targets, sizes = TargetColumns(columns), []
+    for number, name in enumerate(source.names):
+        sample = source.sample(number)
+        size = read_size(sample.image, options)
+        if size is not None:
+            height, width = size
+            targets.add(name, values_of(columns, sample.values, sample.annotation, height=height, width=width))
+            sizes.append(size)
+    fields = targets.fields()
     metadata = Metadata(classes=source.classes, fields=tuple(FieldSpec(name, kind) for name, kind, _ in fields))
     metadata_bytes = len(compress(metadata.to_bytes())) + _LATER_METADATA_BYTES
     field_bytes = [len(compress(encode_field(kind, values))) for _, kind, values in fields]
-    heights, widths = np.array(list(found.values()), np.int64).reshape(-1, 2).T
+    heights, widths = np.array(sizes, np.int64).reshape(-1, 2).T
     longest_record_bytes = _RECORD_BYTES_PER_PIXEL * int((heights * widths).max(initial=0))
     index_bytes = index_bytes_at_most(heights, widths, longest_record_bytes=longest_record_bytes)
 

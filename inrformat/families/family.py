@@ -65,6 +65,7 @@ class Family:
         cpu, triton: fused decoders (``decoding.cpu.backend.CpuBackend``, ``decoding.triton.backend.TritonBackend``), or
             None: then the reference decodes this family's records.
         encoder: how images become its records (``encoding.encoder.EncoderModule``).
+        options: what its encoder can be asked for (``encoding.encoder.EncoderOptions``).
         flags: its flags of ``inrformat convert`` (``encoding.encoder.FlagsModule``).
         codebooks: a folder of codebooks that files name instead of storing one; None where there are none.
     """
@@ -76,6 +77,7 @@ class Family:
     describe: Load
     reference: Load
     encoder: Load
+    options: Load
     flags: Load
     cpu: Load | None = None
     triton: Load | None = None

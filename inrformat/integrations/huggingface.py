@@ -15,7 +15,7 @@ from inrformat.container.reader import InrdReader
 from inrformat.container.targets import BOX_LABELS_FIELD, LABEL_FIELD, LABELS_FIELD, NAME_FIELD, TARGET_TYPES
 from inrformat.conversion.pipeline import ConvertSummary, convert
 from inrformat.conversion.report import Report
-from inrformat.conversion.sources import ImageSource
+from inrformat.conversion.sources.listed import ListedSource
 from inrformat.data.dataset import InrdDataset
 from inrformat.encoding.encoder import EncoderOptions
 from inrformat.errors import UsageError
@@ -52,7 +52,7 @@ def convert_dataset(
     Args:
         options: of the network family to convert to; None: the default family's own.
         image: the column of images. label: that of class numbers, or None.
-        arguments: further ones of ``inrformat.convert``: ``size``, ``device``, ``skip_unreadable`` and so on.
+        arguments: further ones of ``inrformat.convert``: ``size``, ``device``, ``on_error`` and so on.
 
     Raises:
         UsageError: a column is missing, or one cannot be stored: it is named, with the way to leave it out.
@@ -80,7 +80,7 @@ def to_dataset(path: str | os.PathLike[str]) -> datasets.Dataset:
     return datasets.Dataset.from_generator(_samples, features=datasets.Features(features), gen_kwargs=file)
 
 
-def _source(dataset: datasets.Dataset, *, image: str, label: str | None) -> ImageSource:
+def _source(dataset: datasets.Dataset, *, image: str, label: str | None) -> ListedSource:
     if not isinstance(dataset, datasets.Dataset):
         raise UsageError(
             f"a {type(dataset).__name__} is no datasets.Dataset: choose a split, and load it without streaming"
@@ -97,10 +97,15 @@ def _source(dataset: datasets.Dataset, *, image: str, label: str | None) -> Imag
         return Path(stored["path"]) if stored["bytes"] is None else io.BytesIO(stored["bytes"])
 
     classes = _classes(dataset, [name for name in (label, *_LISTS_OF_CLASSES) if name and name in dataset.column_names])
-    labels = None if label is None else _labels(dataset, label)
-    fields = tuple(Field(name, kind, _values(dataset, name)) for name, kind in types.items() if name != NAME_FIELD)
-    root = Path(dataset.info.dataset_name or "dataset")
-    return ImageSource(root, tuple(names), classes, labels, fields=fields, read=read)
+    labels = [] if label is None else [Field(LABEL_FIELD, FieldType.INT64, _labels(dataset, label))]
+    others = [Field(name, kind, _values(dataset, name)) for name, kind in types.items() if name != NAME_FIELD]
+    return ListedSource(
+        place=dataset.info.dataset_name or "dataset",
+        names=tuple(names),
+        image=read,
+        classes=classes,
+        fields=(*labels, *others),
+    )
 
 
 def _check_main_columns(dataset: datasets.Dataset, *, image: str, label: str | None) -> None:

@@ -7,8 +7,9 @@ from PIL import Image
 from inrformat import InrdDataset
 from inrformat.cli.main import main
 from inrformat.container.masks import unpack_instances, unpack_semantic
-from inrformat.conversion.annotations import Annotations, Instance, read_annotations, read_class_names, with_masks
-from inrformat.conversion.columns import TargetColumns, _filled
+from inrformat.conversion.annotation import Annotation, Instance
+from inrformat.conversion.annotations import read_annotations, read_class_names, with_masks
+from inrformat.conversion.columns import _filled, annotation_columns, values_of
 from inrformat.errors import SourceError
 
 COCO = {
@@ -39,10 +40,10 @@ COCO = {
 
 
 def columns(annotations, names, height, width):
-    collected = TargetColumns(annotations)
-    for name in names:
-        collected.add(name, height=height, width=width)
-    return {name: values for name, _, values in collected.fields()}
+    found = [annotations.of(name) for name in names]
+    specs = annotation_columns(found)
+    rows = [values_of(specs, {}, a, height=height, width=width) for a in found]
+    return {spec.name: [row[spec.name] for row in rows] for spec in specs}
 
 
 def test_coco_is_read_into_columns_in_pixels_of_the_stored_size(tmp_path):
@@ -50,9 +51,9 @@ def test_coco_is_read_into_columns_in_pixels_of_the_stored_size(tmp_path):
     annotations = read_annotations(tmp_path / "x.json")
     assert annotations.classes == ("car", "train")
     found = columns(annotations, ["sub/a.png", "b.png"], 10, 20)  # half the annotated size
-    assert found["boxes"][0].tolist() == [2, 1, 12, 6, 0, 0, 20, 10, 0, 0, 0.5, 0.5] and len(found["boxes"][1]) == 0
+    assert found["boxes"][0] == [2, 1, 12, 6, 0, 0, 20, 10, 0, 0, 0.5, 0.5] and len(found["boxes"][1]) == 0
     assert found["box_labels"] == [[1, 0, 0], []] and found["iscrowd"] == [[0, 0, 1], []]
-    assert found["keypoints"][0].tolist() == [2.5, 3, 2, 0, 0, 0]
+    assert found["keypoints"][0] == [2.5, 3, 2, 0, 0, 0]
     assert found["caption"] == ["", "two words"]
     masks = unpack_instances(found["instances"][0], count=3, size=(10, 20))
     expected = np.zeros((10, 20), bool)
@@ -147,7 +148,7 @@ def test_pixels_whose_centres_lie_inside_an_outline_belong_to_it():
 
 
 def test_nothing_known_makes_no_columns():
-    assert TargetColumns(Annotations()).fields() == []
+    assert annotation_columns([Annotation()]) == ()
 
 
 def test_the_command_line_converts_a_detection_set(tmp_path, photo_tiles):

@@ -6,9 +6,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from inrformat.container.reader import InrdReader
-from inrformat.conversion import images
+from inrformat.conversion import reading
 from inrformat.conversion.pipeline import convert
-from inrformat.conversion.sources import scan_folder
+from inrformat.conversion.sources.folder import scan_folder
 from inrformat.encoding.record import Outcome
 from inrformat.errors import OutputExistsError, SourceError
 from inrformat.families.siren.encoder import initialization as siren_initialization, training_points as lattice
@@ -48,7 +48,7 @@ def test_names_labels_and_pixel_statistics_are_stored(photo_folder, photo_tiles,
 
 
 def test_a_source_larger_than_the_sample_is_streamed(photo_folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(images, "PIECE_IMAGES", 4)
+    monkeypatch.setattr(reading, "PIECE_IMAGES", 4)
     summary = convert(photo_folder, tmp_path / "x", small(), sample_images=5)
     assert (summary.samples, len(InrdReader(tmp_path / "x"))) == (12, 12)
 
@@ -66,14 +66,14 @@ def broken_folder(photo_folder, tmp_path):
 
 
 def test_an_unreadable_image_stops_the_conversion_and_leaves_nothing(broken_folder, tmp_path):
-    with pytest.raises(SourceError, match=r"tile_3\.png: unreadable.*--skip-unreadable"):
+    with pytest.raises(SourceError, match=r"tile_3\.png: unreadable.*--on-error skip"):
         convert(scan_folder(broken_folder), tmp_path / "x", small())
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in"]
 
 
 def test_unreadable_images_can_be_left_out(broken_folder, tmp_path):
-    summary = convert(scan_folder(broken_folder), tmp_path / "x", small(), skip_unreadable=True)
-    assert (summary.samples, summary.skipped) == (11, ("astronaut/tile_3.png",))
+    summary = convert(scan_folder(broken_folder), tmp_path / "x", small(), on_error="skip")
+    assert [skipped.name for skipped in summary.skipped] == ["astronaut/tile_3.png"] and summary.samples == 11
     assert np.asarray(InrdReader(tmp_path / "x").field("label")).tolist() == [0] * 5 + [1] * 6
 
 
@@ -81,7 +81,7 @@ def test_nothing_but_unreadable_images_is_an_error(tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "x.png").write_bytes(b"not an image")
     with pytest.raises(SourceError, match="none of its images"):
-        convert(scan_folder(tmp_path / "in"), tmp_path / "x", small(), skip_unreadable=True)
+        convert(scan_folder(tmp_path / "in"), tmp_path / "x", small(), on_error="skip")
 
 
 def test_an_existing_output_is_refused_before_any_work(photo_folder, tmp_path):

@@ -9,9 +9,10 @@ from skimage import data as photographs
 
 from inrformat.container.layout import PAGE_ALIGNMENT, SectionKind
 from inrformat.container.reader import InrdReader
-from inrformat.conversion.annotations import read_annotations, with_masks
+from inrformat.conversion.annotations import annotated as with_targets, read_annotations, with_masks
+from inrformat.conversion.image_files import load_image, stored_size
 from inrformat.conversion.pipeline import convert
-from inrformat.conversion.sources import load_image, scan_folder, stored_size
+from inrformat.conversion.sources.folder import scan_folder
 from inrformat.errors import UsageError
 from inrformat.families.cells.encoder.options import CellsOptions
 
@@ -48,12 +49,12 @@ def annotated(folder, kind):
     if kind != "coco":
         found = with_masks(found, folder / "masks", classes=("thing",))
     assert found is not None
-    return scan_folder(folder / "images").annotated(found)
+    return with_targets(scan_folder(folder / "images"), found)
 
 
-def to_size(source, out, target_bytes, *, size=None, skip_unreadable=False):
+def to_size(source, out, target_bytes, *, size=None, on_error="raise"):
     options = CellsOptions(target_bytes=target_bytes)
-    return convert(source, out, options, size=size, skip_unreadable=skip_unreadable)
+    return convert(source, out, options, size=size, on_error=on_error)
 
 
 @pytest.mark.slow
@@ -75,13 +76,13 @@ def test_a_size_that_the_targets_alone_exceed_is_refused_and_says_what_they_take
 
 @pytest.mark.slow
 def test_the_size_holds_where_images_are_left_out_and_the_last_piece_is_small(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("inrformat.conversion.images.PIECE_IMAGES", 11)
+    monkeypatch.setattr("inrformat.conversion.reading.PIECE_IMAGES", 11)
     for path in sorted((folder / "images").iterdir()):
         data = path.read_bytes()
         (tmp_path / path.name).write_bytes(data[: len(data) // 2] if path.stem in {"03", "22", "23"} else data)
     for target_bytes in (60_000, 120_000):
         out = tmp_path / f"{target_bytes}.inrd"
-        summary = to_size(scan_folder(tmp_path), out, target_bytes, skip_unreadable=True)
+        summary = to_size(scan_folder(tmp_path), out, target_bytes, on_error="skip")
         assert summary.samples == COUNT - 3
         assert SLACK * target_bytes - PAGE_ALIGNMENT < summary.bytes <= target_bytes
 

@@ -5,13 +5,19 @@ import pytest
 from PIL import Image
 from torchvision.datasets import ImageFolder
 
-from inrformat.conversion.sources import load_image, scan_folder
+from inrformat.conversion.image_files import load_image
+from inrformat.conversion.sources.folder import scan_folder
+from inrformat.conversion.sources.source import limited
 from inrformat.errors import SourceError
 
 
 def touch_image(path, size=(8, 6), mode="RGB"):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new(mode, size).save(path)
+
+
+def labels_of(source):
+    return [source.sample(number).values["label"] for number in range(len(source.names))]
 
 
 def test_class_folders_are_read_in_the_order_of_image_folder(tmp_path):
@@ -23,7 +29,7 @@ def test_class_folders_are_read_in_the_order_of_image_folder(tmp_path):
     (tmp_path / ".cache").rmdir()
     folder = ImageFolder(tmp_path)
     assert [str(tmp_path / name) for name in source.names] == [path for path, _ in folder.samples]
-    assert list(source.labels or ()) == folder.targets
+    assert labels_of(source) == folder.targets
     assert list(source.classes) == folder.classes
 
 
@@ -31,15 +37,15 @@ def test_a_flat_folder_has_no_classes(tmp_path):
     for name in ("b.png", "a.jpg"):
         touch_image(tmp_path / name)
     source = scan_folder(tmp_path)
-    assert (source.names, source.classes, source.labels) == (("a.jpg", "b.png"), (), None)
+    assert (source.names, source.classes, source.columns) == (("a.jpg", "b.png"), (), ())
 
 
 def test_a_limit_takes_images_from_all_over_the_source(tmp_path):
     for name in "abcde":
         for k in range(4):
             touch_image(tmp_path / name / f"{k}.png")
-    assert scan_folder(tmp_path).limited(5).labels == (0, 1, 2, 3, 4)
-    assert len(scan_folder(tmp_path).limited(99)) == 20
+    assert labels_of(limited(scan_folder(tmp_path), 5)) == [0, 1, 2, 3, 4]
+    assert len(limited(scan_folder(tmp_path), 99).names) == 20
 
 
 @pytest.mark.parametrize(

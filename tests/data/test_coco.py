@@ -7,9 +7,10 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
 from inrformat import InrdDataset, InrdLoader
-from inrformat.conversion.annotations import read_annotations, read_class_names, with_masks
+from inrformat.conversion.annotations import annotated, read_annotations, read_class_names, with_masks
 from inrformat.conversion.pipeline import convert
-from inrformat.conversion.sources import scan_folder
+from inrformat.conversion.sources.folder import scan_folder
+from inrformat.conversion.sources.source import limited
 from inrformat.data.randomness import CounterGenerator
 from inrformat.data.transforms.crops import random_resized_box
 from inrformat.families.cells.encoder.options import CellsOptions
@@ -25,7 +26,7 @@ def detection_file(shared_data, tmp_path_factory):
     classes = read_class_names(root / "upstream/instance_segmentation/config.yaml")
     annotations = read_annotations(root / "instance_segmentation/labels/train2017", classes=classes)
     annotations = with_masks(annotations, root / "semantic_segmentation/masks/train2017")
-    source = scan_folder(root / "images/train2017").annotated(annotations).limited(12)
+    source = limited(annotated(scan_folder(root / "images/train2017"), annotations), 12)
     path = tmp_path_factory.mktemp("coco") / "coco.inrd"
     convert(source, path, CellsOptions(quality=40), size=200)
     return path

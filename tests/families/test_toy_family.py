@@ -16,7 +16,7 @@ from inrformat.cli.main import main
 from inrformat.coding.rans_numba import encode_record
 from inrformat.coding.tables import SymbolTable, TableSet
 from inrformat.container.rules import error_rule
-from inrformat.conversion.sources import scan_folder
+from inrformat.conversion.sources.folder import scan_folder
 from inrformat.decoding.canvas import Canvas
 from inrformat.decoding.dispatch import decode, decode_images
 from inrformat.decoding.records import DeviceRecords, join_records
@@ -142,6 +142,7 @@ FAMILY = Family(
     describe=lambda: lambda stored: f"mean, table {stored['table']}",
     reference=part(read_weights=read_weights, render=render, sample=sample),
     encoder=part(make_encoder=make_encoder),
+    options=lambda: MeanOptions,
     flags=part(add_flags=add_flags, read_options=read_options),
 )
 

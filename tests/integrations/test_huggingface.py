@@ -177,8 +177,8 @@ def test_unreadable_images_are_named_or_left_out_with_their_columns(split, tmp_p
     damaged = datasets.Dataset.from_list(rows, features=split.features)
     with pytest.raises(SourceError, match="04"):
         convert_dataset(damaged, tmp_path / "x.inrd")
-    summary = convert_dataset(damaged, tmp_path / "x.inrd", skip_unreadable=True)
-    assert summary.skipped == ("04",)
+    summary = convert_dataset(damaged, tmp_path / "x.inrd", on_error="skip")
+    assert [skipped.name for skipped in summary.skipped] == ["04"]
     assert column(tmp_path / "x.inrd", "frame") == [n - 3 for n in range(12) if n != 4]
 
 

@@ -25,8 +25,11 @@ from PIL import Image
 from rate_distortion import RESULTS, learned_from, rival_curve
 
 from inrformat.container.reader import InrdReader
+from inrformat.conversion.image_files import load_image
 from inrformat.conversion.pipeline import convert_with
-from inrformat.conversion.sources import load_image, scan_folder
+from inrformat.conversion.reading import images_of
+from inrformat.conversion.sources.folder import scan_folder
+from inrformat.conversion.sources.source import Subset
 from inrformat.families.cells.encoder.encoder import CellsEncoder
 from inrformat.families.cells.encoder.options import CellsOptions, step_of_quality
 from inrformat.families.cells.encoder.rate_distortion import LAMBDA
@@ -45,10 +48,10 @@ def sets() -> dict[str, list[Images]]:
     rows = {f"kodak256 x {n}": [small[i : i + n] for i in range(0, 24, n)][:6] for n in (1, 2, 4, 8, 24)}
     rows["kodak 768x512 x 1"] = [[load_image(path)] for path in kodak[2::8]]
     cifar = scan_folder(DATA / "cifar10/test")
-    order = np.random.default_rng(3).permutation(len(cifar))
+    order = np.random.default_rng(3).permutation(len(cifar.names))
     for n, count in ((1, 8), (16, 6), (256, 1)):
         chosen = order[: n * count].reshape(count, n)
-        rows[f"cifar10 x {n}"] = [[load_image(cifar.root / cifar.names[i]) for i in part] for part in chosen]
+        rows[f"cifar10 x {n}"] = [list(images_of(Subset(cifar, part.tolist()))) for part in chosen]
     return rows
 
 

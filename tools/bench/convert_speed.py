@@ -20,8 +20,12 @@ from typing import Any
 
 import numpy as np
 
+from inrformat.conversion.image_files import ReadOptions
 from inrformat.conversion.pipeline import convert_with
-from inrformat.conversion.sources import load_image, scan_folder
+from inrformat.conversion.reading import images_of
+from inrformat.conversion.settings import Settings
+from inrformat.conversion.sources.folder import scan_folder
+from inrformat.conversion.sources.source import limited
 from inrformat.encoding.corpus import Corpus
 from inrformat.encoding.encoder import TrainedEncoder
 from inrformat.families.cells.encoder.encoder import CellsEncoder
@@ -68,16 +72,17 @@ def main() -> None:
     parser.add_argument("--name", default="convert_speed")
     arguments = parser.parse_args()
     load = os.getloadavg()[0]
-    source = scan_folder(arguments.images).limited(arguments.count)
+    source = limited(scan_folder(arguments.images), arguments.count)
     options = CellsOptions(quality=arguments.quality)
     # Compiled code is cached by then, as it is for every conversion but the first.
-    CellsEncoder(options).train(Corpus.of([load_image(source.root / source.names[0], size=64)]))
+    CellsEncoder(options).train(Corpus.of(list(images_of(limited(source, 1), size=64))))
     encoder = _Timed(CellsEncoder(options))
     cpu = time.process_time()
     with tempfile.TemporaryDirectory() as scratch:
-        summary = convert_with(encoder, source, Path(scratch) / "out.inrd", size=arguments.size)
+        settings = Settings(reading=ReadOptions(size=arguments.size))
+        summary = convert_with(encoder, source, Path(scratch) / "out.inrd", settings=settings)
     cpu = time.process_time() - cpu
-    loaded = [load_image(source.root / n, size=arguments.size) for n in source.limited(_ENCODED_IMAGES).names]
+    loaded = list(images_of(limited(source, _ENCODED_IMAGES), size=arguments.size))
     began = time.perf_counter()
     encode_cpu = time.process_time()
     if encoder.trained is not None:

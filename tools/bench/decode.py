@@ -37,7 +37,9 @@ from torchvision import io as torchvision_io
 from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms.v2 import functional as F
 
-from inrformat.conversion.sources import load_image, scan_folder
+from inrformat.conversion.reading import images_of
+from inrformat.conversion.sources.folder import scan_folder
+from inrformat.conversion.sources.source import limited
 from inrformat.decoding import dispatch
 from inrformat.decoding.canvas import Canvas
 from inrformat.decoding.geometry import Geometry
@@ -182,9 +184,9 @@ def floor_seconds(records: DeviceRecords, view: View, rates: dict[str, float]) -
 def squares(folder: Path, side: int, count: int | None) -> list[np.ndarray]:
     """Middle squares of the photographs of a folder."""
     images = []
-    source = scan_folder(folder).limited(count)
-    for name in source.names:
-        image = Image.fromarray(load_image(source.root / name))
+    source = limited(scan_folder(folder), count)
+    for pixels in images_of(source):
+        image = Image.fromarray(pixels)
         image = F.center_crop(F.resize(image, [side], InterpolationMode.LANCZOS), [side, side])
         images.append(np.asarray(image))
     return images

@@ -27,7 +27,9 @@ from scipy.interpolate import PchipInterpolator
 
 from inrformat.container.reader import InrdReader
 from inrformat.conversion.pipeline import convert_with
-from inrformat.conversion.sources import load_image, scan_folder
+from inrformat.conversion.reading import images_of
+from inrformat.conversion.sources.folder import scan_folder
+from inrformat.conversion.sources.source import limited
 from inrformat.encoding.corpus import Corpus
 from inrformat.encoding.record import psnr_db
 from inrformat.families.cells.encoder.encoder import CellsEncoder
@@ -157,11 +159,11 @@ def main() -> None:
     parser.add_argument("--name", default="kodak256")
     arguments = parser.parse_args()
     source = scan_folder(arguments.images)
-    images = [load_image(source.root / name, size=arguments.size) for name in source.names]
+    images = list(images_of(source, size=arguments.size))
     training = None
     if arguments.train is not None:
-        chosen = scan_folder(arguments.train).limited(arguments.train_images)
-        training = [load_image(chosen.root / name, size=arguments.size) for name in chosen.names]
+        chosen = limited(scan_folder(arguments.train), arguments.train_images)
+        training = list(images_of(chosen, size=arguments.size))
     with tempfile.TemporaryDirectory() as scratch:
         for number, image in enumerate(images):
             Image.fromarray(image).save(Path(scratch) / f"{number:06d}.png", compress_level=1)

@@ -19,6 +19,7 @@ FAMILY = Family(
     cpu=module("inrformat.families.cells.cpu.backend"),
     triton=module("inrformat.families.cells.triton.backend"),
     encoder=module("inrformat.families.cells.encoder.encoder"),
+    options=module("inrformat.families.cells.encoder.options", "CellsOptions"),
     flags=module("inrformat.families.cells.flags"),
     codebooks=Path(__file__).parent / "builtin",
 )

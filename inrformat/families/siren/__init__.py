@@ -17,5 +17,6 @@ FAMILY = Family(
     cpu=module("inrformat.families.siren.cpu.backend"),
     triton=module("inrformat.families.siren.triton.backend"),
     encoder=module("inrformat.families.siren.encoder.encoder"),
+    options=module("inrformat.families.siren.encoder.options", "SirenOptions"),
     flags=module("inrformat.families.siren.flags"),
 )

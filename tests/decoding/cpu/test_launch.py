@@ -124,6 +124,7 @@ def test_a_file_with_a_family_without_cpu_decoder_is_left_to_other_decoders(cell
         describe=part,
         reference=part,
         encoder=part,
+        options=part,
         flags=part,
     )
     registry.register(elsewhere)

@@ -65,6 +65,7 @@ def register_one_colour():
             describe=pytest.fail,
             reference=lambda: SimpleNamespace(read_weights=one_colour_weights, render=render_one_colour),
             encoder=pytest.fail,
+            options=pytest.fail,
             flags=pytest.fail,
             triton=triton,
         )

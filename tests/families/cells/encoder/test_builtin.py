@@ -12,7 +12,7 @@ from skimage import data as photographs
 from inrformat import InrdDataset
 from inrformat.container.reader import InrdReader
 from inrformat.conversion.pipeline import convert, convert_with
-from inrformat.conversion.sources import scan_folder
+from inrformat.conversion.sources.folder import scan_folder
 from inrformat.encoding.corpus import Corpus
 from inrformat.encoding.record import psnr_db
 from inrformat.errors import UsageError

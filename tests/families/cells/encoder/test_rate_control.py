@@ -11,7 +11,8 @@ from skimage import data as photographs
 from inrformat.container.layout import PAGE_ALIGNMENT
 from inrformat.container.reader import InrdReader
 from inrformat.conversion.pipeline import convert, convert_with
-from inrformat.conversion.sources import scan_folder
+from inrformat.conversion.settings import Settings
+from inrformat.conversion.sources.folder import scan_folder
 from inrformat.encoding.corpus import Corpus
 from inrformat.encoding.flag_types import byte_count
 from inrformat.errors import UsageError
@@ -112,5 +113,7 @@ def test_learning_from_more_images_is_an_option(folder, tmp_path):
             return super().train(corpus)
 
     for count in (3, 48, 100):
-        convert_with(Counting(CellsOptions(quality=60)), source, tmp_path / str(count), sample_images=count)
+        convert_with(
+            Counting(CellsOptions(quality=60)), source, tmp_path / str(count), settings=Settings(sample_images=count)
+        )
     assert seen == [(3, False), (48, True), (48, True)]

@@ -1,0 +1,39 @@
+"""What is known of one image beside its class: its objects, its captions and its masks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from inrformat.conversion.run_length import RunLengthMask
+
+__all__ = ["Annotation", "Instance", "Points"]
+
+Points = tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One object.
+
+    Attributes:
+        label: its class number. box: left, top, right, bottom. polygons: its outlines, each of (x, y); all in shares of
+            the image's width and height. keypoints: (x, y, visibility), x and y in such shares.
+        run_length_mask: its mask, where it came as pixels. crowd: many objects of the class, not told apart.
+    """
+
+    label: int
+    box: tuple[float, float, float, float]
+    polygons: tuple[Points, ...] = ()
+    keypoints: tuple[tuple[float, float, int], ...] = ()
+    run_length_mask: RunLengthMask | None = None
+    crowd: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """What is known of one image: its objects, captions, and the file of its semantic mask."""
+
+    instances: tuple[Instance, ...] = ()
+    captions: tuple[str, ...] = ()
+    mask: Path | None = None
