@@ -46,9 +46,9 @@ class FileJob:
         written, checkpoint = self._resumed(journal, workspace.partial)
         if journal.learned is None:
             trained = learn()
-            journal.append(trained.learned())
+            journal.append({"learned": trained.learned(), "progress": trained.progress()})
         else:
-            trained = self.encoder.restore(journal.learned, written.encoder)
+            trained = self.encoder.restore(journal.learned["learned"], written.encoder or journal.learned["progress"])
         workspace.keep = len(written) > 0
         with InrdWriter(workspace.output, partial=workspace.partial, checkpoint=checkpoint) as writer:
             self._stream(trained, writer, journal, written, workspace)

@@ -51,8 +51,11 @@ class Journal:
     def append(self, values: Mapping[str, Any]) -> None:
         """Add a frame, and wait until it is on disk."""
         data = pack_map(values)
-        self._file.write(_FRAME.pack(len(data), crc32c(data)) + data)
+        frame = memoryview(_FRAME.pack(len(data), crc32c(data)) + data)
+        while frame:  # an unbuffered write may be partial
+            frame = frame[self._file.write(frame) :]
         os.fsync(self._file.fileno())
+        self._end_bytes = self._file.tell()
 
     def _stored(self) -> Iterator[dict[str, Any]]:
         """Frames up to the first that is not whole."""

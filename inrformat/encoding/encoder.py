@@ -8,7 +8,7 @@ records = trained.encode(images)                # as often as there are images
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 import torch
@@ -36,6 +36,12 @@ class TrainedEncoder(Protocol):
     def codebook(self) -> Codebook:
         """What the records refer to."""
 
+    def learned(self) -> dict[str, Any]:
+        """All that encoding depends on besides the options, and that stays as it is: plain types of msgpack."""
+
+    def progress(self) -> dict[str, Any]:
+        """What encoding changes for the images to come, in plain types; nothing where each image stands alone."""
+
     def encode(self, images: Sequence[Image], *, following: int = 0) -> list[EncodedRecord]:
         """Encode images, in order.
 
@@ -55,6 +61,9 @@ class Encoder(Protocol):
 
     def train(self, corpus: Corpus) -> TrainedEncoder:
         """Learn what all records of the set share."""
+
+    def restore(self, learned: Mapping[str, Any], progress: Mapping[str, Any]) -> TrainedEncoder:
+        """A trained encoder as it was, from what it gave: it goes on in another process with the same bytes."""
 
 
 class EncoderModule(Protocol):

@@ -88,6 +88,12 @@ class TrainedMeanEncoder:
     options: MeanOptions
     codebook: Codebook
 
+    def learned(self) -> dict[str, Any]:
+        return {"codebook": self.codebook.to_map()}
+
+    def progress(self) -> dict[str, Any]:
+        return {}
+
     def encode(self, images: Sequence[Any], *, following: int = 0) -> list[EncodedRecord]:
         return [self._record(image) for image in images]
 
@@ -106,6 +112,9 @@ class MeanEncoder:
 
     def options_map(self) -> dict[str, Any]:
         return {"network": "mean", "brighter": self.options.brighter}
+
+    def restore(self, learned: Any, progress: Any) -> TrainedMeanEncoder:
+        return TrainedMeanEncoder(self.options, Codebook.from_map(learned["codebook"]))
 
     def train(self, corpus: Any) -> TrainedMeanEncoder:
         colours = np.concatenate([mean_colour(image, self.options) for image in corpus.sample])

@@ -16,7 +16,6 @@ import os
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -30,27 +29,23 @@ from inrformat.encoding.corpus import Corpus
 from inrformat.encoding.encoder import TrainedEncoder
 from inrformat.families.cells.encoder.encoder import CellsEncoder
 from inrformat.families.cells.encoder.options import CellsOptions
+from inrformat.families.cells.encoder.trained import SizeTargetedEncoder, TrainedCellsEncoder
 
 RESULTS = Path(__file__).parent / "results"
 _ENCODED_IMAGES = 256
 
 
-class _Timed:
+class _Timed(CellsEncoder):
     """An encoder that keeps what it trained, and notes the seconds it took."""
 
-    def __init__(self, encoder: CellsEncoder) -> None:
-        self._encoder = encoder
-        self.trained: TrainedEncoder | None = None
-        self.train_seconds = 0.0
+    trained: TrainedEncoder | None = None
+    train_seconds = 0.0
 
-    def options_map(self) -> dict[str, Any]:
-        return self._encoder.options_map()
-
-    def train(self, corpus: Corpus) -> TrainedEncoder:
+    def train(self, corpus: Corpus) -> TrainedCellsEncoder | SizeTargetedEncoder:
         began = time.perf_counter()
-        self.trained = self._encoder.train(corpus)
+        trained = self.trained = super().train(corpus)
         self.train_seconds = time.perf_counter() - began
-        return self.trained
+        return trained
 
 
 def machine_seconds() -> float:
@@ -76,7 +71,7 @@ def main() -> None:
     options = CellsOptions(quality=arguments.quality)
     # Compiled code is cached by then, as it is for every conversion but the first.
     CellsEncoder(options).train(Corpus.of(list(images_of(limited(source, 1), size=64))))
-    encoder = _Timed(CellsEncoder(options))
+    encoder = _Timed(options)
     cpu = time.process_time()
     with tempfile.TemporaryDirectory() as scratch:
         settings = Settings(reading=ReadOptions(size=arguments.size))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -76,6 +77,13 @@ class CellsEncoder:
         if isinstance(target, FileSizeTarget):
             return SizeTargetedEncoder(trained, SizeController.of(calibration, target))
         return trained
+
+    def restore(
+        self, learned: Mapping[str, Any], progress: Mapping[str, Any]
+    ) -> TrainedCellsEncoder | SizeTargetedEncoder:
+        """See ``encoding.encoder.Encoder``."""
+        trained = self._trained(CellsCodebook.of(Codebook.from_map(learned["codebook"])))
+        return SizeTargetedEncoder(trained, SizeController(**progress)) if progress else trained
 
     def _codebook_for(self, corpus: Corpus, target: RateTarget | None) -> CellsCodebook:
         """The given codebook, the best built-in one, or one that is learned from the sample."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
 
 from inrformat.encoding.encoder import OnProgress
 from inrformat.encoding.record import EncodedRecord, Image
@@ -42,6 +42,14 @@ class TrainedCellsEncoder:
     def codebook(self) -> Codebook:
         """See ``encoding.encoder.TrainedEncoder``."""
         return self.cells.codebook
+
+    def learned(self) -> dict[str, Any]:
+        """See ``encoding.encoder.TrainedEncoder``: the codebook is all."""
+        return {"codebook": self.codebook.to_map()}
+
+    def progress(self) -> dict[str, Any]:
+        """See ``encoding.encoder.TrainedEncoder``: nothing."""
+        return {}
 
     def encode(self, images: Sequence[Image], *, following: int = 0) -> list[EncodedRecord]:
         """See ``encoding.encoder.TrainedEncoder``; what follows makes no difference."""
@@ -81,6 +89,14 @@ class SizeTargetedEncoder:
     def codebook(self) -> Codebook:
         """See ``encoding.encoder.TrainedEncoder``."""
         return self.trained.codebook
+
+    def learned(self) -> dict[str, Any]:
+        """See ``encoding.encoder.TrainedEncoder``."""
+        return self.trained.learned()
+
+    def progress(self) -> dict[str, Any]:
+        """See ``encoding.encoder.TrainedEncoder``: what is left, and what was seen."""
+        return asdict(self.controller)
 
     def encode(self, images: Sequence[Image], *, following: int = 0) -> list[EncodedRecord]:
         """See ``encoding.encoder.TrainedEncoder``. Images have to come in their order, each once.

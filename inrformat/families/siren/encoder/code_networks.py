@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +37,16 @@ class CodedNetwork:
     diverged: bool
     saved_bytes: int = 0
     gain_db: float = 0.0
+
+    def to_map(self) -> dict[str, Any]:
+        """Plain types, exactly."""
+        return {**asdict(self), "kind": int(self.kind), "symbols": self.symbols.astype("<i4").tobytes()}
+
+    @classmethod
+    def from_map(cls, stored: Mapping[str, Any]) -> Self:
+        """Undo `to_map`."""
+        symbols = np.frombuffer(stored["symbols"], "<i4").astype(np.int32)
+        return cls(**{**stored, "kind": NetworkKind(stored["kind"]), "symbols": symbols})
 
 
 def _coded(fitted: FittedBatch, quantized: QuantizedBatch, kind: NetworkKind) -> list[CodedNetwork]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +64,12 @@ class SirenCodebook:
     tables: TableSet
     dense: Siren
     pruned: Siren | None = None
+
+    @classmethod
+    def of(cls, codebook: Codebook) -> Self:
+        """From one as it is stored."""
+        dense, *pruned = (network for network in codebook.networks if isinstance(network, Siren))
+        return cls(codebook.tables, dense, *pruned)
 
     def coder(self, kind: NetworkKind) -> RecordCoder:
         """For networks of that kind; pruned ones are priced as dense ones where no others have been learned from."""

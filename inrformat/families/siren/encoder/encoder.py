@@ -16,7 +16,7 @@ from inrformat.families.codebook import Codebook
 from inrformat.families.siren.descriptor import Siren
 from inrformat.families.siren.encoder.code_networks import CodedNetwork, code_networks
 from inrformat.families.siren.encoder.codebook import NetworkKind, SirenCodebook, learn_codebook
-from inrformat.families.siren.encoder.engine import Engine, ignore_fits
+from inrformat.families.siren.encoder.engine import Engine, Shape, ignore_fits
 from inrformat.families.siren.encoder.engines import engine_for
 from inrformat.families.siren.encoder.fit import FirstFit
 from inrformat.families.siren.encoder.hyperparameters import (
@@ -25,7 +25,7 @@ from inrformat.families.siren.encoder.hyperparameters import (
     first_fit_adam,
     first_fit_target_mse,
 )
-from inrformat.families.siren.encoder.initialization import choose_origin
+from inrformat.families.siren.encoder.initialization import Origin, choose_origin
 from inrformat.families.siren.encoder.measure import measured_records
 from inrformat.families.siren.encoder.optimizer import Optimizer
 from inrformat.families.siren.encoder.options import SirenOptions
@@ -93,6 +93,26 @@ class SirenEncoder:
             sample_networks={_key(image): network for image, network in zip(sample, networks, strict=True)},
         )
 
+    def restore(self, learned: Mapping[str, Any], progress: Mapping[str, Any]) -> TrainedSirenEncoder:
+        """See ``encoding.encoder.Encoder``."""
+        options, codebook = self._options, SirenCodebook.of(Codebook.from_map(learned["codebook"]))
+        shape = Shape(codebook.dense.widths, codebook.dense.omega)
+        adam = first_fit_adam(options, shape)
+        optimizer = Optimizer(self._engine, shape, adam)
+        first_fit = FirstFit(
+            optimizer=optimizer,
+            origin=Origin.from_map(learned["origin"]),
+            target_mse=first_fit_target_mse(options),
+            on_fit=self._on_progress,
+        )
+        return TrainedSirenEncoder(
+            options=options,
+            first_fit=first_fit,
+            quantizer=Quantizer(codebook.dense, replace(optimizer, adam=fine_tuning_adam(options, adam))),
+            siren_codebook=codebook,
+            sample_networks={bytes.fromhex(key): CodedNetwork.from_map(n) for key, n in learned["sample"].items()},
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TrainedSirenEncoder:
@@ -114,6 +134,18 @@ class TrainedSirenEncoder:
     def codebook(self) -> Codebook:
         """What the records refer to."""
         return self.siren_codebook.to_codebook()
+
+    def learned(self) -> dict[str, Any]:
+        """See ``encoding.encoder.TrainedEncoder``; with the networks of the sample, which are not fitted again."""
+        return {
+            "codebook": self.codebook.to_map(),
+            "origin": self.first_fit.origin.to_map(),
+            "sample": {key.hex(): network.to_map() for key, network in self.sample_networks.items()},
+        }
+
+    def progress(self) -> dict[str, Any]:
+        """See ``encoding.encoder.TrainedEncoder``: nothing."""
+        return {}
 
     def encode(self, images: Sequence[Image], *, following: int = 0) -> list[EncodedRecord]:
         """See ``encoding.encoder.TrainedEncoder``; images of the sample are not fitted again."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,20 @@ class Origin:
     def base(self) -> NDArray[np.float32] | None:
         """The base that the codebook holds, None where nothing was learned."""
         return self.parameters if self.learned else None
+
+    def to_map(self) -> dict[str, Any]:
+        """Plain types, exactly."""
+        return {
+            "parameters": self.parameters.astype("<f4").tobytes(),
+            "first": self.first.astype("<f4").tobytes(),
+            "learned": self.learned,
+        }
+
+    @classmethod
+    def from_map(cls, stored: Mapping[str, Any]) -> Self:
+        """Undo `to_map`."""
+        parameters, first = (np.frombuffer(stored[name], "<f4").astype(np.float32) for name in ("parameters", "first"))
+        return cls(parameters, first, stored["learned"])
 
     def initialization(self, count: int, *, target_mse: float | None = None) -> Initialization:
         """The first fits of ``count`` images start here."""
