@@ -184,7 +184,8 @@ def _print_text(values: dict[str, Any]) -> None:
         f" (sample {values['worst_sample']}{', ' + values['worst_name'] if values['worst_name'] else ''})",
         "fitting": "closed form"
         if values["mean_fit_steps"] is None
-        else f"{values['mean_fit_steps']:g} steps, {values['mean_zero_weights_percent']:g} % zero weights on average",
+        else f"{values['mean_fit_steps']:g} steps, fine-tuning included, and "
+        f"{values['mean_zero_weights_percent']:g} % zero weights on average",
         **({"pruning": _PRUNING.format_map(values["pruning"])} if values["pruning"] else {}),
         **(
             {"failures": ", ".join(f"{n} {o}" for o, n in values["failures"].items()) + " (see --per-image)"}

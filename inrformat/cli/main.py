@@ -46,7 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         where = f"{error.filename}: " if error.filename else ""
         return _fail(error, f"{where}{error.strerror or error}", EXIT_IO)
     except KeyboardInterrupt as error:
-        return _fail(error, "interrupted", EXIT_INTERRUPTED)
+        kept = hasattr(error, "__notes__")
+        return _fail(error, "interrupted" if kept else "interrupted; no output was left behind", EXIT_INTERRUPTED)
     return code
 
 

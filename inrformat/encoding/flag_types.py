@@ -10,6 +10,10 @@ __all__ = ["byte_count", "positive_int"]
 _BYTE_UNITS = {
     "": 1,
     "b": 1,
+    "k": 10**3,
+    "m": 10**6,
+    "g": 10**9,
+    "t": 10**12,
     "kb": 10**3,
     "mb": 10**6,
     "gb": 10**9,
@@ -33,7 +37,7 @@ def positive_int(text: str) -> int:
 
 
 def byte_count(text: str) -> int:
-    """An argument such as 500000, 200kB, 1.5MB, 14GB or 64MiB, as bytes."""
+    """An argument such as 500000, 200kB, 1.5MB, 14G or 64MiB, as bytes; without an i units are powers of 1000."""
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
     unit = None if match is None else _BYTE_UNITS.get(match[2].lower())
     if match is None or unit is None or float(match[1]) * unit < 1:

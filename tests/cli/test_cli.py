@@ -162,7 +162,17 @@ def test_cells_are_the_default_and_their_flags_reach_the_encoder(photo_folder, t
     # The index starts on a multiple of 4096 bytes, so that sizes come in such steps.
     assert converted("sized", "--target-size", "20kB")["bytes"] in range(20_000 - 4096, 20_001)
     fails(2, "too few for these images", "convert", photo_folder, tmp_path / "x", "--target-size", "5KiB")
-    fails(2, "choose one of", "convert", photo_folder, tmp_path / "x", "--psnr", 30, "--quality", 50)
+    fails(
+        2,
+        "--quality and --psnr: choose one of --quality, --psnr",
+        "convert",
+        photo_folder,
+        tmp_path / "x",
+        "--psnr",
+        30,
+        "--quality",
+        50,
+    )
     fails(2, "--steps does not go with --network cells", "convert", photo_folder, tmp_path / "x", "--steps", 5)
     fails(2, "--quality does not", "convert", photo_folder, tmp_path / "x", "--network", "siren", "--quality", 5)
     fails(2, "quality 101", "convert", photo_folder, tmp_path / "x", "--quality", 101)
@@ -213,7 +223,7 @@ def test_bad_input_gets_one_line_and_its_exit_code(photo_folder, photo_file, tmp
     fails(4, "no such folder", "convert", tmp_path / "nowhere", out)
     fails(4, "x.jpg", "convert", tmp_path / "broken", out)
     fails(4, "exists", "convert", photo_folder, photo_file)
-    fails(4, "No such file or directory", "convert", photo_folder, tmp_path / "no" / "such" / "out.inrd")
+    fails(4, "no such folder for out.inrd; create it first", "convert", photo_folder, tmp_path / "no" / "such" / "out.inrd")
     fails(4, "exists and is not empty", "export", photo_file, tmp_path)
     fails(4, "nowhere.inrd", "info", tmp_path / "nowhere.inrd")
     fails(2, "no CUDA device", "convert", photo_folder, out, "--device", "cuda:0") if not _cuda() else None

@@ -43,9 +43,10 @@ class CellsOptions:
     codebook: str | os.PathLike[str] | None = None
 
     def __post_init__(self) -> None:
-        asked = (self.quality, self.psnr_db, self.psnr_floor_db, self.rate_bpp, self.target_bytes)
-        if sum(x is not None for x in asked) > 1:
-            raise UsageError("choose one of a quality, a mean PSNR, a PSNR of each image, a rate and a file size")
+        targets = ("quality", "psnr_db", "psnr_floor_db", "rate_bpp", "target_bytes")
+        given = [name for name in targets if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise UsageError(f"{' and '.join(given)}: choose one of {', '.join(targets)}")
         if self.quality is not None and not 0 <= self.quality <= 100:
             raise UsageError(f"quality {self.quality} is not in 0..100")
 

@@ -74,7 +74,7 @@ class SirenOptions:
     def __post_init__(self) -> None:
         """Raises: UsageError: values out of range or at odds with each other."""
         if self.psnr_db is not None and self.bytes_per_image is not None:
-            raise UsageError("give a PSNR target or a size target, not both")
+            raise UsageError("psnr_db and bytes_per_image (--psnr and --bytes-per-image): choose one of them")
         _within("the PSNR target", self.psnr_db, 5, 60)
         _within("bytes per image", self.bytes_per_image, 8, 1 << 24)
         _within("steps", self.steps, 1, 10_000_000)
