@@ -46,7 +46,7 @@ def test_a_file_has_the_size_asked_for(folder, tmp_path, target_bytes):
 @pytest.mark.slow
 def test_a_set_that_is_encoded_in_many_pieces_has_the_size_asked_for(folder, tmp_path, monkeypatch):
     monkeypatch.setattr("inrformat.conversion.reading.PIECE_IMAGES", 5)
-    monkeypatch.setattr("inrformat.conversion.pipeline._CALIBRATION_IMAGES", 16)
+    monkeypatch.setattr("inrformat.conversion.learning._CALIBRATION_IMAGES", 16)
     options = CellsOptions(target_bytes=160_000)
     summary = convert(folder, tmp_path / "x", options, device="cpu", sample_images=12)
     assert 160_000 - PAGE_ALIGNMENT - 1600 < summary.bytes <= 160_000
