@@ -73,7 +73,7 @@ def _add_target_flags(parser: argparse.ArgumentParser) -> None:
         "--annotations",
         metavar="PATH",
         type=Path,
-        help="COCO .json, or folder of YOLO .txt files: boxes, outlines, ...",
+        help="COCO .json, or folder of YOLO .txt or VOC .xml files: boxes, outlines, ...",
     )
     group.add_argument(
         "--masks", metavar="DIR", type=Path, help="semantic masks: .png of class numbers, named as images"
@@ -87,13 +87,18 @@ def _annotated(source: ListedSource, arguments: argparse.Namespace) -> ListedSou
         if arguments.class_names is not None:
             raise UsageError("--class-names goes with --annotations or --masks")
         return source
-    from inrformat.conversion.annotations import annotated, read_annotations, read_class_names, with_masks
+    from inrformat.conversion.annotations.class_names import read_class_names
+    from inrformat.conversion.annotations.masks import read_masks
+    from inrformat.conversion.annotations.reading import read_annotations
+    from inrformat.conversion.sources.annotated import annotated
 
     classes = read_class_names(arguments.class_names) if arguments.class_names is not None else ()
-    found = read_annotations(arguments.annotations, classes=classes) if arguments.annotations is not None else None
+    sets = []
+    if arguments.annotations is not None:
+        sets.append(read_annotations(arguments.annotations, classes=classes))
     if arguments.masks is not None:
-        found = with_masks(found, arguments.masks, classes=classes)
-    return source if found is None else annotated(source, found)
+        sets.append(read_masks(arguments.masks, classes=classes))
+    return annotated(source, *sets)
 
 
 def run(arguments: argparse.Namespace) -> int:

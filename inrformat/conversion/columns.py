@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
 from inrformat.container.fields import Field, FieldType
 from inrformat.container.masks import pack_instances, pack_semantic
@@ -25,8 +23,8 @@ from inrformat.container.targets import (
     SEMANTIC_FIELD,
     TARGET_TYPES,
 )
-from inrformat.conversion.annotation import Annotation, Instance
-from inrformat.errors import SourceError
+from inrformat.conversion.annotations.annotation import Annotation
+from inrformat.conversion.annotations.rasterize import class_numbers, filled
 
 __all__ = ["TargetColumns", "annotation_columns", "plain", "values_of"]
 
@@ -112,49 +110,12 @@ def _keypoints(annotation: Annotation, height: int, width: int) -> list[float]:
 def _instances(annotation: Annotation, height: int, width: int) -> bytes:
     planes = np.zeros((len(annotation.instances), height, width), np.bool_)
     for plane, instance in zip(planes, annotation.instances, strict=True):
-        plane[:] = _filled(instance, height, width)
+        plane[:] = filled(instance, height, width)
     return pack_instances(planes)
 
 
-def _filled(instance: Instance, height: int, width: int) -> NDArray[np.bool_]:
-    """The pixels of an object's mask, else those inside its outlines, else inside its box."""
-    if instance.run_length_mask is not None:
-        return instance.run_length_mask.mask(height, width)
-    left, top, right, bottom = instance.box
-    outlines = instance.polygons or (((left, top), (right, top), (right, bottom), (left, bottom)),)
-    inside = np.zeros((height, width), np.bool_)
-    for outline in outlines:
-        inside |= _inside(np.array(outline) * (width, height), height, width)
-    return inside
-
-
-def _inside(points: NDArray[np.float64], height: int, width: int) -> NDArray[np.bool_]:
-    """Pixels whose centres lie inside the polygon ``points (n, 2)`` of (x, y) in pixels, by the even-odd rule."""
-    crossings = np.zeros((height, width + 1), np.int64)
-    for (x0, y0), (x1, y1) in zip(points, np.roll(points, -1, axis=0), strict=True):
-        first, stop = (int(np.clip(np.ceil(y - 0.5), 0, height)) for y in sorted((y0, y1)))
-        if stop > first:  # the edge crosses the centre lines of these rows
-            rows = np.arange(first, stop)
-            x = x0 + (rows + 0.5 - y0) * ((x1 - x0) / (y1 - y0))
-            crossings[rows, np.clip(np.ceil(x - 0.5), 0, width).astype(np.int64)] += 1
-    odd: NDArray[np.bool_] = crossings.cumsum(axis=1)[:, :width] % 2 == 1
-    return odd
-
-
 def _semantic(annotation: Annotation, height: int, width: int) -> bytes:
-    if annotation.mask is None:
-        return pack_semantic(np.zeros((height, width), np.uint8))
-    try:
-        with Image.open(annotation.mask) as opened:
-            if opened.mode not in {"L", "P", "I;16", "I"}:
-                raise SourceError(f"{annotation.mask}: a mask holds one class number per pixel, this is {opened.mode}")
-            mask = (
-                opened if opened.size == (width, height) else opened.resize((width, height), Image.Resampling.NEAREST)
-            )
-            numbers = np.asarray(mask)
-    except OSError as error:
-        raise SourceError(f"{annotation.mask}: unreadable mask ({error})") from error
-    return pack_semantic(numbers.astype(np.uint8 if numbers.max(initial=0) < 256 else np.uint16))
+    return pack_semantic(class_numbers(annotation.mask, height, width))
 
 
 _MAKERS: dict[str, _Make] = {

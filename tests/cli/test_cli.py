@@ -223,7 +223,13 @@ def test_bad_input_gets_one_line_and_its_exit_code(photo_folder, photo_file, tmp
     fails(4, "no such folder", "convert", tmp_path / "nowhere", out)
     fails(4, "x.jpg", "convert", tmp_path / "broken", out)
     fails(4, "exists", "convert", photo_folder, photo_file)
-    fails(4, "no such folder for out.inrd; create it first", "convert", photo_folder, tmp_path / "no" / "such" / "out.inrd")
+    fails(
+        4,
+        "no such folder for out.inrd; create it first",
+        "convert",
+        photo_folder,
+        tmp_path / "no" / "such" / "out.inrd",
+    )
     fails(4, "exists and is not empty", "export", photo_file, tmp_path)
     fails(4, "nowhere.inrd", "info", tmp_path / "nowhere.inrd")
     fails(2, "no CUDA device", "convert", photo_folder, out, "--device", "cuda:0") if not _cuda() else None

@@ -9,9 +9,11 @@ from skimage import data as photographs
 
 from inrformat.container.layout import PAGE_ALIGNMENT, SectionKind
 from inrformat.container.reader import InrdReader
-from inrformat.conversion.annotations import annotated as with_targets, read_annotations, with_masks
+from inrformat.conversion.annotations.masks import read_masks
+from inrformat.conversion.annotations.reading import read_annotations
 from inrformat.conversion.image_files import load_image, stored_size
 from inrformat.conversion.pipeline import convert
+from inrformat.conversion.sources.annotated import annotated as with_targets
 from inrformat.conversion.sources.folder import scan_folder
 from inrformat.errors import UsageError
 from inrformat.families.cells.encoder.options import CellsOptions
@@ -45,11 +47,10 @@ def folder(tmp_path_factory):
 
 
 def annotated(folder, kind):
-    found = read_annotations(folder / "coco.json") if kind != "masks" else None
+    sets = [read_annotations(folder / "coco.json")] if kind != "masks" else []
     if kind != "coco":
-        found = with_masks(found, folder / "masks", classes=("thing",))
-    assert found is not None
-    return with_targets(scan_folder(folder / "images"), found)
+        sets.append(read_masks(folder / "masks", classes=("thing",)))
+    return with_targets(scan_folder(folder / "images"), *sets)
 
 
 def to_size(source, out, target_bytes, *, size=None, on_error="raise"):

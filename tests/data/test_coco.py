@@ -7,8 +7,11 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
 from inrformat import InrdDataset, InrdLoader
-from inrformat.conversion.annotations import annotated, read_annotations, read_class_names, with_masks
+from inrformat.conversion.annotations.class_names import read_class_names
+from inrformat.conversion.annotations.masks import read_masks
+from inrformat.conversion.annotations.reading import read_annotations
 from inrformat.conversion.pipeline import convert
+from inrformat.conversion.sources.annotated import annotated
 from inrformat.conversion.sources.folder import scan_folder
 from inrformat.conversion.sources.source import limited
 from inrformat.data.randomness import CounterGenerator
@@ -25,8 +28,8 @@ def detection_file(shared_data, tmp_path_factory):
     root = shared_data / "coco128"
     classes = read_class_names(root / "upstream/instance_segmentation/config.yaml")
     annotations = read_annotations(root / "instance_segmentation/labels/train2017", classes=classes)
-    annotations = with_masks(annotations, root / "semantic_segmentation/masks/train2017")
-    source = limited(annotated(scan_folder(root / "images/train2017"), annotations), 12)
+    masks = read_masks(root / "semantic_segmentation/masks/train2017")
+    source = limited(annotated(scan_folder(root / "images/train2017"), annotations, masks), 12)
     path = tmp_path_factory.mktemp("coco") / "coco.inrd"
     convert(source, path, CellsOptions(quality=40), size=200)
     return path

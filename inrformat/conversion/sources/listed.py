@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Self
 
 from inrformat.container.fields import Field
 from inrformat.container.metadata import FieldSpec
-from inrformat.conversion.annotation import Annotation
+from inrformat.conversion.annotations.annotation import Annotation
 from inrformat.conversion.columns import annotation_columns
 from inrformat.conversion.image_files import ImageFile
 from inrformat.conversion.sources.source import Sample
@@ -24,6 +24,7 @@ class ListedSource:
     Attributes:
         place, names, classes, concurrent, remarks: see `Source`.
         image: the image of a name, from any thread where ``concurrent``.
+        as_stored: whether pictures are taken as they lie in their files, without their EXIF orientation.
         fields: columns with a value for each image. annotations: of each image, or none at all.
         origin: what besides the lists tells one source from another: annotation files and when they changed, say.
     """
@@ -34,6 +35,7 @@ class ListedSource:
     classes: tuple[str, ...] = ()
     fields: tuple[Field, ...] = ()
     annotations: tuple[Annotation, ...] = ()
+    as_stored: bool = False
     concurrent: bool = True
     remarks: tuple[str, ...] = ()
     origin: str = ""
@@ -49,6 +51,7 @@ class ListedSource:
             image=self.image(self.names[number]),
             values={f.name: f.values[number] for f in self.fields},
             annotation=self.annotations[number] if self.annotations else Annotation(),
+            as_stored=self.as_stored,
         )
 
     def identity(self) -> str:
@@ -58,6 +61,6 @@ class ListedSource:
             digest.update(repr((column.name, column.type, list(column.values))).encode())
         return f"{self.place} {digest.hexdigest()}"
 
-    def with_fields(self, fields: Sequence[Field]) -> Self:
-        """The same images with further columns."""
-        return replace(self, fields=(*self.fields, *fields))
+    def with_remarks(self, *remarks: str) -> Self:
+        """The same with something more to say of it."""
+        return replace(self, remarks=(*self.remarks, *remarks))

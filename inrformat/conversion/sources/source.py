@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from inrformat.container.metadata import FieldSpec
-from inrformat.conversion.annotation import Annotation
+from inrformat.conversion.annotations.annotation import Annotation
 from inrformat.conversion.image_files import ImageFile
 
 __all__ = ["Sample", "Source", "Subset", "limited"]
@@ -21,11 +21,13 @@ class Sample:
         image: its file, or the picture itself.
         values: of the source's columns that say nothing of places in the image, by name.
         annotation: boxes, masks and the like, in shares of the image's sides.
+        as_stored: take the picture as it lies in its file, without its EXIF orientation: its annotation is of that.
     """
 
     image: ImageFile
     values: Mapping[str, Any] = field(default_factory=dict)
     annotation: Annotation = field(default_factory=Annotation)
+    as_stored: bool = False
 
 
 class Source(Protocol):

@@ -7,9 +7,13 @@ from PIL import Image
 from inrformat import InrdDataset
 from inrformat.cli.main import main
 from inrformat.container.masks import unpack_instances, unpack_semantic
-from inrformat.conversion.annotation import Annotation, Instance
-from inrformat.conversion.annotations import read_annotations, read_class_names, with_masks
-from inrformat.conversion.columns import _filled, annotation_columns, values_of
+from inrformat.conversion.annotations.annotation import Annotation, Instance
+from inrformat.conversion.annotations.class_names import read_class_names
+from inrformat.conversion.annotations.masks import read_masks
+from inrformat.conversion.annotations.matching import match
+from inrformat.conversion.annotations.rasterize import filled
+from inrformat.conversion.annotations.reading import read_annotations
+from inrformat.conversion.columns import annotation_columns, values_of
 from inrformat.errors import SourceError
 
 COCO = {
@@ -40,7 +44,9 @@ COCO = {
 
 
 def columns(annotations, names, height, width):
-    found = [annotations.of(name) for name in names]
+    keys = list(annotations.by_path)
+    numbers = match(names, keys, own_suffixes=annotations.own_suffixes, place="here").of_image
+    found = [Annotation() if number is None else annotations.by_path[keys[number]] for number in numbers]
     specs = annotation_columns(found)
     rows = [values_of(specs, {}, a, height=height, width=width) for a in found]
     return {spec.name: [row[spec.name] for row in rows] for spec in specs}
@@ -73,10 +79,9 @@ def test_a_mask_that_does_not_fit_its_image_is_named_with_its_annotation(tmp_pat
 def test_yolo_rows_are_boxes_or_outlines(tmp_path):
     (tmp_path / "a.txt").write_text("1 0.5 0.5 0.2 0.4\n\n0 0 0 1 0 1 0.5\n")
     annotations = read_annotations(tmp_path, classes=("x", "y"))
-    box, outline = annotations.of("a.jpg").instances
+    box, outline = annotations.by_path["a.txt"].instances
     assert box.box == pytest.approx((0.4, 0.3, 0.6, 0.7)) and box.label == 1
     assert outline.box == (0, 0, 1, 0.5) and len(outline.polygons[0]) == 3
-    assert annotations.of("missing.jpg").instances == ()
     assert read_annotations(tmp_path).classes == ("0", "1")
 
 
@@ -131,20 +136,20 @@ def test_semantic_masks_are_kept_losslessly(tmp_path, highest, dtype):
     numbers[0, 0] = highest
     image = Image.fromarray(numbers.astype(np.uint8) if highest < 256 else numbers)
     image.save(tmp_path / "a.png")
-    found = columns(with_masks(None, tmp_path), ["a.jpg", "b.jpg"], 12, 9)
+    found = columns(read_masks(tmp_path), ["a.jpg", "b.jpg"], 12, 9)
     mask = unpack_semantic(found["semantic"][0], size=(12, 9))
     assert np.array_equal(mask, numbers) and mask.dtype == dtype
-    assert not unpack_semantic(found["semantic"][1], size=(12, 9)).any()
+    assert (unpack_semantic(found["semantic"][1], size=(12, 9)) == 255).all()
 
 
 def test_pixels_whose_centres_lie_inside_an_outline_belong_to_it():
     triangle = Instance(0, (0, 0, 1, 1), (((0.0, 0.0), (1.0, 0.0), (0.0, 1.0)),))
-    mask = _filled(triangle, 8, 8)
+    mask = filled(triangle, 8, 8)
     y, x = np.mgrid[:8, :8] + 0.5
     assert np.array_equal(mask[x + y != 8], (x + y < 8)[x + y != 8])
     beyond = Instance(0, (-1, -1, 2, 2), (((-1.0, -1.0), (2.0, -1.0), (2.0, 2.0), (-1.0, 2.0)),))
-    assert _filled(beyond, 5, 7).all()
-    assert not _filled(Instance(0, (0.5, 0.5, 0.5, 0.5)), 5, 7).any()
+    assert filled(beyond, 5, 7).all()
+    assert not filled(Instance(0, (0.5, 0.5, 0.5, 0.5)), 5, 7).any()
 
 
 def test_nothing_known_makes_no_columns():

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,14 @@ class RunLengthMask:
     height: int
     width: int
     ends: tuple[int, ...]
+
+    @classmethod
+    def of(cls, mask: NDArray[np.bool_]) -> Self:
+        """Of a mask bool ``(height, width)``."""
+        down = np.concatenate([[False], mask.T.ravel()])
+        changes = np.flatnonzero(down[1:] != down[:-1])
+        height, width = mask.shape
+        return cls(height, width, (*changes.tolist(), mask.size))
 
     def mask(self, height: int, width: int) -> NDArray[np.bool_]:
         """The mask, bool ``(height, width)``; where that is another size, each pixel takes the one at its centre."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from inrformat.conversion.run_length import RunLengthMask
+import numpy as np
+from numpy.typing import NDArray
+
+from inrformat.conversion.annotations.run_length import RunLengthMask
 
 __all__ = ["Annotation", "Instance", "Points"]
 
@@ -32,8 +35,8 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """What is known of one image: its objects, captions, and the file of its semantic mask."""
+    """What is known of one image: objects, captions, and a semantic mask: class numbers ``(H, W)``, or their file."""
 
     instances: tuple[Instance, ...] = ()
     captions: tuple[str, ...] = ()
-    mask: Path | None = None
+    mask: Path | NDArray[np.integer] | None = None
