@@ -22,7 +22,7 @@ from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
 from inrformat import InrdDataset
-from inrformat.conversion.image_files import load_image
+from inrformat.conversion.pixels.read import load_image
 from inrformat.conversion.sources.folder import scan_folder
 
 TILE_PX, TRAIN_TILES, TEST_TILES = 32, 36, 12

@@ -32,6 +32,13 @@ def add_parser(commands: Any) -> None:
         "--network", choices=family_names(), default=DEFAULT_FAMILY, help="family of networks (default: %(default)s)"
     )
     parser.add_argument("--size", type=positive_int, metavar="N", help="make the short side N pixels (Lanczos)")
+    parser.add_argument(
+        "--alpha",
+        default="drop",
+        metavar="HOW",
+        help="transparency: drop (the default), keep (a fourth channel), or matte=COLOUR (over white, #20c0ff, ...)",
+    )
+    parser.add_argument("--grey", action="store_true", help="keep one channel")
     parser.add_argument("--psnr", type=float, metavar="DB", help="PSNR to reach, see the families below")
     parser.add_argument(
         "--limit", type=positive_int, metavar="N", help="convert N images, spread evenly over the source"
@@ -119,6 +126,8 @@ def run(arguments: argparse.Namespace) -> int:
             options,
             device=arguments.device,
             size=arguments.size,
+            alpha=arguments.alpha,
+            grey=arguments.grey,
             seed=arguments.seed,
             on_error=arguments.on_error,
             resume=arguments.resume,

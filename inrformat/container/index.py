@@ -19,6 +19,7 @@ from inrformat.container.layout import (
     INDEX_ARRAY_ALIGNMENT,
     INDEX_COLUMN,
     INDEX_HEADER,
+    MAX_SIDE,
     PSNR_MAX_DB,
     PSNR_UNITS_PER_DB,
     REQUIRED_COLUMNS,
@@ -95,6 +96,9 @@ def parse_index(
     if record_count:
         if lengths.min() < 1 or heights.min() < 1 or widths.min() < 1:
             raise InvalidFileError("INDEX-VALUES", "index: a length, height or width is zero")
+        longest = max(heights.max(), widths.max())
+        if longest > MAX_SIDE:
+            raise InvalidFileError("INDEX-VALUES", f"index: a side of {longest} pixels, {MAX_SIDE} are allowed")
         if lengths.max() > limits.max_record_bytes:
             raise LimitError("LIMIT-RECORD-BYTES", f"record of {lengths.max()} bytes, limit {limits.max_record_bytes}")
         # In float64 the product cannot wrap around.

@@ -138,6 +138,8 @@ REQUIRED_COLUMNS = (Column.LENGTH_BYTES, Column.HEIGHT, Column.WIDTH, Column.NET
 WRITTEN_COLUMNS = (*REQUIRED_COLUMNS, Column.PSNR)
 """Columns of the index of every file this package writes, in their order."""
 ANCILLARY_COLUMN = 0x8000
+MAX_SIDE = 1 << 14
+"""Of a record's height and width at native size, in pixels."""
 PSNR_UNITS_PER_DB = 100
 PSNR_MAX_DB = 100.0
 """What a perfect reconstruction is stored as."""

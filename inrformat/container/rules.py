@@ -53,7 +53,10 @@ RULES = {
         error_rule("INDEX-SIZE", "the index section holds exactly the columns it declares"),
         error_rule("INDEX-COUNT", "index and header agree on the number of records"),
         error_rule("INDEX-COLUMNS", "index columns are known, in ascending order, and the required ones are present"),
-        error_rule("INDEX-VALUES", "index values are in range: sizes at least 1, network below 256, CRC below 2**32"),
+        error_rule(
+            "INDEX-VALUES",
+            "index values are in range: lengths from 1, sides 1 to 16384, networks below 256, CRCs below 2**32",
+        ),
         error_rule("INDEX-NETWORK", "every record names a network descriptor of the codebook"),
         error_rule("METADATA-FORM", "the metadata section is a msgpack map with the required keys"),
         error_rule("METADATA-UNIQUE", "class names and field names do not repeat"),

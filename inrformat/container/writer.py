@@ -29,6 +29,7 @@ from inrformat.container.index import psnr_to_units, serialize_index
 from inrformat.container.layout import (
     DEFAULT_RECORD_ALIGNMENT,
     HEAD_BLOCK_BYTES,
+    MAX_SIDE,
     PAGE_ALIGNMENT,
     WRITTEN_COLUMNS,
     Encoding,
@@ -140,8 +141,10 @@ class InrdWriter:
 
     def add(self, record: bytes, *, height: int, width: int, network: int, psnr_db: float) -> None:
         """Append one record; ``height`` and ``width`` are its native size in pixels, ``psnr_db`` of its decoding."""
-        if not record or height < 1 or width < 1:
-            raise UsageError(f"record {len(self)}: {len(record)} bytes for {height}x{width} pixels")
+        if not record or not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
+            raise UsageError(
+                f"record {len(self)}: {len(record)} bytes for {height}x{width} pixels; a side has 1 to {MAX_SIDE}"
+            )
         self._rows.extend((len(record), height, width, network, crc32c(record), psnr_to_units(psnr_db)))
         self._buffer += record
         self._buffer += bytes(padding(len(record), self._record_alignment))

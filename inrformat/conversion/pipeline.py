@@ -14,13 +14,15 @@ import torch
 
 from inrformat.container.reader import InrdReader
 from inrformat.conversion.file_job import FileJob
-from inrformat.conversion.image_files import Note, ReadOptions
 from inrformat.conversion.learning import corpus_of
+from inrformat.conversion.pixels.note import Note
+from inrformat.conversion.pixels.options import AlphaPolicy, ReadOptions
 from inrformat.conversion.progress import OnProgress, Phase, Reporter
 from inrformat.conversion.reading import ErrorPolicy, Skipped
 from inrformat.conversion.settings import Settings
 from inrformat.conversion.sources.folder import scan_folder
 from inrformat.conversion.sources.source import Source
+from inrformat.conversion.survey import white_of
 from inrformat.conversion.workspace import Workspace
 from inrformat.conversion.written import Failure, Written
 from inrformat.decoding.devices import checked_device
@@ -70,6 +72,8 @@ def convert(
     *,
     network: str | None = None,
     size: int | None = None,
+    alpha: str = "drop",
+    grey: bool = False,
     on_error: str = "raise",
     resume: bool = False,
     device: str | torch.device = "auto",
@@ -89,6 +93,8 @@ def convert(
         options: of the network family to convert to (`CellsOptions`, `SirenOptions`), in place of the next two.
         network: the family; None: the default one. asked: its options by name, ``quality=80``.
         size: short side in pixels to resize to first, or None to keep each image's size.
+        alpha: what becomes of transparency: ``"drop"``; ``"matte=white"``: laid over a colour; ``"keep"``: a fourth
+            channel. grey: keep one channel.
         on_error: what becomes of unreadable images: ``"raise"``; ``"skip"``: leave them out; ``"limit=N"``: at most N.
         resume: go on where an interrupted conversion of the same source with the same options ended.
         device: where to encode: "cpu", "cuda", "cuda:N" or "auto".
@@ -110,14 +116,15 @@ def convert(
     elif asked or network:
         raise UsageError(f"{', '.join([*asked, *([network] if network else [])])}: part of the options already")
     encoder = family.encoder().make_encoder(options, device=checked_device(device), on_progress=reporter.advance)
+    opened = scan_folder(source) if isinstance(source, str | os.PathLike) else source
+    reading = ReadOptions(size=size, alpha=AlphaPolicy.of(alpha), grey=grey, white=white_of(opened))
     settings = Settings(
-        reading=ReadOptions(size=size),
+        reading=reading,
         on_error=ErrorPolicy.of(on_error),
         seed=seed,
         sample_images=sample_images,
         jobs=jobs,
     )
-    opened = scan_folder(source) if isinstance(source, str | os.PathLike) else source
     return convert_with(encoder, opened, output, settings=settings, reporter=reporter, resume=resume)
 
 

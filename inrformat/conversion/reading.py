@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from inrformat.conversion.columns import values_of
-from inrformat.conversion.image_files import Note, ReadOptions, read_image
+from inrformat.conversion.pixels.note import Note
+from inrformat.conversion.pixels.options import ReadOptions
+from inrformat.conversion.pixels.read import read_image
 from inrformat.conversion.sources.source import Source
 from inrformat.encoding.record import Image
 from inrformat.errors import SourceError, UsageError
@@ -145,7 +147,8 @@ class ImageReader:
         name = self.source.names[number]
         try:
             sample = self.source.sample(number)
-            read = read_image(sample.image, self.options, name=f"{self.source.place}/{name}")
+            place = f"{self.source.place}/{name}"
+            read = read_image(sample.image, self.options, name=place, upright=not sample.as_stored)
             height, width = read.pixels.shape[:2]
             values = values_of(columns, sample.values, sample.annotation, height=height, width=width)
         except SourceError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from inrformat.conversion.image_files import ReadOptions
+from inrformat.conversion.pixels.options import ReadOptions
 from inrformat.conversion.reading import ErrorPolicy
 
 __all__ = ["Settings"]

@@ -9,7 +9,8 @@ from inrformat.container.metadata import FieldSpec, Metadata
 from inrformat.container.packing import compress
 from inrformat.container.sizes import index_bytes_at_most, payload_budget_bytes
 from inrformat.conversion.columns import TargetColumns, values_of
-from inrformat.conversion.image_files import ReadOptions, read_size
+from inrformat.conversion.pixels.options import ReadOptions
+from inrformat.conversion.pixels.read import read_size
 from inrformat.conversion.sources.source import Source
 from inrformat.encoding.corpus import SizeBudget
 
@@ -34,7 +35,7 @@ def size_budget(source: Source, target_bytes: int, *, options: ReadOptions) -> S
     targets, sizes = TargetColumns(columns), []
     for number, name in enumerate(source.names):
         sample = source.sample(number)
-        size = read_size(sample.image, options)
+        size = read_size(sample.image, options, upright=not sample.as_stored)
         if size is not None:
             height, width = size
             targets.add(name, values_of(columns, sample.values, sample.annotation, height=height, width=width))

@@ -11,8 +11,8 @@ from inrformat.container.fields import Field
 from inrformat.container.metadata import FieldSpec
 from inrformat.container.writer import Checkpoint
 from inrformat.conversion.columns import TargetColumns
-from inrformat.conversion.image_files import Note
 from inrformat.conversion.moments import ChannelMoments
+from inrformat.conversion.pixels.note import Note
 from inrformat.conversion.reading import Piece, Skipped
 from inrformat.conversion.report import ReportColumns
 from inrformat.encoding.record import EncodedRecord, Outcome

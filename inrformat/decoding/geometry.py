@@ -16,11 +16,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from inrformat.container.layout import MAX_SIDE
 from inrformat.errors import GeometryError
 
 __all__ = ["MAX_OUTPUT_SIDE", "MAX_TAPS", "PACKED", "Geometry", "PaddingMode", "fold"]
 
-MAX_OUTPUT_SIDE = 1 << 14
+MAX_OUTPUT_SIDE = MAX_SIDE
 MAX_TAPS = 64
 """Evaluations along one output axis of a map that is not aligned: it filters minifications up to 1 / 32."""
 PACKED = 16

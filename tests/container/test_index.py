@@ -4,7 +4,7 @@ from hypothesis import given, strategies as st
 from hypothesis.extra import numpy as hnp
 
 from inrformat.container.index import parse_index, psnr_to_units, serialize_index
-from inrformat.container.layout import Column
+from inrformat.container.layout import MAX_SIDE, Column
 from inrformat.container.limits import DEFAULT_LIMITS, Limits
 from inrformat.errors import InvalidFileError, LimitError, UnsupportedVersionError
 
@@ -74,8 +74,9 @@ def test_every_truncation_is_refused():
     [
         (Column.HEIGHT, 0, InvalidFileError),
         (Column.LENGTH_BYTES, 1 << 40, LimitError),
-        (Column.WIDTH, 1 << 40, LimitError),
-        (Column.WIDTH, (1 << 63) - 1, LimitError),
+        (Column.HEIGHT, MAX_SIDE + 1, InvalidFileError),
+        (Column.WIDTH, 1 << 40, InvalidFileError),
+        (Column.WIDTH, (1 << 63) - 1, InvalidFileError),
         (Column.NETWORK, 256, InvalidFileError),
         (Column.CRC32C, 1 << 32, InvalidFileError),
     ],

@@ -11,8 +11,9 @@ from inrformat.container.layout import PAGE_ALIGNMENT, SectionKind
 from inrformat.container.reader import InrdReader
 from inrformat.conversion.annotations.masks import read_masks
 from inrformat.conversion.annotations.reading import read_annotations
-from inrformat.conversion.image_files import load_image, stored_size
 from inrformat.conversion.pipeline import convert
+from inrformat.conversion.pixels.options import ReadOptions
+from inrformat.conversion.pixels.read import load_image, read_size
 from inrformat.conversion.sources.annotated import annotated as with_targets
 from inrformat.conversion.sources.folder import scan_folder
 from inrformat.errors import UsageError
@@ -96,9 +97,9 @@ def test_the_stored_size_is_known_from_the_header(tmp_path, orientation, size):
     for suffix in ("jpg", "png", "webp"):
         path = tmp_path / f"x.{suffix}"
         Image.fromarray(photographs.coffee()[:50, :81]).save(path, exif=exif)
-        assert stored_size(path, size=size) == load_image(path, size=size).shape[:2]
+        assert read_size(path, ReadOptions(size=size)) == load_image(path, size=size).shape[:2]
 
 
 def test_a_file_that_is_no_image_has_no_stored_size(tmp_path):
     (tmp_path / "x.png").write_bytes(b"not an image")
-    assert stored_size(tmp_path / "x.png") is None
+    assert read_size(tmp_path / "x.png", ReadOptions()) is None

@@ -25,8 +25,8 @@ from PIL import Image
 from rate_distortion import RESULTS, learned_from, rival_curve
 
 from inrformat.container.reader import InrdReader
-from inrformat.conversion.image_files import load_image
 from inrformat.conversion.pipeline import convert_with
+from inrformat.conversion.pixels.read import load_image
 from inrformat.conversion.reading import images_of
 from inrformat.conversion.sources.folder import scan_folder
 from inrformat.conversion.sources.source import Subset

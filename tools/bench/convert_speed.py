@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from inrformat.conversion.image_files import ReadOptions
 from inrformat.conversion.pipeline import convert_with
+from inrformat.conversion.pixels.options import ReadOptions
 from inrformat.conversion.reading import images_of
 from inrformat.conversion.settings import Settings
 from inrformat.conversion.sources.folder import scan_folder

@@ -25,7 +25,7 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
 from inrformat import InrdDataset
-from inrformat.conversion.image_files import load_image
+from inrformat.conversion.pixels.read import load_image
 from inrformat.encoding.record import psnr_db
 
 RESULTS = Path(__file__).parent / "results"

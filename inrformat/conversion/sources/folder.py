@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from inrformat.container.fields import Field, FieldType
 from inrformat.container.targets import LABEL_FIELD
-from inrformat.conversion.image_files import IMAGE_SUFFIXES
+from inrformat.conversion.pixels.read import IMAGE_SUFFIXES
 from inrformat.conversion.sources.listed import ListedSource
 from inrformat.errors import SourceError
 

@@ -11,7 +11,7 @@ from inrformat.container.fields import Field
 from inrformat.container.metadata import FieldSpec
 from inrformat.conversion.annotations.annotation import Annotation
 from inrformat.conversion.columns import annotation_columns
-from inrformat.conversion.image_files import ImageFile
+from inrformat.conversion.pixels.read import ImageFile
 from inrformat.conversion.sources.source import Sample
 
 __all__ = ["ListedSource"]

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from inrformat.container.metadata import FieldSpec
 from inrformat.conversion.annotations.annotation import Annotation
-from inrformat.conversion.image_files import ImageFile
+from inrformat.conversion.pixels.read import ImageFile
 
 __all__ = ["Sample", "Source", "Subset", "limited"]
 

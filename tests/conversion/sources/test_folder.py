@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from torchvision.datasets import ImageFolder
 
-from inrformat.conversion.image_files import load_image
+from inrformat.conversion.pixels.read import load_image
 from inrformat.conversion.sources.folder import scan_folder
 from inrformat.conversion.sources.source import limited
 from inrformat.errors import SourceError
