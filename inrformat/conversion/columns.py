@@ -25,6 +25,7 @@ from inrformat.container.targets import (
 )
 from inrformat.conversion.annotations.annotation import Annotation
 from inrformat.conversion.annotations.rasterize import class_numbers, filled
+from inrformat.errors import SourceError
 
 __all__ = ["TargetColumns", "annotation_columns", "plain", "values_of"]
 
@@ -41,7 +42,7 @@ def annotation_columns(annotations: Iterable[Annotation]) -> tuple[FieldSpec, ..
         BOX_LABELS_FIELD: bool(instances),
         CROWD_FIELD: any(i.crowd for i in instances),
         INSTANCES_FIELD: any(i.polygons or i.run_length_mask for i in instances),
-        KEYPOINTS_FIELD: any(i.keypoints for i in instances),
+        KEYPOINTS_FIELD: any(i.keypoints for i in instances) or any(a.keypoints for a in every),
         CAPTION_FIELD: any(a.captions for a in every),
         SEMANTIC_FIELD: any(a.mask is not None for a in every),
     }
@@ -81,12 +82,17 @@ def values_of(
         values: of columns that say nothing of places in the image. annotation: what the others are made from.
 
     Raises:
-        SourceError: a mask is unreadable.
+        SourceError: a mask is unreadable, or a value is missing.
     """
-    return {
-        spec.name: plain(values[spec.name]) if spec.name in values else _MAKERS[spec.name](annotation, height, width)
-        for spec in columns
-    }
+    found = {}
+    for spec in columns:
+        if spec.name in values:
+            found[spec.name] = plain(values[spec.name])
+        elif spec.name in _MAKERS:
+            found[spec.name] = _MAKERS[spec.name](annotation, height, width)
+        else:
+            raise SourceError(f"no target {spec.name!r}, which others have")
+    return found
 
 
 def plain(value: Any) -> Any:
@@ -102,7 +108,8 @@ def _boxes(annotation: Annotation, height: int, width: int) -> list[float]:
 
 
 def _keypoints(annotation: Annotation, height: int, width: int) -> list[float]:
-    triples = np.array([p for i in annotation.instances for p in i.keypoints], np.float64).reshape(-1, 3)
+    points = [*(p for i in annotation.instances for p in i.keypoints), *annotation.keypoints]
+    triples = np.array(points, np.float64).reshape(-1, 3)
     pixels: list[float] = (triples * (width, height, 1)).ravel().tolist()
     return pixels
 

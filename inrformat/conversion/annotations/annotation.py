@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from inrformat.conversion.annotations.run_length import RunLengthMask
 
-__all__ = ["Annotation", "Instance", "Points"]
+__all__ = ["Annotation", "Instance", "Keypoints", "Points"]
 
 Points = tuple[tuple[float, float], ...]
+Keypoints = tuple[tuple[float, float, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +29,19 @@ class Instance:
     label: int
     box: tuple[float, float, float, float]
     polygons: tuple[Points, ...] = ()
-    keypoints: tuple[tuple[float, float, int], ...] = ()
+    keypoints: Keypoints = ()
     run_length_mask: RunLengthMask | None = None
     crowd: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """What is known of one image: objects, captions, and a semantic mask: class numbers ``(H, W)``, or their file."""
+    """What is known of one image: objects, keypoints of none of them, captions, and a semantic mask.
+
+    ``mask``: class numbers ``(H, W)``, or a file of them.
+    """
 
     instances: tuple[Instance, ...] = ()
+    keypoints: Keypoints = ()
     captions: tuple[str, ...] = ()
     mask: Path | NDArray[np.integer] | None = None

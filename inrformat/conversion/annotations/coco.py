@@ -48,7 +48,7 @@ def read_coco(files: Sequence[Path]) -> AnnotationSet:
     place = " and ".join(map(str, files))
     if len(set(categories.values())) < len(categories):
         raise SourceError(f"{place}: two categories have the same name")
-    by_path = {i.path: Annotation(tuple(i.instances), tuple(i.captions)) for i in images.values()}
+    by_path = {i.path: Annotation(instances=tuple(i.instances), captions=tuple(i.captions)) for i in images.values()}
     has_objects = any(i.instances for i in images.values())
     return AnnotationSet(
         place=place,

@@ -52,6 +52,7 @@ def annotated(source: ListedSource, *sets: AnnotationSet) -> ListedSource:
 def _joined(one: Annotation, other: Annotation) -> Annotation:
     return Annotation(
         instances=one.instances + other.instances,
+        keypoints=one.keypoints + other.keypoints,
         captions=one.captions + other.captions,
         mask=one.mask if other.mask is None else other.mask,
     )
