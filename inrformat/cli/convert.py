@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inrformat.cli.arguments import add_json, print_json, write_report
+from inrformat.conversion.sources.kinds import SourceKind
 from inrformat.encoding.flag_types import positive_int
 from inrformat.errors import OutputExistsError, UsageError
 from inrformat.families.registry import DEFAULT_FAMILY, family_named, family_names
 
 if TYPE_CHECKING:
     from inrformat.conversion.pipeline import ConvertSummary
-    from inrformat.conversion.sources.listed import ListedSource
+    from inrformat.conversion.sources.source import Source
     from inrformat.encoding.encoder import EncoderOptions
 
 _DESCRIPTION = """Convert a folder of images: one class per sub-folder, as torchvision's ImageFolder reads them, or a
@@ -26,8 +27,17 @@ _SHOWN = 5
 def add_parser(commands: Any) -> None:
     """Register the command."""
     parser = commands.add_parser("convert", help="folder of images -> .inrd file", description=_DESCRIPTION)
-    parser.add_argument("source", metavar="SOURCE", type=Path, help="folder of images")
-    parser.add_argument("output", metavar="OUT.inrd", type=Path, help="file to write; must not exist")
+    parser.add_argument("source", metavar="SOURCE", nargs="+", help="what to convert; several image files")
+    parser.add_argument(
+        "output", metavar="OUT.inrd", type=Path, help="file to write; must not exist; {split} in it: one for each split"
+    )
+    parser.add_argument(
+        "--source",
+        dest="kind",
+        choices=[kind.value for kind in SourceKind],
+        help="what SOURCE is, where looking is not enough",
+    )
+    parser.add_argument("--split", metavar="NAME", help="of a data set in splits: train, val2017, ...")
     parser.add_argument(
         "--network", choices=family_names(), default=DEFAULT_FAMILY, help="family of networks (default: %(default)s)"
     )
@@ -88,41 +98,67 @@ def _add_target_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--class-names", metavar="FILE", type=Path, help=".yaml of YOLO, or text with one name per line")
 
 
-def _annotated(source: ListedSource, arguments: argparse.Namespace) -> ListedSource:
-    """The source with the targets that were asked for."""
-    if arguments.annotations is None and arguments.masks is None:
-        if arguments.class_names is not None:
-            raise UsageError("--class-names goes with --annotations or --masks")
-        return source
+def _opened(arguments: argparse.Namespace, split: str | None) -> Source:
+    """The source, with the targets that were asked for."""
     from inrformat.conversion.annotations.class_names import read_class_names
     from inrformat.conversion.annotations.masks import read_masks
     from inrformat.conversion.annotations.reading import read_annotations
     from inrformat.conversion.sources.annotated import annotated
+    from inrformat.conversion.sources.listed import ListedSource
+    from inrformat.conversion.sources.opening import SourceQuestion, open_source
+    from inrformat.conversion.sources.source import limited
 
     classes = read_class_names(arguments.class_names) if arguments.class_names is not None else ()
+    kind = SourceKind(arguments.kind) if arguments.kind else None
+    if arguments.annotations is not None and kind is None and Path(arguments.source[0]).is_dir():
+        kind = SourceKind.FOLDER  # whatever annotations lie beside the images: those asked for take their place
+    asked = SourceQuestion(kind=kind, split=split, class_names=classes)
+    source = open_source(arguments.source, asked)
     sets = []
     if arguments.annotations is not None:
         sets.append(read_annotations(arguments.annotations, classes=classes))
     if arguments.masks is not None:
         sets.append(read_masks(arguments.masks, classes=classes))
-    return annotated(source, *sets)
+    if sets:
+        if not isinstance(source, ListedSource):
+            raise UsageError("--annotations and --masks go with files of images, not with Python data sets")
+        source = annotated(source, *sets)
+    return limited(source, arguments.limit)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Convert, then say what came of it."""
-    if arguments.output.exists() and not arguments.resume:  # before torch is loaded and the source scanned
-        raise OutputExistsError(f"{arguments.output} exists: remove it first or choose another name")
+    """Convert, then say what came of it; of each split where the output's name has room for that."""
+    from inrformat.conversion.sources.splits import SplitMissingError
+
+    if "{split}" not in arguments.output.name:
+        return _convert(arguments, arguments.output, arguments.split)
+    splits = [arguments.split] if arguments.split else []
+    if not splits:
+        try:
+            _opened(arguments, None)
+        except SplitMissingError as error:
+            splits = error.splits
+    if not splits:
+        raise UsageError(f"{arguments.output}: the source has no splits for {{split}} to stand for")
+    for split in splits:
+        output = arguments.output.with_name(arguments.output.name.replace("{split}", split))
+        _convert(arguments, output, split)
+    return 0
+
+
+def _convert(arguments: argparse.Namespace, output: Path, split: str | None) -> int:
+    if output.exists() and not arguments.resume:  # before torch is loaded and the source scanned
+        raise OutputExistsError(f"{output} exists: remove it first or choose another name")
     options = _options(arguments)
     from inrformat.cli.progress import ProgressDisplay
     from inrformat.conversion.pipeline import convert
-    from inrformat.conversion.sources.folder import scan_folder
-    from inrformat.conversion.sources.source import limited
+    from inrformat.conversion.progress import Phase, Progress
 
-    source = limited(_annotated(scan_folder(arguments.source), arguments), arguments.limit)
     with ProgressDisplay(quiet=arguments.json) as display:
+        display.show(Progress(Phase.SCAN, 0, 0))
         summary = convert(
-            source,
-            arguments.output,
+            _opened(arguments, split),
+            output,
             options,
             device=arguments.device,
             size=arguments.size,

@@ -19,6 +19,7 @@ from inrformat.container.targets import (
     INSTANCES_FIELD,
     KEYPOINTS_FIELD,
     LABEL_FIELD,
+    LABELS_FIELD,
     NAME_FIELD,
     SEMANTIC_FIELD,
     TARGET_TYPES,
@@ -27,7 +28,7 @@ from inrformat.conversion.annotations.annotation import Annotation
 from inrformat.conversion.annotations.rasterize import class_numbers, filled
 from inrformat.errors import SourceError
 
-__all__ = ["TargetColumns", "annotation_columns", "plain", "values_of"]
+__all__ = ["TargetColumns", "annotation_columns", "check_classes", "class_names_by_number", "plain", "values_of"]
 
 _Make = Callable[[Annotation, int, int], Any]
 """The value of a column for an annotation of an image stored with some height and width in pixels."""
@@ -93,6 +94,30 @@ def values_of(
         else:
             raise SourceError(f"no target {spec.name!r}, which others have")
     return found
+
+
+def check_classes(values: Mapping[str, Any], classes: Sequence[str]) -> None:
+    """Hold the class numbers among the values of one image to the classes there are, which may not be named yet.
+
+    Raises:
+        SourceError: one is beyond them.
+    """
+    numbers = [values[LABEL_FIELD]] if LABEL_FIELD in values else []
+    numbers += [*values.get(LABELS_FIELD, ()), *values.get(BOX_LABELS_FIELD, ())]
+    if bad := [n for n in numbers if n < 0 or (classes and n >= len(classes))]:
+        among = f"one of {len(classes)} classes" if classes else "a class, which are numbered from 0 on"
+        raise SourceError(f"class number {bad[0]} is not {among}")
+
+
+def class_names_by_number(fields: Sequence[Field]) -> tuple[str, ...]:
+    """Numbers as names, as many as the class numbers in columns need."""
+    highest = -1
+    for column in fields:
+        if column.name == LABEL_FIELD:
+            highest = max(highest, *column.values)
+        elif column.name in {LABELS_FIELD, BOX_LABELS_FIELD}:
+            highest = max([highest, *(number for numbers in column.values for number in numbers)])
+    return tuple(str(number) for number in range(highest + 1))
 
 
 def plain(value: Any) -> Any:

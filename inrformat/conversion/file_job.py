@@ -10,6 +10,7 @@ from typing import Any
 import inrformat
 from inrformat.container.metadata import Metadata
 from inrformat.container.writer import Checkpoint, InrdWriter
+from inrformat.conversion.columns import class_names_by_number
 from inrformat.conversion.journal import Journal
 from inrformat.conversion.progress import Phase, Reporter
 from inrformat.conversion.reading import ImageReader
@@ -118,11 +119,12 @@ class FileJob:
 
     def _finish(self, writer: InrdWriter, trained: TrainedEncoder, written: Written) -> None:
         """Add the columns and what all records share, and let the file appear."""
-        for field in written.fields():
+        fields = written.fields()
+        for field in fields:
             writer.add_field(field.name, field.type, field.values)
         mean, std = written.moments.mean_std()
         metadata = Metadata(
-            classes=self.source.classes,
+            classes=self.source.classes or class_names_by_number(fields),
             channel_mean=mean,
             channel_std=std,
             generator=f"inrformat {inrformat.__version__}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from inrformat.conversion.pixels.options import AlphaPolicy, ReadOptions
 from inrformat.conversion.progress import OnProgress, Phase, Reporter
 from inrformat.conversion.reading import ErrorPolicy, Skipped
 from inrformat.conversion.settings import Settings
-from inrformat.conversion.sources.folder import scan_folder
+from inrformat.conversion.sources.items import TargetChoice
+from inrformat.conversion.sources.opening import SourceQuestion, open_source
 from inrformat.conversion.sources.source import Source
 from inrformat.conversion.survey import white_of
 from inrformat.conversion.workspace import Workspace
@@ -66,7 +67,7 @@ class ConvertSummary:
 
 
 def convert(
-    source: Source | str | os.PathLike[str],
+    source: Any,
     output: str | os.PathLike[str],
     options: EncoderOptions | None = None,
     *,
@@ -74,6 +75,10 @@ def convert(
     size: int | None = None,
     alpha: str = "drop",
     grey: bool = False,
+    split: str | None = None,
+    class_names: Sequence[str] = (),
+    targets: Mapping[str, TargetChoice] | None = None,
+    storage_options: Mapping[str, Any] | None = None,
     on_error: str = "raise",
     resume: bool = False,
     device: str | torch.device = "auto",
@@ -88,13 +93,16 @@ def convert(
         convert("photos/train", "train.inrd", quality=80, size=256)
 
     Args:
-        source: a folder as ``torchvision.datasets.ImageFolder`` reads it, or what a function of
-            ``inrformat.conversion.sources`` made of something else.
+        source: a path, a URL, several image files, or a data set that gives images, map-style or iterable: what
+            ``inrformat.conversion.sources`` has a module for, recognised by looking (`open_source`).
         options: of the network family to convert to (`CellsOptions`, `SirenOptions`), in place of the next two.
         network: the family; None: the default one. asked: its options by name, ``quality=80``.
         size: short side in pixels to resize to first, or None to keep each image's size.
         alpha: what becomes of transparency: ``"drop"``; ``"matte=white"``: laid over a colour; ``"keep"``: a fourth
             channel. grey: keep one channel.
+        split: of a data set in splits. class_names: by number, where the source has none of its own.
+        targets: what becomes of targets of a Python data set that are not understood, by key: ``"bytes"`` keeps one,
+            None leaves it out. storage_options: for the file system of fsspec, where the source is elsewhere.
         on_error: what becomes of unreadable images: ``"raise"``; ``"skip"``: leave them out; ``"limit=N"``: at most N.
         resume: go on where an interrupted conversion of the same source with the same options ended.
         device: where to encode: "cpu", "cuda", "cuda:N" or "auto".
@@ -116,7 +124,13 @@ def convert(
     elif asked or network:
         raise UsageError(f"{', '.join([*asked, *([network] if network else [])])}: part of the options already")
     encoder = family.encoder().make_encoder(options, device=checked_device(device), on_progress=reporter.advance)
-    opened = scan_folder(source) if isinstance(source, str | os.PathLike) else source
+    question = SourceQuestion(
+        split=split,
+        class_names=tuple(class_names),
+        targets=dict(targets or {}),
+        storage_options=dict(storage_options or {}),
+    )
+    opened = open_source(source, question)
     reading = ReadOptions(size=size, alpha=AlphaPolicy.of(alpha), grey=grey, white=white_of(opened))
     settings = Settings(
         reading=reading,

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from inrformat.conversion.columns import values_of
+from inrformat.conversion.columns import check_classes, values_of
 from inrformat.conversion.pixels.note import Note
 from inrformat.conversion.pixels.options import ReadOptions
 from inrformat.conversion.pixels.read import read_image
@@ -145,14 +145,16 @@ class ImageReader:
 
     def _read(self, number: int, columns: Sequence[Any]) -> ReadSample | Skipped:
         name = self.source.names[number]
+        place = f"{self.source.place}/{name}"
         try:
             sample = self.source.sample(number)
-            place = f"{self.source.place}/{name}"
             read = read_image(sample.image, self.options, name=place, upright=not sample.as_stored)
             height, width = read.pixels.shape[:2]
             values = values_of(columns, sample.values, sample.annotation, height=height, width=width)
+            check_classes(values, self.source.classes)
         except SourceError as error:
-            return Skipped(number, name, str(error))
+            reason = str(error)
+            return Skipped(number, name, reason if reason.startswith(place) else f"{place}: {reason}")
         return ReadSample(number, name, read.pixels, values, read.notes)
 
     def _readable(self, read: ReadSample | Skipped) -> Iterator[ReadSample]:

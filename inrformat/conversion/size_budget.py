@@ -8,7 +8,7 @@ from inrformat.container.fields import encode_field
 from inrformat.container.metadata import FieldSpec, Metadata
 from inrformat.container.packing import compress
 from inrformat.container.sizes import index_bytes_at_most, payload_budget_bytes
-from inrformat.conversion.columns import TargetColumns, values_of
+from inrformat.conversion.columns import TargetColumns, class_names_by_number, values_of
 from inrformat.conversion.pixels.options import ReadOptions
 from inrformat.conversion.pixels.read import read_size
 from inrformat.conversion.sources.source import Source
@@ -41,7 +41,8 @@ def size_budget(source: Source, target_bytes: int, *, options: ReadOptions) -> S
             targets.add(name, values_of(columns, sample.values, sample.annotation, height=height, width=width))
             sizes.append(size)
     fields = targets.fields()
-    metadata = Metadata(classes=source.classes, fields=tuple(FieldSpec(name, kind) for name, kind, _ in fields))
+    classes = source.classes or class_names_by_number(fields)
+    metadata = Metadata(classes=classes, fields=tuple(FieldSpec(name, kind) for name, kind, _ in fields))
     metadata_bytes = len(compress(metadata.to_bytes())) + _LATER_METADATA_BYTES
     field_bytes = [len(compress(encode_field(kind, values))) for _, kind, values in fields]
     heights, widths = np.array(sizes, np.int64).reshape(-1, 2).T

@@ -7,10 +7,18 @@ from pathlib import Path
 
 from inrformat.errors import SourceError
 
-__all__ = ["SPLIT_NAMES", "chosen_split"]
+__all__ = ["SPLIT_NAMES", "SplitMissingError", "chosen_split"]
 
 SPLIT_NAMES = frozenset({"train", "training", "val", "valid", "validation", "test", "testing", "dev"})
 """Folders of these names are splits, not classes."""
+
+
+class SplitMissingError(SourceError):
+    """A data set in splits, none of which was asked for. ``splits``: their names."""
+
+    def __init__(self, root: Path, splits: list[str]) -> None:
+        self.splits = splits
+        super().__init__(f"{root}: a data set in splits: choose one with --split ({', '.join(splits)})")
 
 
 def chosen_split(root: Path, splits: Collection[str], asked: str | None) -> str:
@@ -26,4 +34,4 @@ def chosen_split(root: Path, splits: Collection[str], asked: str | None) -> str:
         raise SourceError(f"{root}: no split {asked!r}; there are {names}")
     if len(splits) == 1:
         return next(iter(splits))
-    raise SourceError(f"{root}: a data set in splits: choose one with --split ({names})")
+    raise SplitMissingError(root, sorted(splits))
