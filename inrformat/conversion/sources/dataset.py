@@ -61,8 +61,7 @@ class DatasetSource:
         place = f"{type(dataset).__module__}.{type(dataset).__name__}"
         if not count:
             raise SourceError(f"{place}: a data set without samples")
-        probed = sorted({k * count // _PROBED for k in range(_PROBED)})
-        items = [_item(dataset, number, choices, place) for number in probed]
+        items = _probed(dataset, count, choices, place)
         return cls(
             dataset=dataset,
             targets=choices,
@@ -148,12 +147,29 @@ class _Spool:
         return np.load(path, allow_pickle=False) if path.suffix == ".npy" else path
 
 
+class _UnreadableError(SourceError):
+    """A data set raised where it was asked for a sample."""
+
+
+def _probed(dataset: Any, count: int, targets: Mapping[str, TargetChoice], place: str) -> list[Item]:
+    """Samples spread over a set; those that cannot be read are met again, and are an image's error then."""
+    items = []
+    for number in sorted({k * count // _PROBED for k in range(_PROBED)}):
+        try:
+            items.append(_item(dataset, number, targets, place))
+        except _UnreadableError as error:
+            first = error
+    if not items:
+        raise first
+    return items
+
+
 def _item(dataset: Any, number: int, targets: Mapping[str, TargetChoice], place: str) -> Item:
     try:
         given = dataset[number]
     except Exception as error:
         reason = next(iter(str(error).splitlines()), "")
-        raise SourceError(f"{place}: sample {number} cannot be read ({type(error).__name__}: {reason})") from error
+        raise _UnreadableError(f"{place}: sample {number} cannot be read ({type(error).__name__}: {reason})") from error
     return read_item(given, targets, place=f"{place}: sample {number}")
 
 

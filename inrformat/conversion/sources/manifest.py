@@ -86,12 +86,12 @@ def _of_table(lines: Iterator[list[str]], file: Path) -> Iterator[dict[str, Any]
     names = next(lines, [])
     if len(set(names)) < len(names):
         raise SourceError(f"{file}, line 1: two columns of the same name")
-    for number, cells in enumerate(lines, start=2):
-        if not cells:
+    for number, entries in enumerate(lines, start=2):
+        if not entries:
             continue
-        if len(cells) != len(names):
-            raise SourceError(f"{file}, line {number}: {len(cells)} cells, {len(names)} columns")
-        yield dict(zip(names, cells, strict=True))
+        if len(entries) != len(names):
+            raise SourceError(f"{file}, line {number}: {len(entries)} entries, {len(names)} columns")
+        yield dict(zip(names, entries, strict=True))
 
 
 def _of_json(lines: Iterator[str], file: Path) -> Iterator[dict[str, Any]]:

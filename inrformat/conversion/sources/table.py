@@ -35,9 +35,10 @@ def typed_column(name: str, values: Sequence[Any], *, place: str) -> Field:
         if name == NAME_FIELD or wanted not in {kind, FieldType.UTF8}:
             raise SourceError(f"{place}: a column {name!r} is {wanted} in an .inrd, here it is {kind}; rename it")
         return Field(name, wanted, found if wanted is kind else [str(value) for value in values])
-    row = next(k for k, value in enumerate(values) if not isinstance(value, str | int | float | list))
+    row = next((k for k, value in enumerate(values) if not isinstance(value, str | int | float | list)), 0)
     raise SourceError(
-        f"{place}: image {row + 1}: column {name!r} holds {values[row]!r}: no number, text or list of numbers"
+        f"{place}: column {name!r} cannot be stored: neither numbers, nor text, nor lists of numbers throughout "
+        f"({values[row]!r} of image {row + 1})"
     )
 
 

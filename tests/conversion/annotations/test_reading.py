@@ -168,6 +168,6 @@ def test_the_command_line_converts_a_detection_set(tmp_path, photo_tiles):
     assert dataset[0][1]["boxes"].tolist() == [[8, 12, 24, 20]] and dataset[0][1]["labels"].tolist() == [0]
     assert dataset[1][1]["boxes"].shape == (0, 4) and dataset.classes == ["0"]
     assert InrdDataset(out, size=16)[0][1]["boxes"].tolist() == [[4, 6, 12, 10]]
-    assert main(["convert", str(images), str(tmp_path / "e.inrd"), "--class-names", "x"]) == 2
+    assert main(["convert", str(images), str(tmp_path / "e.inrd"), "--class-names", "x"]) == 4
     (labels / "0.txt").rename(labels / "other.txt")
     assert main(["convert", str(images), str(tmp_path / "e.inrd"), "--annotations", str(labels)]) == 4
