@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from inrformat.families.registry import DEFAULT_FAMILY, family_named, family_nam
 
 if TYPE_CHECKING:
     from inrformat.conversion.pipeline import ConvertSummary
+    from inrformat.conversion.shards import Runner
     from inrformat.conversion.sources.source import Source
     from inrformat.encoding.encoder import EncoderOptions
 
@@ -75,6 +77,16 @@ def add_parser(commands: Any) -> None:
         default=0,
         metavar="N",
         help="threads that read images (default: one for each core)",
+    )
+    parser.add_argument(
+        "--shards", type=positive_int, metavar="N", help="make a folder of N files, OUT, with a manifest"
+    )
+    parser.add_argument(
+        "--ray",
+        nargs="?",
+        const="local",
+        metavar="ADDRESS",
+        help="make the shards on a Ray cluster, or on all cores here where no address is given",
     )
     parser.add_argument("--report", metavar="FILE", type=Path, help="write what --json prints to FILE too")
     _add_target_flags(parser)
@@ -147,14 +159,17 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _convert(arguments: argparse.Namespace, output: Path, split: str | None) -> int:
-    if output.exists() and not arguments.resume:  # before torch is loaded and the source scanned
+    if (
+        output.exists() and not arguments.resume and arguments.shards is None
+    ):  # before torch is loaded and the source scanned
         raise OutputExistsError(f"{output} exists: remove it first or choose another name")
     options = _options(arguments)
     from inrformat.cli.progress import ProgressDisplay
     from inrformat.conversion.pipeline import convert
     from inrformat.conversion.progress import Phase, Progress
 
-    with ProgressDisplay(quiet=arguments.json) as display:
+    is_first = os.environ.get("RANK", "0") == "0"  # of the processes of a job, which all come here
+    with ProgressDisplay(quiet=arguments.json or not is_first) as display:
         display.show(Progress(Phase.SCAN, 0, 0))
         summary = convert(
             _opened(arguments, split),
@@ -168,9 +183,13 @@ def _convert(arguments: argparse.Namespace, output: Path, split: str | None) -> 
             on_error=arguments.on_error,
             resume=arguments.resume,
             jobs=arguments.jobs,
+            shards=arguments.shards,
+            runner=_runner(arguments),
             sample_images=arguments.sample_images,
             on_progress=display.show,
         )
+    if not is_first:
+        return 0
     if arguments.report is not None:
         write_report(arguments.report, _summary_map(summary))
     if arguments.json:
@@ -178,6 +197,19 @@ def _convert(arguments: argparse.Namespace, output: Path, split: str | None) -> 
     else:
         _print_summary(summary)
     return 0
+
+
+def _runner(arguments: argparse.Namespace) -> Runner:
+    """Where shards are made."""
+    if arguments.ray is None:
+        from inrformat.conversion.shards import one_by_one
+
+        return one_by_one
+    if arguments.shards is None:
+        raise UsageError("--ray makes shards: say how many with --shards N")
+    from inrformat.conversion.on_ray import RayRunner
+
+    return RayRunner(None if arguments.ray == "local" else arguments.ray, cores=arguments.jobs or 1)
 
 
 def _options(arguments: argparse.Namespace) -> EncoderOptions:

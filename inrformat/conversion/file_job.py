@@ -50,7 +50,6 @@ class FileJob:
             journal.append({"learned": trained.learned(), "progress": trained.progress()})
         else:
             trained = self.encoder.restore(journal.learned["learned"], written.encoder or journal.learned["progress"])
-        workspace.keep = len(written) > 0
         with InrdWriter(workspace.output, partial=workspace.partial, checkpoint=checkpoint) as writer:
             self._stream(trained, writer, journal, written, workspace)
             self.reporter.begin(Phase.WRITE, total=len(written), done=len(written))

@@ -40,7 +40,7 @@ class Journal:
             self._cut()
             self.append(identity)
         else:
-            _check_same(stored, identity)
+            _check_same(stored, _as_stored(identity))
         self.learned = next(self._frames, None)
 
     def pieces(self) -> Iterator[dict[str, Any]]:
@@ -70,6 +70,11 @@ class Journal:
     def _cut(self) -> None:
         self._file.truncate(self._end_bytes)
         self._file.seek(self._end_bytes)
+
+
+def _as_stored(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same after it was written and read: tuples are lists then."""
+    return unpack_map(pack_map(values), rule="JOURNAL", what="journal")
 
 
 def _check_same(stored: Mapping[str, Any], identity: Mapping[str, Any]) -> None:

@@ -3,67 +3,28 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from inrformat.container.reader import InrdReader
-from inrformat.conversion.file_job import FileJob
-from inrformat.conversion.learning import corpus_of
-from inrformat.conversion.pixels.note import Note
+from inrformat.conversion.on_ranks import convert_on_ranks, inside_ranks
 from inrformat.conversion.pixels.options import AlphaPolicy, ReadOptions
+from inrformat.conversion.plan import ConversionPlan, convert_with
 from inrformat.conversion.progress import OnProgress, Phase, Reporter
-from inrformat.conversion.reading import ErrorPolicy, Skipped
+from inrformat.conversion.reading import ErrorPolicy
 from inrformat.conversion.settings import Settings
+from inrformat.conversion.shards import Runner, ShardedConversion, convert_sharded, one_by_one
 from inrformat.conversion.sources.items import TargetChoice
 from inrformat.conversion.sources.opening import SourceQuestion, open_source
-from inrformat.conversion.sources.source import Source
+from inrformat.conversion.summary import ConvertSummary
 from inrformat.conversion.survey import white_of
-from inrformat.conversion.workspace import Workspace
-from inrformat.conversion.written import Failure, Written
-from inrformat.decoding.devices import checked_device
-from inrformat.encoding.encoder import Encoder, EncoderOptions, TrainedEncoder
+from inrformat.encoding.encoder import EncoderOptions
 from inrformat.errors import UsageError
 from inrformat.families.registry import DEFAULT_FAMILY, family_named
 
-__all__ = ["ConvertSummary", "convert", "convert_with"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConvertSummary:
-    """What a conversion produced.
-
-    Attributes:
-        output: the file. samples: images in it. bytes: its size. pixels: of all images at native size.
-        mean_psnr_db, worst_psnr_db: of the stored images.
-        skipped: unreadable images that were left out, and why. failures: images whose records are not what was asked.
-        notes: what was done to images so that they could be stored, and to how many.
-        remarks: on the source as a whole: files that were left out, and the like.
-        seconds: this run took. resumed_images: that a former, interrupted one had done.
-    """
-
-    output: Path
-    samples: int
-    bytes: int
-    pixels: int
-    mean_psnr_db: float
-    worst_psnr_db: float
-    skipped: tuple[Skipped, ...] = ()
-    failures: tuple[Failure, ...] = ()
-    notes: Mapping[Note, int]
-    remarks: tuple[str, ...] = ()
-    seconds: float
-    resumed_images: int = 0
-
-    @property
-    def rate_bpp(self) -> float:
-        """Bits per pixel, every byte of the file counted."""
-        return 8 * self.bytes / self.pixels
+__all__ = ["ConvertSummary", "convert"]
 
 
 def convert(
@@ -85,6 +46,8 @@ def convert(
     seed: int = 0,
     sample_images: int = 256,
     jobs: int = 0,
+    shards: int | None = None,
+    runner: Runner = one_by_one,
     on_progress: OnProgress = lambda _progress: None,
     **asked: Any,
 ) -> ConvertSummary:
@@ -109,6 +72,8 @@ def convert(
         seed: of the choice of the images that are learned from.
         sample_images: at most so many are learned from; fewer where they are very large.
         jobs: threads that read images; 0: one for each core.
+        shards: make a folder of so many files instead. runner: where: here, one after the other, or on a cluster
+            (``RayRunner`` of ``inrformat.conversion.on_ray``).
         on_progress: is told how far the conversion is.
 
     Raises:
@@ -118,12 +83,10 @@ def convert(
     """
     reporter = Reporter(on_progress)
     reporter.begin(Phase.SCAN, total=0)
-    family = family_named(network or (DEFAULT_FAMILY if options is None else options.family))
     if options is None:
-        options = _options_of(family, asked)
+        options = _options_of(family_named(network or DEFAULT_FAMILY), asked)
     elif asked or network:
         raise UsageError(f"{', '.join([*asked, *([network] if network else [])])}: part of the options already")
-    encoder = family.encoder().make_encoder(options, device=checked_device(device), on_progress=reporter.advance)
     question = SourceQuestion(
         split=split,
         class_names=tuple(class_names),
@@ -131,15 +94,21 @@ def convert(
         storage_options=dict(storage_options or {}),
     )
     opened = open_source(source, question)
-    reading = ReadOptions(size=size, alpha=AlphaPolicy.of(alpha), grey=grey, white=white_of(opened))
     settings = Settings(
-        reading=reading,
+        reading=ReadOptions(size=size, alpha=AlphaPolicy.of(alpha), grey=grey, white=white_of(opened)),
         on_error=ErrorPolicy.of(on_error),
         seed=seed,
         sample_images=sample_images,
         jobs=jobs,
     )
-    return convert_with(encoder, opened, output, settings=settings, reporter=reporter, resume=resume)
+    plan = ConversionPlan(source=opened, options=options, device=str(device), settings=settings)
+    path = Path(output).expanduser()
+    if shards is None:
+        return convert_with(plan.encoder(reporter), plan, path, reporter=reporter, resume=resume)
+    conversion = ShardedConversion(plan=plan, folder=path, shards=shards)
+    if runner is one_by_one and inside_ranks():
+        return convert_on_ranks(conversion, resume=resume, reporter=reporter)
+    return convert_sharded(conversion, runner=runner, resume=resume, reporter=reporter)
 
 
 def _options_of(family: Any, asked: Mapping[str, Any]) -> EncoderOptions:
@@ -150,70 +119,3 @@ def _options_of(family: Any, asked: Mapping[str, Any]) -> EncoderOptions:
         raise UsageError(f"{family.name} has no option {unknown[0]!r}: choose among {', '.join(known)}")
     options: EncoderOptions = kind(**asked)
     return options
-
-
-def convert_with(
-    encoder: Encoder,
-    source: Source,
-    output: str | os.PathLike[str],
-    *,
-    settings: Settings | None = None,
-    reporter: Reporter | None = None,
-    resume: bool = False,
-) -> ConvertSummary:
-    """Convert with an encoder of one's own; otherwise as ``convert``."""
-    began = time.monotonic()
-    settings, reporter = settings or Settings(), reporter or Reporter()
-    path = Path(output).expanduser()
-    job = FileJob(source=source, encoder=encoder, settings=settings, reporter=reporter)
-
-    def learn() -> TrainedEncoder:
-        reporter.begin(Phase.LEARN, total=min(settings.sample_images, len(source.names)))
-        return encoder.train(corpus_of(source, settings))
-
-    with Workspace(path, resume=resume) as workspace:
-        if workspace.complete:
-            return _summary_of_file(path, seconds=time.monotonic() - began)
-        try:
-            written = job.run(workspace, learn)
-        except BaseException as error:
-            if workspace.keep:
-                error.add_note("what was done so far is kept: the same command with --resume goes on")
-            raise
-    return _summary(path, source, written, seconds=time.monotonic() - began)
-
-
-def _summary(path: Path, source: Source, written: Written, *, seconds: float) -> ConvertSummary:
-    return ConvertSummary(
-        output=path,
-        samples=len(written),
-        bytes=path.stat().st_size,
-        pixels=written.moments.pixels,
-        mean_psnr_db=float(np.mean(written.report.psnr_db)),
-        worst_psnr_db=float(np.min(written.report.psnr_db)),
-        skipped=tuple(written.skipped),
-        failures=written.failures(),
-        notes=dict(written.notes),
-        remarks=source.remarks,
-        seconds=seconds,
-        resumed_images=written.resumed_images,
-    )
-
-
-def _summary_of_file(path: Path, *, seconds: float) -> ConvertSummary:
-    """Of a file that was complete before."""
-    with InrdReader(path) as reader:
-        index = reader.index
-        psnr_db = np.zeros(0) if index.psnr_db is None else index.psnr_db
-        return ConvertSummary(
-            output=path,
-            samples=len(reader),
-            bytes=reader.header.file_bytes,
-            pixels=int((index.heights * index.widths).sum()),
-            mean_psnr_db=float(psnr_db.mean()),
-            worst_psnr_db=float(psnr_db.min()),
-            notes={},
-            remarks=(f"{path} was complete already",),
-            seconds=seconds,
-            resumed_images=len(reader),
-        )

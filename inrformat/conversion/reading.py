@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,6 +13,7 @@ from inrformat.conversion.pixels.note import Note
 from inrformat.conversion.pixels.options import ReadOptions
 from inrformat.conversion.pixels.read import read_image
 from inrformat.conversion.sources.source import Source
+from inrformat.encoding.cores import core_count
 from inrformat.encoding.record import Image
 from inrformat.errors import SourceError, UsageError
 
@@ -96,7 +96,7 @@ class ImageReader:
         Raises:
             SourceError: one more cannot be read than may be left out.
         """
-        threads = (self.jobs or os.cpu_count() or 1) if self.source.concurrent else 1
+        threads = (self.jobs or core_count()) if self.source.concurrent else 1
         waiting: deque[Future[ReadSample | Skipped]] = deque()
         pool = ThreadPoolExecutor(threads, thread_name_prefix="read")
         columns = self.source.columns

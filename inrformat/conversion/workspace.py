@@ -59,10 +59,13 @@ class Workspace:
         if self.output.exists() and not self._resume:
             raise OutputExistsError(f"{self.output} exists: remove it first or choose another name")
         self.journal = self._locked()
+        left = self.partial.exists() or os.fstat(self.journal.fileno()).st_size > 0
         if self.output.exists():
             self._close_existing()
-        elif not self._resume:
-            self.removed = self.partial.exists() or os.fstat(self.journal.fileno()).st_size > 0
+        elif self._resume:
+            self.keep = left
+        else:
+            self.removed = left
             self.partial.unlink(missing_ok=True)
             self.journal.truncate(0)
         return self

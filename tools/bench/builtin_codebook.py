@@ -25,8 +25,8 @@ from PIL import Image
 from rate_distortion import RESULTS, learned_from, rival_curve
 
 from inrformat.container.reader import InrdReader
-from inrformat.conversion.pipeline import convert_with
 from inrformat.conversion.pixels.read import load_image
+from inrformat.conversion.plan import ConversionPlan, convert_with
 from inrformat.conversion.reading import images_of
 from inrformat.conversion.sources.folder import scan_folder
 from inrformat.conversion.sources.source import Subset
@@ -62,7 +62,7 @@ def file_of(images: Images, encoder: CellsEncoder) -> dict[str, Any]:
         folder.mkdir()
         for number, image in enumerate(images):
             Image.fromarray(image).save(folder / f"{number:06d}.png", compress_level=1)
-        summary = convert_with(encoder, scan_folder(folder), out)
+        summary = convert_with(encoder, ConversionPlan(source=scan_folder(folder)), out)
         with InrdReader(out) as reader:
             psnrs, name = np.asarray(reader.index.psnr_db), reader.codebook.get("builtin")
             payload = int(reader.index.lengths_bytes.sum())

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from inrformat.conversion.pipeline import convert_with
 from inrformat.conversion.pixels.options import ReadOptions
+from inrformat.conversion.plan import ConversionPlan, convert_with
 from inrformat.conversion.reading import images_of
 from inrformat.conversion.settings import Settings
 from inrformat.conversion.sources.folder import scan_folder
@@ -75,7 +75,7 @@ def main() -> None:
     cpu = time.process_time()
     with tempfile.TemporaryDirectory() as scratch:
         settings = Settings(reading=ReadOptions(size=arguments.size))
-        summary = convert_with(encoder, source, Path(scratch) / "out.inrd", settings=settings)
+        summary = convert_with(encoder, ConversionPlan(source=source, settings=settings), Path(scratch) / "out.inrd")
     cpu = time.process_time() - cpu
     loaded = list(images_of(limited(source, _ENCODED_IMAGES), size=arguments.size))
     began = time.perf_counter()

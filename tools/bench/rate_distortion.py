@@ -26,7 +26,7 @@ from PIL import Image
 from scipy.interpolate import PchipInterpolator
 
 from inrformat.container.reader import InrdReader
-from inrformat.conversion.pipeline import convert_with
+from inrformat.conversion.plan import ConversionPlan, convert_with
 from inrformat.conversion.reading import images_of
 from inrformat.conversion.sources.folder import scan_folder
 from inrformat.conversion.sources.source import limited
@@ -78,7 +78,7 @@ def our_curve(folder: Path, training: list[np.ndarray] | None, qualities: list[f
         trained = time.perf_counter()
         with tempfile.TemporaryDirectory() as scratch:
             encoder = CellsEncoder(options, codebook=codebook)
-            summary = convert_with(encoder, scan_folder(folder), Path(scratch) / "out.inrd")
+            summary = convert_with(encoder, ConversionPlan(source=scan_folder(folder)), Path(scratch) / "out.inrd")
         curve.append(
             {
                 "quality": quality,

@@ -134,7 +134,7 @@ def test_what_is_not_understood_can_be_left_out_or_kept_as_bytes():
 
 def test_torchvision_s_own_data_sets_keep_names_classes_and_targets(photo_folder, tmp_path):
     folder = ImageFolder(photo_folder)
-    both = ConcatDataset([Subset(folder, [1, 7]), folder])
+    both: Any = ConcatDataset([Subset(folder, [1, 7]), folder])
     for number, dataset in enumerate((folder, both)):
         convert(dataset, tmp_path / f"{number}.inrd")
         stored = InrdDataset(tmp_path / f"{number}.inrd")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 import torch
 
+from inrformat.encoding.cores import core_count
 from inrformat.encoding.corpus import Corpus
 from inrformat.encoding.encoder import OnProgress
 from inrformat.families.cells.descriptor import Cells
@@ -50,7 +50,7 @@ class CellsEncoder:
                 A PSNR that each image is to reach is searched for by the latter in any case.
             on_progress: called with the images done since its last call.
         """
-        threads = options.threads or os.cpu_count() or 1
+        threads = options.threads or core_count()
         self.options = options
         self._given = read_codebook(options.codebook) if codebook is None else codebook
         self._threads = threads

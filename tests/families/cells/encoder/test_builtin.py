@@ -11,7 +11,8 @@ from skimage import data as photographs
 
 from inrformat import InrdDataset
 from inrformat.container.reader import InrdReader
-from inrformat.conversion.pipeline import convert, convert_with
+from inrformat.conversion.pipeline import convert
+from inrformat.conversion.plan import ConversionPlan, convert_with
 from inrformat.conversion.sources.folder import scan_folder
 from inrformat.encoding.corpus import Corpus
 from inrformat.encoding.record import psnr_db
@@ -59,7 +60,7 @@ def test_the_choice_is_no_dearer_than_either_in_bytes_and_distortion(folder: Pat
         }
         costs = {}
         for way, encoder in encoders.items():
-            done = convert_with(encoder, scan_folder(folder), tmp_path / f"{way}{quality}")
+            done = convert_with(encoder, ConversionPlan(source=scan_folder(folder)), tmp_path / f"{way}{quality}")
             with InrdReader(done.output) as reader:
                 psnrs = np.asarray(reader.index.psnr_db).tolist()
             squares = sum(i.size * 255**2 * 10 ** (-p / 10) for i, p in zip(images, psnrs, strict=True))

@@ -10,7 +10,8 @@ from skimage import data as photographs
 
 from inrformat.container.layout import PAGE_ALIGNMENT
 from inrformat.container.reader import InrdReader
-from inrformat.conversion.pipeline import convert, convert_with
+from inrformat.conversion.pipeline import convert
+from inrformat.conversion.plan import ConversionPlan, convert_with
 from inrformat.conversion.settings import Settings
 from inrformat.conversion.sources.folder import scan_folder
 from inrformat.encoding.corpus import Corpus
@@ -81,12 +82,13 @@ def test_another_files_codebook_serves_another_quality_and_another_mean(folder, 
     source = scan_folder(folder)
     corpus = dataclasses.replace(Corpus.of([photographs.coffee()]), complete=False)
     codebook = CellsEncoder(CellsOptions(quality=60)).train(corpus).codebook
+    plan = ConversionPlan(source=source)
     coarse, fine = (
-        convert_with(CellsEncoder(CellsOptions(quality=q), codebook=codebook), source, tmp_path / str(q))
+        convert_with(CellsEncoder(CellsOptions(quality=q), codebook=codebook), plan, tmp_path / str(q))
         for q in (55, 75)
     )
     assert fine.mean_psnr_db > coarse.mean_psnr_db + 5
-    targeted = convert_with(CellsEncoder(CellsOptions(psnr_db=36), codebook=codebook), source, tmp_path / "x")
+    targeted = convert_with(CellsEncoder(CellsOptions(psnr_db=36), codebook=codebook), plan, tmp_path / "x")
     assert targeted.mean_psnr_db == pytest.approx(36, abs=0.05)
 
 
@@ -113,7 +115,6 @@ def test_learning_from_more_images_is_an_option(folder, tmp_path):
             return super().train(corpus)
 
     for count in (3, 48, 100):
-        convert_with(
-            Counting(CellsOptions(quality=60)), source, tmp_path / str(count), settings=Settings(sample_images=count)
-        )
+        plan = ConversionPlan(source=source, settings=Settings(sample_images=count))
+        convert_with(Counting(CellsOptions(quality=60)), plan, tmp_path / str(count))
     assert seen == [(3, False), (48, True), (48, True)]
