@@ -34,6 +34,8 @@ def annotated(source: ListedSource, *sets: AnnotationSet) -> ListedSource:
             if key is not None:
                 of_images[number] = _joined(of_images[number], one.by_path[keys[key]])
         remarks.append(f"{matches.annotated} of {len(source.names)} images annotated ({one.kind} of {one.place})")
+        if matches.by_name_alone:
+            remarks.append(f"{one.place}: its folders are not those of the images, so bare file names were compared")
         if matches.absent:
             first = keys[matches.absent[0]]
             remarks.append(f"{len(matches.absent)} annotations are of images that are not here, the first of {first}")
