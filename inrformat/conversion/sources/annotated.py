@@ -45,7 +45,6 @@ def annotated(source: ListedSource, *sets: AnnotationSet) -> ListedSource:
         classes=_classes(sets),
         fields=tuple(f for f in source.fields if f.name != LABEL_FIELD),
         annotations=tuple(of_images),
-        as_stored=any(one.as_stored for one in sets),
         origin=repr([source.origin, *(one.origin for one in sets)]),
         remarks=tuple(remarks),
     )
@@ -57,6 +56,7 @@ def _joined(one: Annotation, other: Annotation) -> Annotation:
         keypoints=one.keypoints + other.keypoints,
         captions=one.captions + other.captions,
         mask=one.mask if other.mask is None else other.mask,
+        size=one.size or other.size,
     )
 
 

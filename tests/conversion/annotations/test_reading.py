@@ -90,8 +90,12 @@ def test_yolo_rows_are_boxes_or_outlines(tmp_path):
     [
         ("0 1 2", "line 1"),
         ("a 1 2 3 4", "line 1"),
-        ("0 1 2 3 nan", "finite"),
-        ("-1 0 0 1 1", "negative"),
+        ("0 1 2 3 nan", "line 1"),
+        ("0 0.5 0.5 nan 0.5", "nan is no share"),
+        ("0 320 240 64 48", "320 is no share .* divide pixels by its size"),
+        ("0 0.5 0.5 0.1 0.1 0.9", "5 numbers after the class; expected 4"),
+        ("-1 0 0 1 1", "class -1 is not a number from 0 on"),
+        ("0.5 0 0 1 1", "class 0.5 is not"),
         ("9 0.5 0.5 1 1", "class 9 of 2"),
     ],
 )
