@@ -19,8 +19,8 @@ from inrformat.errors import SourceError
 __all__ = ["mask_size", "masks_below", "read_mask", "read_masks"]
 
 _ARRAY = ".npy"
-_SUFFIXES = {".png", ".bmp", ".gif", ".tif", ".tiff", _ARRAY}
-"""Of lossless images, and of arrays: a mask that went through JPEG holds other numbers."""
+_SUFFIXES = {".png", ".bmp", ".tif", ".tiff", _ARRAY}
+"""Of images that keep numbers, and of arrays: JPEG changes them, and writers of GIF number palettes anew."""
 _MODES = {"1", "L", "P", "I;16", "I;16B", "I"}
 """Of Pillow's images with one whole number per pixel; of a palette, the number and not the colour."""
 _UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, KeyError, Image.DecompressionBombError)

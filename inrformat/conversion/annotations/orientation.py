@@ -30,13 +30,15 @@ def is_of_stored_picture(annotation: Annotation, image: ImageFile, *, name: str)
     annotated = _annotated_size(annotation)
     if annotated is None or not isinstance(image, Path):
         return False
-    for upright in (False, True):
-        size = read_size(image, ReadOptions(), upright=upright)
-        if size is None:
-            return False
-        if _same_shape(annotated, size):
-            return not upright
-    (height, width), (rows, columns) = size, annotated
+    stored = read_size(image, ReadOptions(), upright=False)
+    if stored is None:
+        return False
+    if _same_shape(annotated, stored):
+        return True
+    turned = read_size(image, ReadOptions())
+    if turned is not None and _same_shape(annotated, turned):
+        return False
+    (height, width), (rows, columns) = stored, annotated
     raise SourceError(
         f"{name}: {width} x {height} px, but its annotations are of a picture of {columns:g} x {rows:g} px; "
         "give it the annotations of this picture, or leave it out"
