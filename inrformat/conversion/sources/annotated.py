@@ -42,7 +42,7 @@ def annotated(source: ListedSource, *sets: AnnotationSet) -> ListedSource:
         remarks += one.remarks
     return replace(
         source,
-        classes=_classes(sets),
+        classes=_classes(source, sets),
         fields=tuple(f for f in source.fields if f.name != LABEL_FIELD),
         annotations=tuple(of_images),
         origin=repr([source.origin, *(one.origin for one in sets)]),
@@ -60,10 +60,12 @@ def _joined(one: Annotation, other: Annotation) -> Annotation:
     )
 
 
-def _classes(sets: Sequence[AnnotationSet]) -> tuple[str, ...]:
-    """Class names that all sets agree on."""
-    named = [one for one in sets if one.classes]
-    for one in named[1:]:
-        if one.classes != named[0].classes:
-            raise SourceError(f"{one.place} and {named[0].place} number classes unlike; convert one of them")
-    return named[0].classes if named else ()
+def _classes(source: ListedSource, sets: Sequence[AnnotationSet]) -> tuple[str, ...]:
+    """Class names that all sets agree on, and the source's own if these are of annotations too."""
+    named = [(one.place, one.classes) for one in sets if one.classes]
+    if source.annotations and source.classes:
+        named.insert(0, (source.place, source.classes))
+    for place, classes in named[1:]:
+        if classes != named[0][1]:
+            raise SourceError(f"{place} and {named[0][0]} number classes unlike; convert one of them")
+    return named[0][1] if named else ()
