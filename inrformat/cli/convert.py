@@ -102,17 +102,22 @@ def _add_target_flags(parser: argparse.ArgumentParser) -> None:
         "--annotations",
         metavar="PATH",
         type=Path,
-        help="COCO .json, or folder of YOLO .txt or VOC .xml files: boxes, outlines, ...",
+        action="append",
+        default=[],
+        help="COCO .json (repeat it for captions and the like), or folder of YOLO .txt or VOC .xml files",
     )
     group.add_argument(
-        "--masks", metavar="DIR", type=Path, help="semantic masks: .png of class numbers, named as images"
+        "--masks",
+        metavar="DIR",
+        type=Path,
+        help="semantic masks: .png, .tif, .npy, ... of class numbers, named as images",
     )
     group.add_argument("--class-names", metavar="FILE", type=Path, help=".yaml of YOLO, or text with one name per line")
 
 
 def _opened(arguments: argparse.Namespace, split: str | None) -> Source:
     """The source, with the targets that were asked for."""
-    from inrformat.conversion.annotations.class_names import read_class_names
+    from inrformat.conversion.annotations.class_names import read_class_names, read_keypoint_shape
     from inrformat.conversion.annotations.masks import read_masks
     from inrformat.conversion.annotations.reading import read_annotations
     from inrformat.conversion.sources.annotated import annotated
@@ -120,15 +125,17 @@ def _opened(arguments: argparse.Namespace, split: str | None) -> Source:
     from inrformat.conversion.sources.opening import SourceQuestion, open_source
     from inrformat.conversion.sources.source import limited
 
-    classes = read_class_names(arguments.class_names) if arguments.class_names is not None else ()
+    names_file = arguments.class_names
+    classes = read_class_names(names_file) if names_file is not None else ()
+    keypoint_shape = read_keypoint_shape(names_file) if names_file is not None else None
     kind = SourceKind(arguments.kind) if arguments.kind else None
-    if arguments.annotations is not None and kind is None and Path(arguments.source[0]).is_dir():
+    if arguments.annotations and kind is None and Path(arguments.source[0]).is_dir():
         kind = SourceKind.FOLDER  # whatever annotations lie beside the images: those asked for take their place
     asked = SourceQuestion(kind=kind, split=split, class_names=classes)
     source = open_source(arguments.source, asked)
     sets = []
-    if arguments.annotations is not None:
-        sets.append(read_annotations(arguments.annotations, classes=classes))
+    if arguments.annotations:
+        sets.append(read_annotations(*arguments.annotations, classes=classes, keypoint_shape=keypoint_shape))
     if arguments.masks is not None:
         sets.append(read_masks(arguments.masks, classes=classes))
     if sets:

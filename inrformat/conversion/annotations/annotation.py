@@ -36,12 +36,15 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """What is known of one image: objects, keypoints of none of them, captions, and a semantic mask.
+    """What is known of one image.
 
-    ``mask``: class numbers ``(H, W)``, or a file of them.
+    Attributes:
+        instances: its objects. keypoints: of none of them. captions: texts of one line. mask: semantic class numbers
+            ``(H, W)``, or their file. size: (height, width) in pixels of the picture that was annotated, where known.
     """
 
     instances: tuple[Instance, ...] = ()
     keypoints: Keypoints = ()
     captions: tuple[str, ...] = ()
     mask: Path | NDArray[np.integer] | None = None
+    size: tuple[float, float] | None = None

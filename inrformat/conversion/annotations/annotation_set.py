@@ -19,7 +19,6 @@ class AnnotationSet:
         place: the file or folder. kind: what its annotations are, for messages: "boxes", "masks".
         by_path: annotations by what they call their image. classes: class names by number.
         own_suffixes: whether those paths are of annotation files, so that their suffixes are not the images'.
-        as_stored: whether they are of pictures as these lie in their files, without their EXIF orientation.
         origin: another text when a file has changed. remarks: see ``Source``.
     """
 
@@ -28,7 +27,6 @@ class AnnotationSet:
     by_path: Mapping[str, Annotation]
     own_suffixes: bool
     classes: tuple[str, ...] = ()
-    as_stored: bool = False
     origin: str = ""
     remarks: tuple[str, ...] = ()
 

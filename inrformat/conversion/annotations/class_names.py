@@ -1,4 +1,4 @@
-"""Class names by number, from a text file or a YOLO .yaml file."""
+"""Class names by number, from a text file or a YOLO .yaml file, and what else the latter says of labels."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import yaml
 
 from inrformat.errors import SourceError
 
-__all__ = ["names_in", "numbered", "read_class_names", "read_yaml_map"]
+__all__ = ["keypoint_shape_in", "names_in", "numbered", "read_class_names", "read_keypoint_shape", "read_yaml_map"]
 
+_YAML = {".yaml", ".yml"}
 _MOST_CLASSES = 1 << 20
 
 
@@ -21,7 +22,7 @@ def read_class_names(path: Path) -> tuple[str, ...]:
     Raises:
         SourceError: there are none, or one occurs twice.
     """
-    if path.suffix.lower() in {".yaml", ".yml"}:
+    if path.suffix.lower() in _YAML:
         stored = read_yaml_map(path)
         names = names_in(stored, path) or names_in({"names": stored.get("classes")}, path)
     else:
@@ -30,6 +31,15 @@ def read_class_names(path: Path) -> tuple[str, ...]:
     if not names:
         raise SourceError(f"{path}: no class names found (expected a list or map under names: or classes:)")
     return names
+
+
+def read_keypoint_shape(path: Path) -> tuple[int, int] | None:
+    """``kpt_shape`` of a YOLO .yaml file, see `keypoint_shape_in`; None where there is none, and of a text file.
+
+    Raises:
+        SourceError: the file cannot be read, or it is something else.
+    """
+    return keypoint_shape_in(read_yaml_map(path), path) if path.suffix.lower() in _YAML else None
 
 
 def read_yaml_map(path: Path) -> dict[str, Any]:
@@ -56,9 +66,27 @@ def names_in(stored: Mapping[str, Any], path: Path) -> tuple[str, ...]:
     names = stored.get("names") or {}
     try:
         by_number = dict(enumerate(names)) if isinstance(names, list) else dict(names)
+        if not all(isinstance(name, str | int | float) for name in by_number.values()):
+            raise TypeError("a name that is no text")
         return numbered({int(number): str(name) for number, name in by_number.items()}, path)
+    except SourceError:
+        raise
     except (TypeError, ValueError) as error:
         raise SourceError(f"{path}: class names: expected a list, or a map of numbers to names") from error
+
+
+def keypoint_shape_in(stored: Mapping[str, Any], path: Path) -> tuple[int, int] | None:
+    """``kpt_shape`` of pose labels: how many keypoints an object has, and whether each has 2 or 3 numbers.
+
+    Raises:
+        SourceError: it is something else.
+    """
+    shape = stored.get("kpt_shape")
+    if shape is None:
+        return None
+    if isinstance(shape, list) and [type(n) for n in shape] == [int, int] and shape[0] > 0 and shape[1] in {2, 3}:
+        return shape[0], shape[1]
+    raise SourceError(f"{path}: kpt_shape: expected [keypoints, 2 or 3], this is {str(shape)[:40]}")
 
 
 def numbered(names: Mapping[int, str], path: Path) -> tuple[str, ...]:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from inrformat.conversion.annotations.annotation import Instance
+from inrformat.conversion.annotations.masks import read_mask
 from inrformat.errors import SourceError
 
 __all__ = ["IGNORED", "class_numbers", "filled"]
@@ -50,7 +50,7 @@ def class_numbers(mask: Path | NDArray[np.integer] | None, height: int, width: i
     """
     if mask is None:
         return np.full((height, width), IGNORED, np.uint8)
-    numbers = _read(mask) if isinstance(mask, Path) else np.asarray(mask)
+    numbers = read_mask(mask) if isinstance(mask, Path) else np.asarray(mask)
     place = mask if isinstance(mask, Path) else "a mask"
     if numbers.ndim != 2 or not numbers.size:
         raise SourceError(f"{place}: a mask holds one class number per pixel, this is of shape {numbers.shape}")
@@ -68,13 +68,3 @@ def class_numbers(mask: Path | NDArray[np.integer] | None, height: int, width: i
 def _centres(count: int, of: int) -> NDArray[np.int64]:
     """Where the centres of ``count`` pixels lie among ``of``."""
     return (2 * np.arange(count) + 1) * of // (2 * count)
-
-
-def _read(file: Path) -> NDArray[np.integer]:
-    try:
-        with Image.open(file) as opened:
-            if opened.mode not in {"1", "L", "P", "I;16", "I"}:
-                raise SourceError(f"{file}: a mask holds one class number per pixel, this is {opened.mode}")
-            return np.asarray(opened).astype(np.int64)
-    except OSError as error:
-        raise SourceError(f"{file}: unreadable mask ({error})") from error

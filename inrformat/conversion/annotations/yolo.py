@@ -6,7 +6,7 @@ Numbers are shares of the image's sides, its EXIF orientation applied. https://d
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from inrformat.conversion.annotations.annotation import Annotation, Instance, Points
@@ -14,9 +14,11 @@ from inrformat.conversion.annotations.annotation_set import AnnotationSet, origi
 from inrformat.conversion.annotations.class_names import numbered
 from inrformat.errors import SourceError
 
-__all__ = ["read_yolo"]
+__all__ = ["label_files", "read_label_files", "read_yolo"]
 
 _NAMES_FILE = "classes.txt"
+_TOLERANCE = 0.01
+"""How far outside the image a share may lie, by rounding; ultralytics allows as much."""
 
 
 def read_yolo(
@@ -31,16 +33,38 @@ def read_yolo(
     Raises:
         SourceError: there are none, or a row cannot be understood; the message names file and line.
     """
-    files = [path for path in sorted(folder.rglob("*.txt")) if path.name != _NAMES_FILE]
+    files = {file.relative_to(folder).as_posix(): file for file in label_files(folder)}
     if not files:
         raise SourceError(f"{folder}: no YOLO label files (*.txt) found")
-    by_path = {file.relative_to(folder).as_posix(): Annotation(tuple(_rows(file, keypoint_shape))) for file in files}
+    return read_label_files(files, place=str(folder), own_suffixes=True, classes=classes, keypoint_shape=keypoint_shape)
+
+
+def label_files(folder: Path) -> list[Path]:
+    """The label files in a folder and its sub-folders, sorted."""
+    return [path for path in sorted(folder.rglob("*.txt")) if path.name != _NAMES_FILE]
+
+
+def read_label_files(
+    files: Mapping[str, Path],
+    *,
+    place: str,
+    own_suffixes: bool,
+    classes: tuple[str, ...] = (),
+    keypoint_shape: tuple[int, int] | None = None,
+) -> AnnotationSet:
+    """Read label files by what they call their image; other arguments as those of `read_yolo` and `AnnotationSet`."""
+    by_path = {name: Annotation(tuple(_rows(file, keypoint_shape))) for name, file in files.items()}
     highest = max((i.label for a in by_path.values() for i in a.instances), default=-1)
-    names = classes or (numbered({k: str(k) for k in range(highest + 1)}, folder) if highest >= 0 else ())
+    names = classes or numbered({k: str(k) for k in range(highest + 1)}, Path(place))
     if highest >= len(names):
-        raise SourceError(f"{folder}: class {highest} of {len(names)} class names")
+        raise SourceError(f"{place}: class {highest} of {len(names)} class names")
     return AnnotationSet(
-        place=str(folder), kind="objects", by_path=by_path, own_suffixes=True, classes=names, origin=origin_of(files)
+        place=place,
+        kind="objects",
+        by_path=by_path,
+        own_suffixes=own_suffixes,
+        classes=names,
+        origin=origin_of(list(files.values())),
     )
 
 
@@ -54,25 +78,40 @@ def _rows(path: Path, keypoint_shape: tuple[int, int] | None) -> Iterator[Instan
         if not words:
             continue
         try:
-            label, values = int(words[0]), [float(word) for word in words[1:]]
-            if label < 0 or not all(math.isfinite(value) for value in values):
-                raise ValueError("a negative class or a number that is not finite")
-            yield _instance(label, values, keypoint_shape)
+            yield _instance(_label(words[0]), [float(word) for word in words[1:]], keypoint_shape)
         except ValueError as error:
             raise SourceError(f"{path}, line {number}: {error}") from error
+
+
+def _label(word: str) -> int:
+    """A class number, which some programs write as 3.0."""
+    value = float(word)
+    if not (value >= 0 and value.is_integer()):
+        raise ValueError(f"class {word} is not a number from 0 on")
+    return int(value)
 
 
 def _instance(label: int, values: list[float], keypoint_shape: tuple[int, int] | None) -> Instance:
     keypoint_values = math.prod(keypoint_shape) if keypoint_shape else 0
     if len(values) == 4 + keypoint_values:
-        x, y, width, height = values[:4]
+        x, y, width, height = _shares(values[:4])
         box = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
         return Instance(label, box, keypoints=_keypoints(values[4:], keypoint_shape))
     if len(values) >= 6 and len(values) % 2 == 0 and not keypoint_shape:
+        values = _shares(values)
         outline = tuple(zip(values[::2], values[1::2], strict=True))
         return Instance(label, _bounds(outline), (outline,))
-    expected = f"{4 + keypoint_values}" if keypoint_shape else "4, or x y pairs"
+    expected = (
+        f"{4 + keypoint_values}" if keypoint_shape else "4, or x y pairs (for keypoints name a .yaml with kpt_shape)"
+    )
     raise ValueError(f"{len(values)} numbers after the class; expected {expected}")
+
+
+def _shares(values: list[float]) -> list[float]:
+    for value in values:
+        if not -_TOLERANCE <= value <= 1 + _TOLERANCE:  # so is NaN not
+            raise ValueError(f"{value:g} is no share of the image's sides, from 0 to 1; divide pixels by its size")
+    return values
 
 
 def _keypoints(values: list[float], shape: tuple[int, int] | None) -> tuple[tuple[float, float, int], ...]:
@@ -80,7 +119,8 @@ def _keypoints(values: list[float], shape: tuple[int, int] | None) -> tuple[tupl
     if shape is None:
         return ()
     step = shape[1]
-    points = (values[k : k + step] for k in range(0, len(values), step))
+    points = [values[k : k + step] for k in range(0, len(values), step)]
+    _shares([share for point in points for share in point[:2]])
     return tuple((p[0], p[1], int(p[2]) if step == 3 else 2) for p in points)
 
 

@@ -34,16 +34,17 @@ def annotated(source: ListedSource, *sets: AnnotationSet) -> ListedSource:
             if key is not None:
                 of_images[number] = _joined(of_images[number], one.by_path[keys[key]])
         remarks.append(f"{matches.annotated} of {len(source.names)} images annotated ({one.kind} of {one.place})")
+        if matches.by_name_alone:
+            remarks.append(f"{one.place}: its folders are not those of the images, so bare file names were compared")
         if matches.absent:
             first = keys[matches.absent[0]]
             remarks.append(f"{len(matches.absent)} annotations are of images that are not here, the first of {first}")
         remarks += one.remarks
     return replace(
         source,
-        classes=_classes(sets),
+        classes=_classes(source, sets),
         fields=tuple(f for f in source.fields if f.name != LABEL_FIELD),
         annotations=tuple(of_images),
-        as_stored=any(one.as_stored for one in sets),
         origin=repr([source.origin, *(one.origin for one in sets)]),
         remarks=tuple(remarks),
     )
@@ -55,13 +56,16 @@ def _joined(one: Annotation, other: Annotation) -> Annotation:
         keypoints=one.keypoints + other.keypoints,
         captions=one.captions + other.captions,
         mask=one.mask if other.mask is None else other.mask,
+        size=one.size or other.size,
     )
 
 
-def _classes(sets: Sequence[AnnotationSet]) -> tuple[str, ...]:
-    """Class names that all sets agree on."""
-    named = [one for one in sets if one.classes]
-    for one in named[1:]:
-        if one.classes != named[0].classes:
-            raise SourceError(f"{one.place} and {named[0].place} number classes unlike; convert one of them")
-    return named[0].classes if named else ()
+def _classes(source: ListedSource, sets: Sequence[AnnotationSet]) -> tuple[str, ...]:
+    """Class names that all sets agree on, and the source's own if these are of annotations too."""
+    named = [(one.place, one.classes) for one in sets if one.classes]
+    if source.annotations and source.classes:
+        named.insert(0, (source.place, source.classes))
+    for place, classes in named[1:]:
+        if classes != named[0][1]:
+            raise SourceError(f"{place} and {named[0][0]} number classes unlike; convert one of them")
+    return named[0][1] if named else ()

@@ -15,7 +15,8 @@ from inrformat.errors import SourceError
 __all__ = ["looks_like_coco", "scan_coco"]
 
 _KINDS = ("instances", "person_keypoints", "captions")
-"""Beginnings of COCO's file names. Keypoints repeat the persons among the instances."""
+"""Beginnings of COCO's file names, in the order in which files complete each other."""
+_OTHER_KINDS = ("panoptic", "stuff", "image_info")
 
 
 def looks_like_coco(root: Path) -> bool:
@@ -36,20 +37,21 @@ def scan_coco(root: Path, *, split: str | None = None) -> ListedSource:
     for file in sorted((root / "annotations").glob("*.json")):
         kind, name = _kind_and_split(file.stem)
         by_split[name][kind] = file
-    name = chosen_split(root, by_split, split)
+    usable = [name for name, files in by_split.items() if not files.keys() <= set(_OTHER_KINDS)]
+    if not usable:
+        raise SourceError(f"{root / 'annotations'}: no instances_*.json, person_keypoints_*.json or captions_*.json")
+    name = chosen_split(root, usable, split)
     files = by_split[name]
-    left_out = files.pop("person_keypoints", None) if "instances" in files else None
     folder = next((f for f in (root / name, root / "images" / name, root / "images", root) if _has_images(f)), None)
     if folder is None:
         raise SourceError(f"{root}: no images in {name}, images/{name} or images")
     found = images_below(folder)
-    source = annotated(found.listed(found.images), read_coco(list(files.values())))
-    remark = f"left out {left_out}: its persons are among the instances; --annotations {left_out} takes it alone"
-    return source if left_out is None else source.with_remarks(remark)
+    source = annotated(found.listed(found.images), read_coco([files[kind] for kind in _KINDS if kind in files]))
+    return source.with_remarks(*(f"left out {files[kind]}: not read" for kind in _OTHER_KINDS if kind in files))
 
 
 def _kind_and_split(stem: str) -> tuple[str, str]:
-    for kind in _KINDS:
+    for kind in (*_KINDS, *_OTHER_KINDS):
         if stem.startswith(f"{kind}_"):
             return kind, stem.removeprefix(f"{kind}_")
     return "instances", stem

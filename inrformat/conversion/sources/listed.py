@@ -10,6 +10,7 @@ from typing import Self
 from inrformat.container.fields import Field
 from inrformat.container.metadata import FieldSpec
 from inrformat.conversion.annotations.annotation import Annotation
+from inrformat.conversion.annotations.orientation import is_of_stored_picture
 from inrformat.conversion.columns import annotation_columns
 from inrformat.conversion.pixels.read import ImageFile
 from inrformat.conversion.sources.source import Sample
@@ -24,7 +25,6 @@ class ListedSource:
     Attributes:
         place, names, classes, concurrent, remarks: see `Source`.
         image: the image of a name, from any thread where ``concurrent``.
-        as_stored: whether pictures are taken as they lie in their files, without their EXIF orientation.
         fields: columns with a value for each image. annotations: of each image, or none at all.
         origin: what besides the lists tells one source from another: annotation files and when they changed, say.
     """
@@ -35,7 +35,6 @@ class ListedSource:
     classes: tuple[str, ...] = ()
     fields: tuple[Field, ...] = ()
     annotations: tuple[Annotation, ...] = ()
-    as_stored: bool = False
     concurrent: bool = True
     remarks: tuple[str, ...] = ()
     origin: str = ""
@@ -47,11 +46,13 @@ class ListedSource:
 
     def sample(self, number: int) -> Sample:
         """See `Source`."""
+        image = self.image(self.names[number])
+        annotation = self.annotations[number] if self.annotations else Annotation()
         return Sample(
-            image=self.image(self.names[number]),
+            image=image,
             values={f.name: f.values[number] for f in self.fields},
-            annotation=self.annotations[number] if self.annotations else Annotation(),
-            as_stored=self.as_stored,
+            annotation=annotation,
+            as_stored=is_of_stored_picture(annotation, image, name=f"{self.place}/{self.names[number]}"),
         )
 
     def identity(self) -> str:

@@ -171,7 +171,7 @@ _OPENERS: dict[SourceKind, Callable[[str, SourceQuestion], Source]] = {
     SourceKind.MANIFEST: lambda text, asked: scan_manifest(_local(text), class_names=asked.class_names),
     SourceKind.COCO: lambda text, asked: scan_coco(_local(text), split=asked.split),
     SourceKind.YOLO: lambda text, asked: scan_yolo(_local(text), split=asked.split, classes=asked.class_names),
-    SourceKind.VOC: lambda text, asked: scan_voc(_local(text), split=asked.split),
+    SourceKind.VOC: lambda text, asked: scan_voc(_local(text), split=asked.split, classes=asked.class_names),
     SourceKind.WEBDATASET: lambda text, asked: scan_webdataset(_inside(text, ".tar"), class_names=asked.class_names),
     SourceKind.PARQUET: lambda text, _asked: _of_parquet(_inside(text, ".parquet")),
     SourceKind.HUGGINGFACE: _of_hub,

@@ -21,9 +21,9 @@ def test_the_same_name_in_two_folders_is_two_images():
 @pytest.mark.parametrize(
     "images,annotations,message",
     [
-        (["a/1.jpg", "b/1.jpg"], ["1.txt"], r"1\.txt may belong to a/1\.jpg and b/1\.jpg; name"),
-        (["1.jpg", "1.png"], ["1.txt"], r"1\.txt may belong to 1\.jpg and 1\.png"),
-        (["1.jpg"], ["1.txt", "x/1.txt"], r"both 1\.txt and x/1\.txt may belong to 1\.jpg"),
+        (["a/1.jpg", "b/1.jpg"], ["1.txt"], r"1\.txt may belong to a/1\.jpg or to b/1\.jpg; give both"),
+        (["1.jpg", "1.png"], ["1.txt"], r"1\.txt may belong to 1\.jpg or to 1\.png"),
+        (["1.jpg"], ["val/1.txt", "train/1.txt"], r"1\.jpg may belong to train/1\.txt or to val/1\.txt"),
     ],
 )
 def test_what_is_unclear_is_refused_by_name(images, annotations, message):
@@ -38,10 +38,39 @@ def test_a_suffix_tells_images_apart_unless_it_is_the_annotation_s_own():
         matched(["1.jpg", "1.png"], ["1.png"], own_suffixes=True)
 
 
-def test_a_bare_name_decides_where_it_occurs_once():
-    assert matched(["new/1.jpg", "new/2.jpg"], ["old/2.jpg"]) == (None, 0)
+def test_a_suffix_decides_only_between_equal_paths():
+    assert matched(["a/1.png", "1.jpg"], ["a/1.jpg"]) == (0, None)
+    assert matched(["1.jpg", "1.png"], ["1.png", "1.webp"]) == (1, 0)
+    with pytest.raises(SourceError, match=r"1\.webp may belong to"):
+        matched(["1.jpg", "1.png"], ["1.webp"])
+
+
+def test_an_equal_path_leaves_the_others_to_others():
+    assert matched(["1.jpg", "a/1.jpg"], ["1.jpg"]) == (0, None)
+    assert matched(["1.jpg"], ["1.jpg", "a/1.jpg"]) == (0,)
+    assert matched(["1.jpg", "x/a/1.jpg"], ["a/1.jpg", "train/1.jpg"]) == (1, 0)
+
+
+def test_bare_names_decide_where_no_folder_is_the_same():
+    found = match(["new/1.jpg", "new/2.jpg"], ["old/2.jpg"], own_suffixes=False, place="x")
+    assert found.of_image == (None, 0) and found.by_name_alone
     found = match(["new/1.jpg"], ["old/1.jpg", "older/1.jpg"], own_suffixes=False, place="x")
     assert found.of_image == (None,) and found.absent == (0, 1)
+
+
+def test_bare_names_decide_nothing_where_folders_are_the_same():
+    found = match(["train/1.jpg", "train/2.jpg"], ["val/1.jpg", "train/2.jpg"], own_suffixes=False, place="x")
+    assert found.of_image == (None, 1) and found.absent == (0,) and not found.by_name_alone
+
+
+def test_paths_may_have_been_written_on_windows():
+    assert matched(["a/1.jpg", "b/1.jpg"], ["set\\b\\1.jpg", "set\\a\\1.jpg"]) == (1, 0)
+
+
+def test_many_images_of_one_file_name_are_told_apart():
+    numbers = range(20_000)
+    found = matched([f"{k}/image.jpg" for k in numbers], [f"set/{k}/image.png" for k in numbers], own_suffixes=True)
+    assert found == tuple(numbers)
 
 
 def test_dots_in_names_are_no_suffixes():
@@ -52,23 +81,42 @@ _PART = st.sampled_from("ab")
 _PATH = st.builds(lambda folders, name: "/".join([*folders, name]), st.lists(_PART, max_size=3), st.sampled_from("123"))
 
 
-@given(paths=st.lists(_PATH, min_size=1, max_size=8, unique=True), data=st.data())
-def test_no_image_gets_the_targets_of_another(paths, data):
-    images = [f"{path}.jpg" for path in paths]
-    chosen = data.draw(st.lists(st.sampled_from(paths), unique=True))
-    front = data.draw(st.sampled_from(["", "set/", "set/train/"]))
-    cut = data.draw(st.integers(0, 1)) if not front else 0
-    annotations = [f"{front}{'/'.join(path.split('/')[min(cut, path.count('/')) :])}.txt" for path in chosen]
-    try:
-        found = matched(images, annotations, own_suffixes=True)
-    except SourceError:
-        return  # refused: nothing was mixed up
-    if len(set(annotations)) == len(annotations):
-        for image, number in zip(paths, found, strict=True):
-            if number is not None:
-                stripped = annotations[number].removesuffix(".txt").removeprefix(front)
-                assert image == stripped or image.endswith(f"/{stripped}") or paths.count(image) == 1
-                assert cut or front or image == chosen[number]
+_FRONT = ("data", "set", "train")
+
+
+@given(data=st.data(), depth=st.integers(1, 3))
+def test_no_image_gets_the_targets_of_another(data, depth):
+    """Whichever images and annotations there are, and however many of the common folders their paths begin with."""
+    pictures = data.draw(st.lists(st.tuples(*[_PART] * depth), min_size=1, max_size=8, unique=True))
+    some = st.lists(st.sampled_from(pictures), unique=True)
+    of_images, of_annotations = data.draw(some), data.draw(some)
+    images, annotations = (
+        ["/".join([*_FRONT[data.draw(st.integers(0, 3)) :], *picture]) for picture in chosen]
+        for chosen in (of_images, of_annotations)
+    )
+    found = match([f"{i}.jpg" for i in images], [f"{a}.txt" for a in annotations], own_suffixes=True, place="x")
+    if found.by_name_alone:  # which the user is told
+        assert set(of_images).isdisjoint(of_annotations)
+    else:
+        expected = [of_annotations.index(picture) if picture in of_annotations else None for picture in of_images]
+        assert list(found.of_image) == expected
+
+
+@given(
+    images=st.lists(_PATH, max_size=6, unique=True),
+    annotations=st.lists(_PATH, max_size=6, unique=True),
+    data=st.data(),
+)
+def test_the_order_of_images_and_annotations_makes_no_difference(images, annotations, data):
+    def pairs(images, annotations):
+        try:
+            found = matched([f"{i}.jpg" for i in images], annotations)
+        except SourceError:
+            return "refused"
+        return {(image, annotations[number]) for image, number in zip(images, found, strict=True) if number is not None}
+
+    shuffled = data.draw(st.permutations(images)), data.draw(st.permutations(annotations))
+    assert pairs(images, annotations) == pairs(*shuffled)
 
 
 @given(paths=st.lists(_PATH, min_size=1, max_size=8, unique=True), data=st.data())

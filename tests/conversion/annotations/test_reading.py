@@ -90,8 +90,12 @@ def test_yolo_rows_are_boxes_or_outlines(tmp_path):
     [
         ("0 1 2", "line 1"),
         ("a 1 2 3 4", "line 1"),
-        ("0 1 2 3 nan", "finite"),
-        ("-1 0 0 1 1", "negative"),
+        ("0 1 2 3 nan", "line 1"),
+        ("0 0.5 0.5 nan 0.5", "nan is no share"),
+        ("0 320 240 64 48", "320 is no share .* divide pixels by its size"),
+        ("0 0.5 0.5 0.1 0.1 0.9", "5 numbers after the class; expected 4"),
+        ("-1 0 0 1 1", "class -1 is not a number from 0 on"),
+        ("0.5 0 0 1 1", "class 0.5 is not"),
         ("9 0.5 0.5 1 1", "class 9 of 2"),
     ],
 )
@@ -171,3 +175,29 @@ def test_the_command_line_converts_a_detection_set(tmp_path, photo_tiles):
     assert main(["convert", str(images), str(tmp_path / "e.inrd"), "--class-names", "x"]) == 4
     (labels / "0.txt").rename(labels / "other.txt")
     assert main(["convert", str(images), str(tmp_path / "e.inrd"), "--annotations", str(labels)]) == 4
+
+
+def test_the_command_line_gives_images_of_one_name_their_own_boxes_and_says_how_many(tmp_path, photo_tiles, capsys):
+    for folder, tile in zip("abc", photo_tiles["coffee"], strict=False):
+        (tmp_path / "images" / folder).mkdir(parents=True)
+        Image.fromarray(tile).save(tmp_path / "images" / folder / "0001.png")
+    images = [{"id": k, "file_name": f"{f}/0001.png", "width": 32, "height": 32} for k, f in enumerate("abz")]
+    boxes = [{"id": k, "image_id": k, "category_id": k, "bbox": [k, 0, 8, 8]} for k in range(2)]
+    categories = [{"id": k, "name": name} for k, name in enumerate(("cat", "dog"))]
+    stored = {"categories": categories, "images": images, "annotations": boxes}
+    (tmp_path / "boxes.json").write_text(json.dumps(stored))
+    captions = [{"id": 1, "image_id": 1, "caption": "a dog"}]
+    (tmp_path / "captions.json").write_text(json.dumps({"images": images, "annotations": captions}))
+    flags = [part for name in ("boxes", "captions") for part in ("--annotations", str(tmp_path / f"{name}.json"))]
+    assert main(["convert", str(tmp_path / "images"), str(tmp_path / "d.inrd"), *flags]) == 0
+    said = capsys.readouterr().out
+    assert "2 of 3 images annotated" in said
+    assert "1 annotations are of images that are not here, the first of z/0001.png" in said
+    dataset = InrdDataset(tmp_path / "d.inrd", target=("detection", "caption"))
+    found = [(t["labels"].tolist(), t["boxes"].tolist(), caption) for _, (t, caption) in dataset]
+    assert found == [([0], [[0, 0, 8, 8]], ""), ([1], [[1, 0, 9, 8]], "a dog"), ([], [], "")]
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels/0001.txt").write_text("0 0.5 0.5 0.5 0.5")
+    labels = ["--annotations", str(tmp_path / "labels")]
+    assert main(["convert", str(tmp_path / "images"), str(tmp_path / "e.inrd"), *labels]) == 4
+    assert "0001.txt may belong to a/0001.png or to b/0001.png" in capsys.readouterr().err
