@@ -13,6 +13,7 @@ from inrformat.conversion.sources.kinds import SourceKind
 from inrformat.encoding.flag_types import positive_int
 from inrformat.errors import OutputExistsError, UsageError
 from inrformat.families.registry import DEFAULT_FAMILY, family_named, family_names
+from inrformat.storage.opening import is_url
 
 if TYPE_CHECKING:
     from inrformat.conversion.pipeline import ConvertSummary
@@ -31,7 +32,7 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser("convert", help="folder of images -> .inrd file", description=_DESCRIPTION)
     parser.add_argument("source", metavar="SOURCE", nargs="+", help="what to convert; several image files")
     parser.add_argument(
-        "output", metavar="OUT.inrd", type=Path, help="file to write; must not exist; {split} in it: one for each split"
+        "output", metavar="OUT.inrd", help="file to write; must not exist; {split} in it: one for each split"
     )
     parser.add_argument(
         "--source",
@@ -149,7 +150,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Convert, then say what came of it; of each split where the output's name has room for that."""
     from inrformat.conversion.sources.splits import SplitMissingError
 
-    if "{split}" not in arguments.output.name:
+    if "{split}" not in arguments.output:
         return _convert(arguments, arguments.output, arguments.split)
     splits = [arguments.split] if arguments.split else []
     if not splits:
@@ -160,15 +161,13 @@ def run(arguments: argparse.Namespace) -> int:
     if not splits:
         raise UsageError(f"{arguments.output}: the source has no splits for {{split}} to stand for")
     for split in splits:
-        output = arguments.output.with_name(arguments.output.name.replace("{split}", split))
-        _convert(arguments, output, split)
+        _convert(arguments, arguments.output.replace("{split}", split), split)
     return 0
 
 
-def _convert(arguments: argparse.Namespace, output: Path, split: str | None) -> int:
-    if (
-        output.exists() and not arguments.resume and arguments.shards is None
-    ):  # before torch is loaded and the source scanned
+def _convert(arguments: argparse.Namespace, output: str, split: str | None) -> int:
+    looked_at_later = arguments.resume or arguments.shards is not None or is_url(output)
+    if not looked_at_later and Path(output).expanduser().exists():  # before anything takes time
         raise OutputExistsError(f"{output} exists: remove it first or choose another name")
     options = _options(arguments)
     from inrformat.cli.progress import ProgressDisplay

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from inrformat.conversion.survey import white_of
 from inrformat.encoding.encoder import EncoderOptions
 from inrformat.errors import UsageError
 from inrformat.families.registry import DEFAULT_FAMILY, family_named
+from inrformat.storage.opening import is_url
+from inrformat.storage.upload import Destination
 
 __all__ = ["ConvertSummary", "convert"]
 
@@ -102,10 +105,16 @@ def convert(
         jobs=jobs,
     )
     plan = ConversionPlan(source=opened, options=options, device=str(device), settings=settings)
-    path = Path(output).expanduser()
+    destination = Destination(str(output), storage_options=storage_options) if is_url(output) else None
+    path = Path(output).expanduser() if destination is None else destination.local
     if shards is None:
-        return convert_with(plan.encoder(reporter), plan, path, reporter=reporter, resume=resume)
-    conversion = ShardedConversion(plan=plan, folder=path, shards=shards)
+        if destination is None:
+            return convert_with(plan.encoder(reporter), plan, path, reporter=reporter, resume=resume)
+        destination.prepare(resume=resume)
+        summary = convert_with(plan.encoder(reporter), plan, path, reporter=reporter, resume=resume)
+        destination.upload()
+        return replace(summary, output=destination.url)
+    conversion = ShardedConversion(plan=plan, folder=path, shards=shards, destination=destination)
     if runner is one_by_one and inside_ranks():
         return convert_on_ranks(conversion, resume=resume, reporter=reporter)
     return convert_sharded(conversion, runner=runner, resume=resume, reporter=reporter)

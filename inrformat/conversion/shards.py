@@ -24,6 +24,7 @@ from inrformat.conversion.sources.source import Subset
 from inrformat.conversion.summary import ConvertSummary
 from inrformat.conversion.workspace import Workspace
 from inrformat.errors import OutputExistsError, SourceError, UsageError
+from inrformat.storage.upload import Destination
 
 __all__ = ["MANIFEST", "Runner", "ShardedConversion", "convert_sharded", "one_by_one"]
 
@@ -36,11 +37,17 @@ Runner = Callable[["ShardedConversion", Learned, Sequence[int]], Iterable[tuple[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardedConversion:
-    """Which images go into which file. ``folder``: of the files. ``shards``: how many there are."""
+    """Which images go into which file.
+
+    Attributes:
+        folder: where the files are made. shards: how many there are.
+        destination: the folder elsewhere that each is brought to once it is made; None: they stay.
+    """
 
     plan: ConversionPlan
     folder: Path
     shards: int
+    destination: Destination | None = None
 
     def path(self, number: int) -> Path:
         """The file of that number."""
@@ -65,12 +72,22 @@ class ShardedConversion:
         encoder = self.plan.encoder(reporter)
         source = Subset(self.plan.source, self.images(number))
         job = FileJob(source=source, encoder=encoder, settings=self.plan.settings, reporter=reporter)
-        with Workspace(self.path(number), resume=True) as workspace:
-            if workspace.complete:
-                return ConvertSummary.of_file(self.path(number), seconds=time.monotonic() - began)
+        path = self.path(number)
+        elsewhere = None if self.destination is None else self.destination / path.name
+        if elsewhere is not None and elsewhere.exists():
+            return ConvertSummary.of_file(elsewhere.url, seconds=time.monotonic() - began)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with Workspace(path, resume=True) as workspace:
             workspace.keep = True
-            written = job.run(workspace, lambda: encoder.restore(learned, {}))
-        return ConvertSummary.of_written(self.path(number), written, remarks=(), seconds=time.monotonic() - began)
+            written = None if workspace.complete else job.run(workspace, lambda: encoder.restore(learned, {}))
+        seconds = time.monotonic() - began
+        if written is None:
+            summary = ConvertSummary.of_file(path, seconds=seconds)
+        else:
+            summary = ConvertSummary.of_written(path, written, remarks=(), seconds=seconds)
+        if elsewhere is not None:
+            elsewhere.upload()
+        return summary
 
 
 def one_by_one(
@@ -97,6 +114,11 @@ def convert_sharded(
     began = time.monotonic()
     reporter = reporter or Reporter()
     _check(conversion)
+    manifest = None if conversion.destination is None else conversion.destination / MANIFEST
+    if manifest is not None:
+        manifest.prepare(resume=resume)
+        if manifest.exists():
+            return _summary_of(conversion, manifest.read_text(), began=began)
     conversion.folder.mkdir(parents=True, exist_ok=True)
     with Workspace(conversion.folder / MANIFEST, resume=resume) as workspace:
         if not workspace.complete:
@@ -106,9 +128,10 @@ def convert_sharded(
                 if workspace.keep:
                     error.add_note("what was done so far is kept: the same command with --resume goes on")
                 raise
-    shards = _read_manifest(conversion)
-    remarks = conversion.plan.source.remarks
-    return ConvertSummary.of_shards(conversion.folder, shards, remarks=remarks, seconds=time.monotonic() - began)
+    text = (conversion.folder / MANIFEST).read_text(encoding="utf-8")
+    if manifest is not None:
+        manifest.upload()
+    return _summary_of(conversion, text, began=began)
 
 
 def _check(conversion: ShardedConversion) -> None:
@@ -172,9 +195,12 @@ def _publish(conversion: ShardedConversion, partial: Path, summaries: Sequence[M
     partial.replace(conversion.folder / MANIFEST)
 
 
-def _read_manifest(conversion: ShardedConversion) -> list[ConvertSummary]:
-    path = conversion.folder / MANIFEST
+def _summary_of(conversion: ShardedConversion, manifest: str, *, began: float) -> ConvertSummary:
+    """Of all files, by their manifest."""
     try:
-        return [ConvertSummary.from_map(stored) for stored in json.loads(path.read_text(encoding="utf-8"))["shards"]]
+        shards = [ConvertSummary.from_map(stored) for stored in json.loads(manifest)["shards"]]
     except (ValueError, KeyError, TypeError) as error:
-        raise SourceError(f"{path}: not a manifest of shards ({error})") from error
+        raise SourceError(f"{conversion.folder / MANIFEST}: not a manifest of shards ({error})") from error
+    place = conversion.folder if conversion.destination is None else conversion.destination.url
+    remarks = conversion.plan.source.remarks
+    return ConvertSummary.of_shards(place, shards, remarks=remarks, seconds=time.monotonic() - began)

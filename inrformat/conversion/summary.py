@@ -24,7 +24,7 @@ class ConvertSummary:
     """What a conversion produced.
 
     Attributes:
-        output: the file, or the folder of shards. samples: images in it. bytes: its size.
+        output: the file, or the folder of shards; text where it is a URL. samples: images in it. bytes: its size.
         pixels: of all images at native size. mean_psnr_db, worst_psnr_db: of the stored images.
         skipped: unreadable images that were left out, and why. failures: images whose records are not what was asked.
         notes: what was done to images so that they could be stored, and to how many.
@@ -32,7 +32,7 @@ class ConvertSummary:
         seconds: this run took. resumed_images: that a former, interrupted one had done.
     """
 
-    output: Path
+    output: Path | str
     samples: int
     bytes: int
     pixels: int
@@ -69,7 +69,7 @@ class ConvertSummary:
         )
 
     @classmethod
-    def of_file(cls, path: Path, *, seconds: float) -> Self:
+    def of_file(cls, path: Path | str, *, seconds: float) -> Self:
         """Of a file that was complete before."""
         with InrdReader(path) as reader:
             index = reader.index
@@ -88,7 +88,7 @@ class ConvertSummary:
             )
 
     @classmethod
-    def of_shards(cls, folder: Path, shards: Sequence[Self], *, remarks: tuple[str, ...], seconds: float) -> Self:
+    def of_shards(cls, folder: Path | str, shards: Sequence[Self], *, remarks: tuple[str, ...], seconds: float) -> Self:
         """Of several files together."""
         samples = sum(shard.samples for shard in shards)
         return cls(
