@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, Self
 
 from numpy.typing import NDArray
 
@@ -44,6 +44,9 @@ class Network(Protocol):
 
     def to_map(self) -> dict[str, Any]:
         """Plain types for the codebook section, with the family's name under ``family``."""
+
+    def behind_tables(self, count: int) -> Self:
+        """The same descriptor in a codebook where ``count`` other tables come before its own."""
 
     def multiply_adds(self, *, height: int, width: int) -> int:
         """Multiply-adds to evaluate one network at every pixel centre of ``height x width``."""

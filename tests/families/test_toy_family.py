@@ -42,6 +42,9 @@ class Mean:
     def to_map(self) -> dict[str, Any]:
         return {"family": self.family, "table": self.table}
 
+    def behind_tables(self, count: int) -> "Mean":
+        return Mean(self.table + count)
+
     def multiply_adds(self, *, height: int, width: int) -> int:
         return 0
 

@@ -12,7 +12,7 @@ children's means apart.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -177,6 +177,10 @@ class Cells:
     def level(self, side: int) -> Level:
         """The level of nodes of ``side`` px."""
         return self.levels[LEVEL_SIDES.index(min(side, LEVEL_SIDES[-1]))]
+
+    def behind_tables(self, count: int) -> Cells:
+        """See ``families.family.Network``."""
+        return replace(self, first_table=self.first_table + count)
 
     def multiply_adds(self, *, height: int, width: int) -> int:
         """Multiply-adds to evaluate at every pixel centre of ``height x width``, one axis after the other."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, ClassVar
@@ -84,6 +84,11 @@ class Siren:
     def table_vector(self) -> NDArray[np.int64]:
         """Symbol table number of each parameter: int64 ``(P,)``."""
         return np.repeat(np.array(self.tables, np.int64), self.group_sizes)
+
+    def behind_tables(self, count: int) -> Siren:
+        """See ``families.family.Network``."""
+        tables = tuple(table + count for table in self.tables)
+        return replace(self, tables=tables, scale_table=self.scale_table + count)
 
     def multiply_adds(self, *, height: int, width: int) -> int:
         """Multiply-adds to evaluate one network at every pixel centre of ``height x width``."""

@@ -34,6 +34,9 @@ class OneColour:
     channels: ClassVar[int] = 3
     parameter_count: ClassVar[int] = 0
 
+    def behind_tables(self, count: int) -> "OneColour":
+        return self
+
     def to_map(self) -> dict[str, Any]:
         return {"family": self.family}
 

@@ -1,7 +1,7 @@
 import pytest
 from hypothesis import given, strategies as st
-
 from inrformat.conversion.export import export, png_names
+
 from inrformat.data.dataset import InrdDataset
 from inrformat.errors import InvalidFileError, OutputExistsError
 

@@ -1,0 +1,1 @@
+"""Data sets back to files that other programs read."""
