@@ -61,7 +61,7 @@ def open_source(named: Any, question: SourceQuestion | None = None) -> Source:
         return _of_text(str(named), asked)
     if isinstance(named, list | tuple) and named and all(isinstance(n, str | Path) for n in named):
         return _of_text(str(named[0]), asked) if len(named) == 1 else _of_several([str(n) for n in named], asked)
-    if isinstance(getattr(named, "names", None), tuple) and callable(getattr(named, "identity", None)):
+    if callable(getattr(named, "sample", None)) and callable(getattr(named, "identity", None)):
         return named  # type: ignore[no-any-return]  # a Source already
     return _of_object(named, asked)
 
