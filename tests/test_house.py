@@ -33,6 +33,7 @@ LAYERS = [
     "families.NAME",
     "data",
     "conversion",
+    "files",
     "integrations",
     "cli",
 ]

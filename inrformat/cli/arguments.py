@@ -10,7 +10,23 @@ from typing import Any
 
 from tqdm import tqdm
 
-__all__ = ["add_json", "bar", "print_json", "write_report"]
+__all__ = ["add_json", "bar", "examples", "print_json", "write_report"]
+
+
+_EXAMPLES = "examples:"
+
+
+class _HelpFormatter(argparse.HelpFormatter):
+    """Fills paragraphs, and leaves lists of examples as they are."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return text if text.startswith(_EXAMPLES) else super()._fill_text(text, width, indent)
+
+
+def examples(*commands: str) -> dict[str, Any]:
+    """What makes ``--help`` end with these commands."""
+    lines = "\n".join(f"  {command}" for command in commands)
+    return {"epilog": f"{_EXAMPLES}\n{lines}", "formatter_class": _HelpFormatter}
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

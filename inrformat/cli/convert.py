@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from inrformat.cli.arguments import add_json, print_json, write_report
+from inrformat.cli.arguments import add_json, examples, print_json, write_report
 from inrformat.conversion.sources.kinds import SourceKind
 from inrformat.encoding.flag_types import positive_int
 from inrformat.errors import OutputExistsError, UsageError
@@ -21,15 +21,20 @@ if TYPE_CHECKING:
     from inrformat.conversion.sources.source import Source
     from inrformat.encoding.encoder import EncoderOptions
 
-_DESCRIPTION = """Convert a folder of images: one class per sub-folder, as torchvision's ImageFolder reads them, or a
-flat folder without classes. EXIF orientation is applied, transparency dropped, an animation's first frame taken."""
-
+_DESCRIPTION = """Convert a data set to a file of small networks. SOURCE is a folder of images, one class per
+sub-folder or flat, image files, a table (.csv, .tsv, .jsonl), a COCO, YOLO or Pascal VOC data set, WebDataset or
+Parquet shards, a Hugging Face data set, MODULE:ATTRIBUTE of Python, another .inrd, or a URL of one of these."""
+_EXAMPLES = examples(
+    "inrformat convert photos/train train.inrd --size 256",
+    "inrformat convert coco coco-{split}.inrd --quality 80 --on-error skip --report coco.json",
+    "inrformat convert s3://bucket/photos s3://bucket/photos-inrd --shards 64 --ray auto --resume",
+)
 _SHOWN = 5
 
 
 def add_parser(commands: Any) -> None:
     """Register the command."""
-    parser = commands.add_parser("convert", help="folder of images -> .inrd file", description=_DESCRIPTION)
+    parser = commands.add_parser("convert", help="data set -> .inrd file", description=_DESCRIPTION, **_EXAMPLES)
     parser.add_argument("source", metavar="SOURCE", nargs="+", help="what to convert; several image files")
     parser.add_argument(
         "output", metavar="OUT.inrd", help="file to write; must not exist; {split} in it: one for each split"

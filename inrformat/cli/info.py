@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from inrformat.cli.arguments import add_json, print_json
+from inrformat.cli.arguments import add_json, examples, print_json
 from inrformat.container.reader import InrdReader
 from inrformat.conversion.report import OUTCOME_WORDS, Report
 from inrformat.encoding.record import Outcome
@@ -20,9 +20,18 @@ from inrformat.families.registry import family_named, family_names
 _PRUNING = "{images} images smaller, {saved_bytes:,} bytes saved, PSNR {mean_gain_db:+.2f} dB on average"
 
 
+_EXAMPLES = examples(
+    "inrformat info train.inrd",
+    "inrformat info train.inrd --per-image | head",
+    "inrformat info --backends",
+)
+
+
 def add_parser(commands: Any) -> None:
     """Register the command."""
-    parser = commands.add_parser("info", help="what a file holds", description="Say what an .inrd file holds.")
+    parser = commands.add_parser(
+        "info", help="what a file holds", description="Say what an .inrd file holds.", **_EXAMPLES
+    )
     parser.add_argument("file", metavar="FILE", nargs="?")
     parser.add_argument("--per-image", action="store_true", help="a line for each image too")
     parser.add_argument(

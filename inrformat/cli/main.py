@@ -1,4 +1,4 @@
-"""``inrformat``: convert, info, validate, export, warmup.
+"""``inrformat``: convert, info, stats, preview, validate, merge, split, subset, export, warmup.
 
 Exit codes: 0 ok, 1 unexpected, 2 usage, 3 invalid file, 4 input or output, 5 unsupported version, 130 interrupted.
 """
@@ -14,7 +14,7 @@ from types import FrameType
 from typing import NoReturn
 
 import inrformat
-from inrformat.cli import convert, export, info, validate, warmup
+from inrformat.cli import convert, export, info, merge, preview, split, stats, subset, validate, warmup
 from inrformat.errors import InrdError
 
 __all__ = ["main"]
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"inrformat {inrformat.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (convert, info, validate, export, warmup):
+    for command in (convert, info, stats, preview, validate, merge, split, subset, export, warmup):
         command.add_parser(commands)
     arguments = parser.parse_args(argv)
     signal.signal(signal.SIGTERM, _terminate)

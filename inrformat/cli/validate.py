@@ -5,18 +5,24 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from inrformat.cli.arguments import add_json, bar, print_json
+from inrformat.cli.arguments import add_json, bar, examples, print_json
 from inrformat.container.reader import InrdReader
 from inrformat.container.validate import validate_file
 from inrformat.errors import InvalidFileError
 from inrformat.families.codebook import Codebook
 from inrformat.storage.opening import size_of
 
+_EXAMPLES = examples(
+    "inrformat validate train.inrd",
+    "inrformat validate https://example.org/train.inrd",
+    "inrformat validate train.inrd --json",
+)
+
 
 def add_parser(commands: Any) -> None:
     """Register the command."""
     text = "Check structure and checksums of an .inrd file: every section, index entry, record and field."
-    parser = commands.add_parser("validate", help="check a file", description=text)
+    parser = commands.add_parser("validate", help="check a file", description=text, **_EXAMPLES)
     parser.add_argument("file", metavar="FILE")
     add_json(parser)
     parser.set_defaults(run=run)

@@ -6,7 +6,14 @@ import argparse
 import time
 from typing import Any
 
+from inrformat.cli.arguments import examples
 from inrformat.families.registry import family_named, family_names
+
+_EXAMPLES = examples(
+    "inrformat warmup",
+    "inrformat warmup --network NAME",
+    "inrformat warmup && torchrun --nproc-per-node 8 train.py",
+)
 
 
 def add_parser(commands: Any) -> None:
@@ -17,7 +24,7 @@ def add_parser(commands: Any) -> None:
         "these can be written, else in the user's cache folder; NUMBA_CACHE_DIR names another place, which must stay "
         "writable."
     )
-    parser = commands.add_parser("warmup", help="compile the decoders ahead of time", description=text)
+    parser = commands.add_parser("warmup", help="compile the decoders ahead of time", description=text, **_EXAMPLES)
     parser.add_argument(
         "--network", nargs="+", choices=family_names(), metavar="NAME", help="families to compile for (default: all)"
     )

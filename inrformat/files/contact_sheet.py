@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
+from torchvision import tv_tensors
+from torchvision.transforms.v2 import functional as F
 from torchvision.utils import draw_bounding_boxes, draw_keypoints, draw_segmentation_masks
 
 from inrformat.container.targets import NAME_FIELD
@@ -104,26 +106,24 @@ def _as_array(image: torch.Tensor) -> NDArray[np.uint8]:
 
 
 def _with_targets(image: torch.Tensor, target: Any, classes: Sequence[str]) -> Image.Image:
-    """The image with boxes, masks or keypoints drawn into it."""
-    drawn = image[:3].as_subclass(torch.Tensor).expand(3, -1, -1).contiguous().cpu()
+    """The image in the size of a tile, with boxes, masks or keypoints drawn into it."""
+    height, width = image.shape[-2:]
+    size = [max(round(side * _SIDE / max(height, width)), 1) for side in (height, width)]
+    drawn = F.resize(image[:3].as_subclass(torch.Tensor).expand(3, -1, -1).contiguous().cpu(), size)
     if isinstance(target, dict):
-        if len(target.get("masks", ())):
-            drawn = draw_segmentation_masks(drawn, target["masks"].as_subclass(torch.Tensor).bool(), alpha=0.4)
-        boxes = target.get("boxes", ())
-        if len(boxes):
-            labels = [classes[k] if k < len(classes) else str(k) for k in target["labels"].tolist()]
-            corners = boxes.as_subclass(torch.Tensor)
-            drawn = draw_bounding_boxes(drawn, corners, labels, colors="#ffd60a", width=max(drawn.shape[-1] // 200, 1))
-        if len(target.get("keypoints", ())):
-            drawn = draw_keypoints(
-                drawn, target["keypoints"].as_subclass(torch.Tensor)[None], colors="#ff375f", radius=2
-            )
-    elif isinstance(target, torch.Tensor) and target.ndim == 2:
-        numbers = target.as_subclass(torch.Tensor)
-        planes = (
-            torch.stack([numbers == number for number in numbers.unique() if number])[:32] if numbers.any() else None
-        )
-        drawn = drawn if planes is None else draw_segmentation_masks(drawn, planes, alpha=0.5)
+        parts = {k: F.resize(v, size) if isinstance(v, tv_tensors.TVTensor) else v for k, v in target.items()}
+        if len(parts.get("masks", ())):
+            drawn = draw_segmentation_masks(drawn, parts["masks"].as_subclass(torch.Tensor).bool(), alpha=0.4)
+        if len(parts.get("boxes", ())):
+            labels = [classes[k] if k < len(classes) else str(k) for k in parts["labels"].tolist()]
+            drawn = draw_bounding_boxes(drawn, parts["boxes"].as_subclass(torch.Tensor), labels, colors="#ffd60a")
+        if len(parts.get("keypoints", ())):
+            points = parts["keypoints"].as_subclass(torch.Tensor)[None]
+            drawn = draw_keypoints(drawn, points, colors="#ff375f", radius=2)
+    elif isinstance(target, tv_tensors.Mask):
+        numbers = F.resize(target, size).as_subclass(torch.Tensor)
+        planes = [numbers == number for number in numbers.unique() if number]
+        drawn = draw_segmentation_masks(drawn, torch.stack(planes[:_MOST_MASKS]), alpha=0.5) if planes else drawn
     return Image.fromarray(drawn.permute(1, 2, 0).numpy())
 
 

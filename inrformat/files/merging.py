@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -13,12 +12,13 @@ from typing import Any
 import numpy as np
 
 import inrformat
-from inrformat.coding.tables import TableSet
+from inrformat.coding.tables import SymbolTable, TableSet
 from inrformat.container.metadata import FieldSpec, Metadata
 from inrformat.container.reader import InrdReader
 from inrformat.container.targets import NAME_FIELD
 from inrformat.errors import UsageError
 from inrformat.families.codebook import Codebook
+from inrformat.families.family import Network
 from inrformat.files.copying import Part, copy_records
 
 __all__ = ["merge"]
@@ -90,15 +90,16 @@ def _classes(readers: Sequence[InrdReader]) -> tuple[str, ...]:
 
 
 def _check_names(parts: Sequence[Part]) -> None:
-    names = [
-        (name, part) for part in parts if NAME_FIELD in part.reader.field_names for name in part.values(NAME_FIELD)
-    ]
-    twice = next((name for name, count in Counter(name for name, _ in names).items() if count > 1), None)
-    if twice is not None:
-        first, second, *_ = (part.reader.path for name, part in names if name == twice)
-        raise UsageError(
-            f"{twice} is an image of both {first} and {second}; --prefix puts the files' names before them"
-        )
+    """Refuse images of one name from two files."""
+    owners: dict[str, Part] = {}
+    for part in parts:
+        for name in part.values(NAME_FIELD) if NAME_FIELD in part.reader.field_names else ():
+            other = owners.setdefault(name, part)
+            if other is not part:
+                raise UsageError(
+                    f"{name} is an image of both {other.reader.path} and {part.reader.path}; --prefix puts the files' "
+                    "names before those of their images"
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +117,11 @@ def _joined(stored: Sequence[Mapping[str, Any]]) -> _Joined:
         return _Joined(different[0], [list(networks) for _ in stored])
     tables: list[SymbolTable] = []
     networks_of: list[list[int]] = []
-    all_networks: list[Any] = []
+    all_networks: list[Network] = []
     for codebook in map(Codebook.from_map, different):
-        networks_of.append([first_network + k for k in range(len(codebook.networks))])
+        networks_of.append([len(all_networks) + k for k in range(len(codebook.networks))])
         all_networks += [network.behind_tables(len(tables)) for network in codebook.networks]
         tables += codebook.tables.tables
-        first_network += len(codebook.networks)
     joined = Codebook(TableSet.of(tables), tuple(all_networks))
     Codebook.from_map(joined.to_map())  # within what a reader allows
     return _Joined(joined.to_map(), [networks_of[different.index(codebook)] for codebook in stored])
