@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from inrformat.families.registry import DEFAULT_FAMILY, family_named, family_nam
 from inrformat.storage.opening import is_url
 
 if TYPE_CHECKING:
+    from inrformat.cli.progress import ProgressDisplay
     from inrformat.conversion.pipeline import ConvertSummary
     from inrformat.conversion.shards import Runner
     from inrformat.conversion.sources.source import Source
@@ -75,6 +77,9 @@ def add_parser(commands: Any) -> None:
         default="raise",
         metavar="HOW",
         help="unreadable images: raise (stop, the default), skip, or limit=N (leave out at most N)",
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="convert a sample, and say what size, PSNR and time to expect"
     )
     parser.add_argument("--resume", action="store_true", help="go on where an interrupted run of this command ended")
     parser.add_argument(
@@ -174,30 +179,35 @@ def _convert(arguments: argparse.Namespace, output: str, split: str | None) -> i
     looked_at_later = arguments.resume or arguments.shards is not None or is_url(output)
     if not looked_at_later and Path(output).expanduser().exists():  # before anything takes time
         raise OutputExistsError(f"{output} exists: remove it first or choose another name")
-    options = _options(arguments)
     from inrformat.cli.progress import ProgressDisplay
     from inrformat.conversion.pipeline import convert
     from inrformat.conversion.progress import Phase, Progress
 
+    settings = {
+        "options": _options(arguments),
+        "device": arguments.device,
+        "size": arguments.size,
+        "alpha": arguments.alpha,
+        "grey": arguments.grey,
+        "seed": arguments.seed,
+        "on_error": arguments.on_error,
+        "jobs": arguments.jobs,
+        "sample_images": arguments.sample_images,
+    }
     is_first = os.environ.get("RANK", "0") == "0"  # of the processes of a job, which all come here
     with ProgressDisplay(quiet=arguments.json or not is_first) as display:
         display.show(Progress(Phase.SCAN, 0, 0))
+        source = _opened(arguments, split)
+        if arguments.dry_run:
+            return _foretell(source, settings, display, as_json=arguments.json)
         summary = convert(
-            _opened(arguments, split),
+            source,
             output,
-            options,
-            device=arguments.device,
-            size=arguments.size,
-            alpha=arguments.alpha,
-            grey=arguments.grey,
-            seed=arguments.seed,
-            on_error=arguments.on_error,
             resume=arguments.resume,
-            jobs=arguments.jobs,
             shards=arguments.shards,
             runner=_runner(arguments),
-            sample_images=arguments.sample_images,
             on_progress=display.show,
+            **settings,
         )
     if not is_first:
         return 0
@@ -207,6 +217,23 @@ def _convert(arguments: argparse.Namespace, output: str, split: str | None) -> i
         print_json(_summary_map(summary))
     else:
         _print_summary(summary)
+    return 0
+
+
+def _foretell(source: Source, settings: dict[str, Any], display: ProgressDisplay, *, as_json: bool) -> int:
+    """Say what a conversion would give."""
+    from inrformat.conversion.forecast import forecast
+    from inrformat.conversion.planning import plan_conversion
+    from inrformat.conversion.progress import Reporter
+
+    found = forecast(plan_conversion(source, **settings), reporter=Reporter(display.show))
+    if as_json:
+        print_json(asdict(found))
+    else:
+        print(
+            f"dry run: {found.samples} images, about {found.bytes:,} bytes, PSNR about {found.mean_psnr_db:.2f} dB, "
+            f"about {found.seconds:.0f} s here (from {found.encoded} images; nothing was written)"
+        )
     return 0
 
 

@@ -11,19 +11,13 @@ from typing import Any
 import torch
 
 from inrformat.conversion.on_ranks import convert_on_ranks, inside_ranks
-from inrformat.conversion.pixels.options import AlphaPolicy, ReadOptions
-from inrformat.conversion.plan import ConversionPlan, convert_with
+from inrformat.conversion.plan import convert_with
+from inrformat.conversion.planning import plan_conversion
 from inrformat.conversion.progress import OnProgress, Phase, Reporter
-from inrformat.conversion.reading import ErrorPolicy
-from inrformat.conversion.settings import Settings
 from inrformat.conversion.shards import Runner, ShardedConversion, convert_sharded, one_by_one
 from inrformat.conversion.sources.items import TargetChoice
-from inrformat.conversion.sources.opening import SourceQuestion, open_source
 from inrformat.conversion.summary import ConvertSummary
-from inrformat.conversion.survey import white_of
 from inrformat.encoding.encoder import EncoderOptions
-from inrformat.errors import UsageError
-from inrformat.families.registry import DEFAULT_FAMILY, family_named
 from inrformat.storage.opening import is_url
 from inrformat.storage.upload import Destination
 
@@ -86,25 +80,24 @@ def convert(
     """
     reporter = Reporter(on_progress)
     reporter.begin(Phase.SCAN, total=0)
-    if options is None:
-        options = _options_of(family_named(network or DEFAULT_FAMILY), asked)
-    elif asked or network:
-        raise UsageError(f"{', '.join([*asked, *([network] if network else [])])}: part of the options already")
-    question = SourceQuestion(
+    plan = plan_conversion(
+        source,
+        options,
+        network=network,
+        size=size,
+        alpha=alpha,
+        grey=grey,
         split=split,
-        class_names=tuple(class_names),
-        targets=dict(targets or {}),
-        storage_options=dict(storage_options or {}),
-    )
-    opened = open_source(source, question)
-    settings = Settings(
-        reading=ReadOptions(size=size, alpha=AlphaPolicy.of(alpha), grey=grey, white=white_of(opened)),
-        on_error=ErrorPolicy.of(on_error),
+        class_names=class_names,
+        targets=targets,
+        storage_options=storage_options,
+        on_error=on_error,
+        device=device,
         seed=seed,
         sample_images=sample_images,
         jobs=jobs,
+        **asked,
     )
-    plan = ConversionPlan(source=opened, options=options, device=str(device), settings=settings)
     destination = Destination(str(output), storage_options=storage_options) if is_url(output) else None
     path = Path(output).expanduser() if destination is None else destination.local
     if shards is None:
@@ -118,13 +111,3 @@ def convert(
     if runner is one_by_one and inside_ranks():
         return convert_on_ranks(conversion, resume=resume, reporter=reporter)
     return convert_sharded(conversion, runner=runner, resume=resume, reporter=reporter)
-
-
-def _options_of(family: Any, asked: Mapping[str, Any]) -> EncoderOptions:
-    """The family's options from keywords."""
-    kind = family.options()
-    known = list(kind.__dataclass_fields__)
-    if unknown := [name for name in asked if name not in known]:
-        raise UsageError(f"{family.name} has no option {unknown[0]!r}: choose among {', '.join(known)}")
-    options: EncoderOptions = kind(**asked)
-    return options
