@@ -188,7 +188,8 @@ def _relearned_cells(
 
 def _assign(histograms: NDArray[np.float32], bits: NDArray[np.float32], switch_bits: float) -> NDArray[np.int32]:
     """Table of each histogram ``(K, C, G, 256)``: the cheapest sequence along G, a change costing ``switch_bits``."""
-    costs = histograms @ bits[1:].T
+    # One large matrix product: with one for each class and channel BLAS would spend its time on waking threads.
+    costs = (histograms.reshape(-1, MAGNITUDES) @ bits[1:].T).reshape(*histograms.shape[:3], len(bits) - 1)
     tables = np.arange(costs.shape[3])
     total, cheapest = costs[:, :, 0], []
     for g in range(1, costs.shape[2]):
