@@ -10,6 +10,7 @@ hold no image. A published codebook never changes: other bytes take another name
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +69,7 @@ def main() -> None:
         fits = [fit(image, colour) for image in images]
         for quality in wanted:
             step = step_of_quality(quality)
-            model = learn_model(fits, step, COUNTS, rounds=ROUNDS)
+            model = learn_model(fits, step, COUNTS, rounds=ROUNDS, threads=os.cpu_count() or 1)
             pyramids = [fitted.pyramid for fitted in fits]
             codebook = to_codebook(model, pyramids, step, colour, scale_spread=SCALE_SPREAD)
             data = compress(pack_map(codebook.to_map()))

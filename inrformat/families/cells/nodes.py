@@ -129,10 +129,10 @@ def predicted_details(parents: NDArray[Any]) -> NDArray[Any]:
 
     An eighth of the difference between the neighbours on either side; 0 for the diagonal one.
     """
-    pad = [(0, 0)] * (parents.ndim - 2)
-    rows = np.pad(parents, [*pad, (1, 1), (0, 0)], mode="edge")
-    columns = np.pad(parents, [*pad, (0, 0), (1, 1)], mode="edge")
     expected = np.zeros((*parents.shape, 3), parents.dtype)
-    expected[..., 0] = (columns[..., :, :-2] - columns[..., :, 2:]) / 8
-    expected[..., 1] = (rows[..., :-2, :] - rows[..., 2:, :]) / 8
+    for direction, axis in enumerate((-1, -2)):
+        places = np.arange(parents.shape[axis])
+        before = parents.take(np.maximum(places - 1, 0), axis)
+        after = parents.take(np.minimum(places + 1, places[-1]), axis)
+        expected[..., direction] = (before - after) / 8
     return expected

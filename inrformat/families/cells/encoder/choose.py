@@ -87,7 +87,8 @@ def _cheaper(choices: list[Choice]) -> Choice:
 def _sum_of_children(costs: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
     """Costs ``(nodes,)`` of the children of each node of a grid of this shape."""
     rows, columns = shape
-    padded = np.pad(costs, ((0, 2 * rows - costs.shape[0]), (0, 2 * columns - costs.shape[1])))
+    padded = np.zeros((2 * rows, 2 * columns), np.float32)
+    padded[: costs.shape[0], : costs.shape[1]] = costs
     sums: NDArray[np.float32] = padded.reshape(rows, 2, columns, 2).sum((1, 3))
     return sums.ravel()
 

@@ -97,11 +97,12 @@ class CellsEncoder:
 
     def _learned_codebook(self, corpus: Corpus, target: RateTarget | None) -> CellsCodebook:
         """The codebook that is learned; for a small set a built-in one where that makes a cheaper file."""
-        spread, on_round = self.options.scale_spread, self._still_learning
-        sample = Sample.of(corpus.sample, threads=self._threads)
-        learned = learn_codebook(sample, initial_step(self.options), scale_spread=spread, on_round=on_round)
+        spread, threads, on_round = self.options.scale_spread, self._threads, self._still_learning
+        sample = Sample.of(corpus.sample, threads=threads)
+        step = initial_step(self.options)
+        learned = learn_codebook(sample, step, scale_spread=spread, threads=threads, on_round=on_round)
         if target is not None:
-            learned = retarget(learned, sample, target, scale_spread=spread, threads=self._threads, on_round=on_round)
+            learned = retarget(learned, sample, target, scale_spread=spread, threads=threads, on_round=on_round)
         if not corpus.complete or pixels_of(corpus.sample) > _BUILTIN_PIXELS:
             return learned.codebook
         others = builtin_codebooks(learned.step, channels=learned.codebook.network.channels)

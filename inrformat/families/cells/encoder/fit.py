@@ -24,7 +24,7 @@ from inrformat.families.cells.nodes import (
     unit_order,
 )
 from inrformat.families.cells.reference import OFFSET
-from inrformat.jit import exact
+from inrformat.jit import exact, fma
 
 __all__ = ["Fit", "MeanPyramid", "fit"]
 
@@ -101,29 +101,49 @@ def fit(image: Image, colour: NDArray[np.float32]) -> Fit:
     padded = np.pad(image, ((0, -height % LARGEST_CELL), (0, -width % LARGEST_CELL), (0, 0)), mode="edge")
     mixed = (padded.astype(np.float32) - np.float32(OFFSET)) @ colour.T
     planes: NDArray[np.float32] = np.ascontiguousarray(np.moveaxis(mixed, 2, 0), np.float32)
-    weights = {side: _inner_products(planes, side, *grid(height, width, side)) for side in CELL_SIDES}
+    weights = {side: _weights_of(planes, side, *grid(height, width, side)) for side in CELL_SIDES}
     c, h, w = planes.shape
     blocks = planes.reshape(c, h // FINEST_SIDE, FINEST_SIDE, w // FINEST_SIDE, FINEST_SIDE)
     means = blocks.sum((2, 4), dtype=np.float64) / FINEST_SIDE
     return Fit(MeanPyramid.of(means, height, width), weights)
 
 
-def _inner_products(planes: NDArray[np.float32], side: int, rows: int, columns: int) -> NDArray[np.float32]:
-    """Weights of the nodes of one side: float32 ``(rows * columns, C, side**2)``; two matrix products per image."""
-    channels, height, width = planes.shape
-    units = basis(side).astype(np.float32)
-    down = units @ planes.reshape(channels, height // side, side, width)
-    both = down.reshape(-1, side) @ units.T
-    out = np.empty((rows * columns, channels, side * side), np.float32)
-    _reorder(both.reshape(channels, height // side, side, width // side, side), unit_order(side), columns, out)
+def _weights_of(planes: NDArray[np.float32], side: int, rows: int, columns: int) -> NDArray[np.float32]:
+    """Weights of the nodes of one side: float32 ``(rows * columns, C, side**2)``."""
+    out = np.empty((rows * columns, len(planes), side * side), np.float32)
+    _inner_products(planes, basis(side).astype(np.float32), unit_order(side), columns, out)
     return out
 
 
 @exact
-def _reorder(blocks: Any, order: Any, columns: int, out: Any) -> None:
-    side = blocks.shape[4]
+def _inner_products(planes: Any, units: Any, order: Any, columns: int, out: Any) -> None:
+    """Inner products of cells with their units, along one axis after the other.
+
+    Not left to BLAS: matrices this small cost its threads more than the sums do, and its sums are not everywhere alike.
+
+    Args:
+        planes: float32 ``(C, padded height, padded width)``. units: float32 ``(units, pixels)``, of ``basis``.
+        order: of ``unit_order``. columns: of the grid of cells. out: float32 ``(n, C, side**2)``, written to.
+    """
+    side = len(units)
+    units_of_pixel = units.T.copy()
+    half, whole = np.empty((side, side), np.float32), np.empty((side, side), np.float32)
     for n in range(len(out)):
-        row, column = n // columns, n % columns
-        for c in range(out.shape[1]):
+        top, left = n // columns * side, n % columns * side
+        for c in range(len(planes)):
+            half[:], whole[:] = 0, 0
+            for b in range(side):
+                row = half[b]
+                for i in range(side):
+                    pixels, u = planes[c, top + i, left : left + side], units[b, i]
+                    for j in range(side):
+                        row[j] = fma(u, pixels[j], row[j])
+            for b in range(side):
+                row = whole[b]
+                for j in range(side):
+                    h = half[b, j]
+                    for a in range(side):
+                        row[a] = fma(h, units_of_pixel[j, a], row[a])
+            in_order = whole.reshape(-1)
             for p in range(side * side):
-                out[n, c, p] = blocks[c, row, order[p] // side, column, order[p] % side]
+                out[n, c, p] = in_order[order[p]]

@@ -7,8 +7,9 @@ of what was assigned to it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from inrformat.coding.tables import PRECISION_BITS, SymbolTable, TableSet, normalize_counts
 from inrformat.families.cells.descriptor import LEVEL_SIDES
 from inrformat.families.cells.encoder.choose import classes_of
+from inrformat.families.cells.encoder.engine import on_threads
 from inrformat.families.cells.encoder.fit import Fit
 from inrformat.families.cells.encoder.initialization import ClassCounts, initial_classes, initial_model
 from inrformat.families.cells.encoder.model import LevelModel, Model
@@ -53,24 +55,32 @@ def learn_model(
     counts: ClassCounts,
     *,
     rounds: int,
+    threads: int,
     on_round: Callable[[], None] = lambda: None,
 ) -> Model:
-    """Learn a model for a step from a sample. Deterministic. ``on_round`` follows each round."""
+    """Learn a model for a step from a sample. Deterministic, whatever the threads. ``on_round`` follows each round."""
     model = initial_model(counts, channels=fits[0].channels)
     # In the first round all nodes of all sides are cells: nothing is known of splits and of how common classes are.
     statistics = _statistics_of(fits, initial_classes(fits, step, counts), model, step)
     model = _relearned(model, statistics, pixels=sum(f.pixels for f in fits), cells_only=True)
     on_round()
-    return refine_model(model, fits, step, rounds=rounds - 1, on_round=on_round)
+    return refine_model(model, fits, step, rounds=rounds - 1, threads=threads, on_round=on_round)
 
 
 def refine_model(
-    model: Model, fits: Sequence[Fit], step: float, *, rounds: int, on_round: Callable[[], None] = lambda: None
+    model: Model,
+    fits: Sequence[Fit],
+    step: float,
+    *,
+    rounds: int,
+    threads: int,
+    on_round: Callable[[], None] = lambda: None,
 ) -> Model:
     """Go on from a model, for the same step or another one."""
+    pixels = sum(f.pixels for f in fits)
     for _ in range(rounds):
-        statistics = _statistics_of(fits, [classes_of(f, model, step) for f in fits], model, step)
-        model = _relearned(model, statistics, pixels=sum(f.pixels for f in fits), cells_only=False)
+        classes = on_threads(partial(classes_of, model=model, step=step), fits, threads=threads)
+        model = _relearned(model, _statistics_of(fits, classes, model, step), pixels=pixels, cells_only=False)
         on_round()
     return model
 
@@ -104,7 +114,7 @@ class _LevelStatistics:
 
 
 def _statistics_of(
-    fits: Sequence[Fit], classes: Sequence[Classes], model: Model, step: float
+    fits: Sequence[Fit], classes: Iterable[Classes], model: Model, step: float
 ) -> dict[int, _LevelStatistics]:
     """By level, what the nodes of all images are like under their classes; none of their units is pruned."""
     statistics = {side: _LevelStatistics.empty(level, side) for side, level in model.levels.items()}
@@ -188,7 +198,8 @@ def _relearned_cells(
 
 def _assign(histograms: NDArray[np.float32], bits: NDArray[np.float32], switch_bits: float) -> NDArray[np.int32]:
     """Table of each histogram ``(K, C, G, 256)``: the cheapest sequence along G, a change costing ``switch_bits``."""
-    costs = histograms @ bits[1:].T
+    # One large matrix product: with one for each class and channel BLAS would spend its time on waking threads.
+    costs = (histograms.reshape(-1, MAGNITUDES) @ bits[1:].T).reshape(*histograms.shape[:3], len(bits) - 1)
     tables = np.arange(costs.shape[3])
     total, cheapest = costs[:, :, 0], []
     for g in range(1, costs.shape[2]):

@@ -86,27 +86,29 @@ def choose_classes(index: Any, tables: Any, kept: Any, costs: Any, class_costs: 
         chosen, least: results, int32 and float32 ``(n,)``.
     """
     nodes, channels, units = index.shape
+    # One flat table without signed numbers: compiled code need not multiply, nor look for negative places.
+    flat, starts = costs.reshape(-1), (tables * costs.shape[1]).astype(np.uint32)
     tail = np.zeros((channels, units + 1), np.float32)
     for n in range(nodes):
         for c in range(channels):
             for p in range(units - 1, 0, -1):
-                tail[c, p] = tail[c, p + 1] + costs[0, index[n, c, p]]
+                tail[c, p] = tail[c, p + 1] + flat[np.uint32(index[n, c, p])]
         best, winner = np.float32(np.inf), 0
         for k in range(len(kept)):
             cost = class_costs[k]
             for c in range(channels):
-                end = kept[k, c]
+                start, entry, end = starts[k, c], index[n, c], kept[k, c]
                 # Four sums at once: a single one would wait for each addition.
                 s0, s1, s2, s3 = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
                 p = 1
                 while p + 4 <= end:
-                    s0 += costs[tables[k, c, p], index[n, c, p]]
-                    s1 += costs[tables[k, c, p + 1], index[n, c, p + 1]]
-                    s2 += costs[tables[k, c, p + 2], index[n, c, p + 2]]
-                    s3 += costs[tables[k, c, p + 3], index[n, c, p + 3]]
+                    s0 += flat[start[p] + np.uint32(entry[p])]
+                    s1 += flat[start[p + 1] + np.uint32(entry[p + 1])]
+                    s2 += flat[start[p + 2] + np.uint32(entry[p + 2])]
+                    s3 += flat[start[p + 3] + np.uint32(entry[p + 3])]
                     p += 4
                 while p < end:
-                    s0 += costs[tables[k, c, p], index[n, c, p]]
+                    s0 += flat[start[p] + np.uint32(entry[p])]
                     p += 1
                 cost += (s0 + s1) + (s2 + s3) + tail[c, end]
                 if cost >= best:

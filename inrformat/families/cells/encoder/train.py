@@ -57,7 +57,12 @@ class Learned(NamedTuple):
 
 
 def learn_codebook(
-    sample: Sample, step: float, *, scale_spread: float, on_round: Callable[[], None] = lambda: None
+    sample: Sample,
+    step: float,
+    *,
+    scale_spread: float,
+    threads: int,
+    on_round: Callable[[], None] = lambda: None,
 ) -> Learned:
     """Learn classes and tables for a step.
 
@@ -66,7 +71,7 @@ def learn_codebook(
         on_round: called after each round of training.
     """
     counts = ClassCounts.suited(pixels_of(sample.images))
-    model = learn_model(sample.fits, step, counts, rounds=_ROUNDS, on_round=on_round)
+    model = learn_model(sample.fits, step, counts, rounds=_ROUNDS, threads=threads, on_round=on_round)
     return _learned(model, sample, step, scale_spread)
 
 
@@ -87,7 +92,8 @@ def retarget(
         if abs(octaves) < CLOSE_OCTAVES:
             break
         step = moved_step(learned.step, octaves)
-        model = refine_model(learned.model, sample.fits, step, rounds=_ROUNDS_AFTER_RETARGET, on_round=on_round)
+        rounds = _ROUNDS_AFTER_RETARGET
+        model = refine_model(learned.model, sample.fits, step, rounds=rounds, threads=threads, on_round=on_round)
         learned = _learned(model, sample, step, scale_spread)
     return learned
 
