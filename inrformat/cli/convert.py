@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from inrformat.cli.arguments import add_json, examples, print_json, write_report
 from inrformat.conversion.sources.kinds import SourceKind
-from inrformat.encoding.flag_types import positive_int
+from inrformat.encoding.flag_types import AUTO, positive_int
 from inrformat.errors import OutputExistsError, UsageError
 from inrformat.families.registry import DEFAULT_FAMILY, family_named, family_names
 from inrformat.storage.opening import is_url
@@ -183,8 +183,11 @@ def _convert(arguments: argparse.Namespace, output: str, split: str | None) -> i
     from inrformat.conversion.pipeline import convert
     from inrformat.conversion.progress import Phase, Progress
 
+    asked: dict[str, Any] = {"options": _options(arguments)}
+    if getattr(arguments, "quality", None) == AUTO:
+        asked = {"network": arguments.network, "quality": AUTO}
     settings = {
-        "options": _options(arguments),
+        **asked,
         "device": arguments.device,
         "size": arguments.size,
         "alpha": arguments.alpha,
@@ -250,8 +253,8 @@ def _runner(arguments: argparse.Namespace) -> Runner:
     return RayRunner(None if arguments.ray == "local" else arguments.ray, cores=arguments.jobs or 1)
 
 
-def _options(arguments: argparse.Namespace) -> EncoderOptions:
-    """The options of the family that was asked for.
+def _options(arguments: argparse.Namespace) -> EncoderOptions | None:
+    """The options of the family that was asked for; None where they depend on the images.
 
     Raises:
         UsageError: a flag of another family was given, or values are out of range.
@@ -260,6 +263,8 @@ def _options(arguments: argparse.Namespace) -> EncoderOptions:
         given = [flag for flag in flags if getattr(arguments, flag.dest) != flag.default]
         if given and family != arguments.network:
             raise UsageError(f"{given[0].option_strings[0]} does not go with --network {arguments.network}")
+    if getattr(arguments, "quality", None) == AUTO:
+        return None  # known when the images were looked at
     options: EncoderOptions = family_named(arguments.network).flags().read_options(arguments)
     return options
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from inrformat.conversion.own_error import own_psnr_db
 from inrformat.conversion.pixels.options import AlphaPolicy, ReadOptions
 from inrformat.conversion.plan import ConversionPlan
 from inrformat.conversion.reading import ErrorPolicy
@@ -15,6 +16,7 @@ from inrformat.conversion.sources.items import TargetChoice
 from inrformat.conversion.sources.opening import SourceQuestion, open_source
 from inrformat.conversion.survey import white_of
 from inrformat.encoding.encoder import EncoderOptions
+from inrformat.encoding.flag_types import AUTO
 from inrformat.errors import UsageError
 from inrformat.families.registry import DEFAULT_FAMILY, family_named
 
@@ -45,9 +47,7 @@ def plan_conversion(
     Raises:
         SourceError, UsageError: as ``convert``.
     """
-    if options is None:
-        options = _options_of(family_named(network or DEFAULT_FAMILY), asked)
-    elif asked or network:
+    if options is not None and (asked or network):
         raise UsageError(f"{', '.join([*asked, *([network] if network else [])])}: part of the options already")
     question = SourceQuestion(
         split=split,
@@ -56,8 +56,13 @@ def plan_conversion(
         storage_options=dict(storage_options or {}),
     )
     opened = open_source(source, question)
+    reading = ReadOptions(size=size, alpha=AlphaPolicy.of(alpha), grey=grey, white=white_of(opened))
+    if asked.get("quality") == AUTO:
+        asked = {**asked, "quality": None, "psnr_db": round(own_psnr_db(opened, reading), 2)}
+    if options is None:
+        options = _options_of(family_named(network or DEFAULT_FAMILY), asked)
     settings = Settings(
-        reading=ReadOptions(size=size, alpha=AlphaPolicy.of(alpha), grey=grey, white=white_of(opened)),
+        reading=reading,
         on_error=ErrorPolicy.of(on_error),
         seed=seed,
         sample_images=sample_images,

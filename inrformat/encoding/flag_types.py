@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 import re
 
-__all__ = ["byte_count", "positive_int"]
+__all__ = ["AUTO", "byte_count", "positive_int", "quality_or_auto"]
+
+AUTO = "auto"
+"""Asks for what suits the images."""
 
 _BYTE_UNITS = {
     "": 1,
@@ -43,3 +46,13 @@ def byte_count(text: str) -> int:
     if match is None or unit is None or float(match[1]) * unit < 1:
         raise argparse.ArgumentTypeError(f"expected a size such as 500MB, 14GB or 64MiB, got {text!r}")
     return int(float(match[1]) * unit)
+
+
+def quality_or_auto(text: str) -> float | str:
+    """A quality, or ``auto``."""
+    if text == AUTO:
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a number or {AUTO}, got {text!r}") from None

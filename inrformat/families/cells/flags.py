@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from inrformat.encoding.flag_types import byte_count
+from inrformat.encoding.flag_types import byte_count, quality_or_auto
 from inrformat.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,7 +18,10 @@ def add_flags(group: argparse._ArgumentGroup) -> list[argparse.Action]:
     """See ``encoding.encoder.FlagsModule``."""
     return [
         group.add_argument(
-            "--quality", type=float, metavar="Q", help="0 to 100; the quantization step halves every 10 (default: 70)"
+            "--quality",
+            type=quality_or_auto,
+            metavar="Q",
+            help="0 to 100; the step halves every 10 (70). auto: as near to the images as these are to what they show",
         ),
         group.add_argument("--psnr-per-image", type=float, metavar="DB", help="PSNR that each image reaches"),
         group.add_argument(
