@@ -11,11 +11,13 @@ import numpy as np
 
 from inrformat.cli.arguments import add_json, examples, print_json
 from inrformat.container.reader import InrdReader
+from inrformat.container.targets import LABEL_FIELD
 from inrformat.conversion.report import OUTCOME_WORDS, Report
 from inrformat.encoding.record import Outcome
 from inrformat.errors import UsageError
 from inrformat.families.builtin import builtin_names
 from inrformat.families.registry import family_named, family_names
+from inrformat.files.statistics import class_counts, target_counts
 
 _PRUNING = "{images} images smaller, {saved_bytes:,} bytes saved, PSNR {mean_gain_db:+.2f} dB on average"
 
@@ -85,13 +87,14 @@ def _has_cuda() -> bool:
 
 def describe_images(reader: InrdReader) -> list[dict[str, Any]]:
     """The report of each image: what it is and took; None where the file does not say."""
-    index = reader.index
+    index, label, classes = reader.index, reader.field(LABEL_FIELD), reader.metadata.classes
     columns: dict[str, Sequence[Any] | None] = {
         "name": reader.text_field("name"),
         "height": index.heights.tolist(),
         "width": index.widths.tolist(),
         "bytes": index.lengths_bytes.tolist(),
         "psnr_db": None if index.psnr_db is None else index.psnr_db.tolist(),
+        "label": None if label is None else [classes[number] for number in np.asarray(label).tolist()],
         **Report.of(reader).columns(),
     }
     return [{key: None if c is None else c[k] for key, c in columns.items()} for k in range(len(reader))]
@@ -145,7 +148,15 @@ def describe(reader: InrdReader) -> dict[str, Any]:
         "channel_std": list(metadata.channel_std),
         "bytes_by_section": {"header": header.sections_start_bytes, **sections, "alignment": alignment},
         "options": dict(metadata.options),
+        "class_counts": class_counts(reader),
+        "targets": {name: {"images": images, "items": n} for name, (images, n) in _targets(reader).items()},
     }
+
+
+def _targets(reader: InrdReader) -> dict[str, tuple[int, int]]:
+    """Images and things of each column of targets, but for the report of the conversion."""
+    report = Report.of(reader).columns()
+    return {name: counts for name, counts in target_counts(reader).items() if name not in report}
 
 
 def _mean(values: Sequence[Any] | None) -> float | None:
@@ -175,6 +186,12 @@ def _extent(heights: Any, widths: Any, *, smallest: bool) -> list[int] | None:
     return [int(heights[k]), int(widths[k])]
 
 
+def _counted(values: dict[str, Any]) -> list[str]:
+    """Classes with how many images or objects they have."""
+    counts = values["class_counts"]
+    return [f"{name} {counts[name]:,}" if name in counts else name for name in values["classes"]]
+
+
 def _print_text(values: dict[str, Any]) -> None:
     size = "no images"
     if values["samples"]:
@@ -183,7 +200,7 @@ def _print_text(values: dict[str, Any]) -> None:
     lines = {
         "file": f"{values['file']} (format {values['format_version']}, by {values['generator']})",
         "samples": f"{values['samples']:,} of {size} (height x width)",
-        "classes": f"{len(values['classes'])}: {', '.join(values['classes'][:12])}"
+        "classes": f"{len(values['classes'])}: {', '.join(_counted(values)[:12])}"
         + (", ..." if len(values["classes"]) > 12 else ""),
         "networks": "; ".join(values["networks"]),
         "bytes": f"{values['bytes']:,}" + (f", {values['mean_bpp']:.3f} bpp" if values["mean_bpp"] else ""),
@@ -191,6 +208,14 @@ def _print_text(values: dict[str, Any]) -> None:
         if values["mean_psnr_db"] is None
         else f"mean {values['mean_psnr_db']:.2f} dB, worst {values['worst_psnr_db']:.2f} dB"
         f" (sample {values['worst_sample']}{', ' + values['worst_name'] if values['worst_name'] else ''})",
+        "asked": ", ".join(
+            f"{name} {value}" for name, value in values["options"].items() if value not in (None, False)
+        ),
+        "targets": "; ".join(
+            f"{name}: {found['items']:,} in {found['images']:,} of {values['samples']:,} images"
+            for name, found in values["targets"].items()
+        )
+        or "none",
         "fitting": "closed form"
         if values["mean_fit_steps"] is None
         else f"{values['mean_fit_steps']:g} steps, fine-tuning included, and "

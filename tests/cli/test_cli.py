@@ -200,7 +200,7 @@ def test_export_at_another_size(photo_file, tmp_path):
 def test_text_output_names_the_essentials(photo_file):
     text = inrformat("info", photo_file).stdout
     assert "12 of 32x32" in text
-    assert "astronaut, coffee" in text
+    assert "astronaut 6, coffee 6" in text
     assert "siren 2-15-15-15-3" in text
     assert inrformat("validate", photo_file).stdout.endswith(
         f"valid: 12 records, {photo_file.stat().st_size:,} bytes\n"
