@@ -17,7 +17,8 @@ from inrformat.errors import SourceError
 
 __all__ = ["corpus_of"]
 
-_SAMPLE_VALUES = 1 << 26
+_SAMPLE_VALUES = 3 * (6 << 20)
+"""As many as codebooks are learned from: more images would only take memory."""
 _CALIBRATION_IMAGES, _CALIBRATION_BATCH = 4096, 64
 
 
