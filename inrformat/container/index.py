@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,31 +34,36 @@ __all__ = ["RecordIndex", "parse_index", "psnr_to_units", "serialize_index"]
 
 _MAX_COLUMNS = 256
 _MAX_SCALE = (1 << 32) - 1
+_SMALL = 1 << 28  # numbers below it stay in 32 bits when bytes are counted as bits
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RecordIndex:
-    """One row per record; every array is ``(records,)``.
+    """One row per record; every array is ``(records,)``, and no wider than its values need: files have many records.
 
     Attributes:
         offsets_bytes: int64, from the start of the payload section.
-        lengths_bytes: int64, stored size without the padding behind it.
-        heights, widths: int64, native size in pixels.
-        networks: int64, number of the network descriptor in the codebook.
+        lengths_bytes: int32, or int64 from 2**28 bytes on; stored size without the padding behind it.
+        heights, widths: int32, native size in pixels; the product of two fits as well.
+        networks: int32, or int64 as lengths; number of the network descriptor in the codebook.
         crcs: uint32, CRC-32C of the stored bytes.
         psnr_db: float64, of the reference decoding against the source at native size; None where not stored.
     """
 
     offsets_bytes: NDArray[np.int64]
-    lengths_bytes: NDArray[np.int64]
-    heights: NDArray[np.int64]
-    widths: NDArray[np.int64]
-    networks: NDArray[np.int64]
+    lengths_bytes: NDArray[np.int32] | NDArray[np.int64]
+    heights: NDArray[np.int32]
+    widths: NDArray[np.int32]
+    networks: NDArray[np.int32] | NDArray[np.int64]
     crcs: NDArray[np.uint32]
     psnr_db: NDArray[np.float64] | None
 
     def __len__(self) -> int:
         return len(self.lengths_bytes)
+
+    def shapes(self, rows: Any) -> NDArray[np.int64]:
+        """Network number, native height and native width of records, by numbers or a slice: int64 ``(n, 3)``."""
+        return np.stack([self.networks[rows], self.heights[rows], self.widths[rows]], axis=1, dtype=np.int64)
 
 
 def psnr_to_units(psnr_db: float) -> int:
@@ -108,13 +114,14 @@ def parse_index(
         if columns[Column.NETWORK].max() >= limits.max_networks or columns[Column.CRC32C].max() >> 32:
             raise InvalidFileError("INDEX-VALUES", "index: a network number or CRC is out of range")
     strides = (lengths + record_alignment - 1) // record_alignment * record_alignment
-    ends = np.cumsum(strides)
-    total = int(ends[-1]) if record_count else 0
+    offsets = np.cumsum(strides, dtype=np.int64)
+    total = int(offsets[-1]) if record_count else 0
     if total != payload_bytes:
         raise InvalidFileError("PAYLOAD-SIZE", f"records take {total} bytes, the payload section has {payload_bytes}")
+    offsets -= strides
     psnr = columns.get(Column.PSNR)
     return RecordIndex(
-        offsets_bytes=ends - strides,
+        offsets_bytes=offsets,
         lengths_bytes=lengths,
         heights=heights,
         widths=widths,
@@ -124,7 +131,7 @@ def parse_index(
     )
 
 
-def _parse_columns(data: bytes, record_count: int) -> dict[int, NDArray[np.int64]]:
+def _parse_columns(data: bytes, record_count: int) -> dict[int, NDArray[Any]]:
     if len(data) < INDEX_HEADER.size:
         raise InvalidFileError("INDEX-SIZE", f"index: {len(data)} bytes, its header takes {INDEX_HEADER.size}")
     declared_records, column_count = INDEX_HEADER.unpack_from(data)
@@ -135,7 +142,7 @@ def _parse_columns(data: bytes, record_count: int) -> dict[int, NDArray[np.int64
     at = INDEX_HEADER.size + column_count * INDEX_COLUMN.size
     if column_count > _MAX_COLUMNS or at > len(data):
         raise InvalidFileError("INDEX-SIZE", f"index: {column_count} columns do not fit its {len(data)} bytes")
-    columns: dict[int, NDArray[np.int64]] = {}
+    columns: dict[int, NDArray[Any]] = {}
     previous = 0
     for i in range(column_count):
         number, width, scale, base = INDEX_COLUMN.unpack_from(data, INDEX_HEADER.size + i * INDEX_COLUMN.size)
@@ -147,10 +154,13 @@ def _parse_columns(data: bytes, record_count: int) -> dict[int, NDArray[np.int64
             raise InvalidFileError("INDEX-SIZE", f"index: column {number} ends beyond the section")
         raw = np.frombuffer(data, f"<u{width}", record_count, at) if width else np.zeros(1, np.uint8)
         at += size + padding(size, INDEX_ARRAY_ALIGNMENT)
-        if base + scale * int(raw.max(initial=0)) > np.iinfo(np.int64).max:
+        largest = base + scale * int(raw.max(initial=0))
+        if largest > np.iinfo(np.int64).max:
             raise InvalidFileError("INDEX-VALUES", f"index: column {number} has values beyond 63 bits")
         if number in tuple(Column):
-            values = base + scale * raw.astype(np.int64)
+            values: NDArray[Any] = raw.astype(np.int32 if largest < _SMALL else np.int64)
+            values *= scale if largest > base else 1  # a scale of nothing but zeros need not fit
+            values += base
             columns[number] = values if width else np.broadcast_to(values, (record_count,))
         elif number < ANCILLARY_COLUMN:
             raise UnsupportedVersionError(

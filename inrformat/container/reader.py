@@ -131,8 +131,10 @@ class InrdReader:
             records.append(data)
         return records
 
-    def payload_ranges(self, offsets_bytes: NDArray[np.int64], sizes_bytes: NDArray[np.int64]) -> Iterator[bytes]:
-        """Ranges of the payload section, unchecked: int64 ``(n,)`` each, offsets from the section's start."""
+    def payload_ranges(
+        self, offsets_bytes: NDArray[np.int64], sizes_bytes: NDArray[np.integer[Any]]
+    ) -> Iterator[bytes]:
+        """Ranges of the payload section, unchecked: integers ``(n,)`` each, offsets from the section's start."""
         base = self.header.section(SectionKind.PAYLOAD).offset_bytes
         return self._source.read_ranges((offsets_bytes + base).tolist(), sizes_bytes.tolist())
 

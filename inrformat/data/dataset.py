@@ -7,9 +7,9 @@ import operator
 import os
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Self
 
-import numpy as np
 import torch
 from torchvision.datasets import VisionDataset
 from torchvision.datasets.vision import StandardTransform
@@ -113,9 +113,6 @@ class InrdDataset(VisionDataset):  # type: ignore[misc]  # torchvision carries n
             self.classes: list[str] = list(self.reader.metadata.classes)
             self.class_to_idx: dict[str, int] = {name: k for k, name in enumerate(self.classes)}
             self.column = read_targets(self.reader, target)
-            labels = self.column.whole
-            plain = labels is not None and labels.ndim == 1 and not labels.is_floating_point()
-            self.targets: Sequence[Any] = labels.tolist() if plain and labels is not None else self.column
         except InvalidFileError as error:
             raise error.in_file(self.reader.path) from error.__cause__
         self._warn_of_targets_left_behind(stacklevel=3)
@@ -130,6 +127,19 @@ class InrdDataset(VisionDataset):  # type: ignore[misc]  # torchvision carries n
 
     def __len__(self) -> int:
         return len(self.reader)
+
+    @cached_property
+    def targets(self) -> Sequence[Any]:
+        """As torchvision's data sets have them; a list is made when it is first asked for: it takes memory."""
+        whole = self.column.whole
+        numbers = whole is not None and whole.ndim == 1 and not whole.is_floating_point()
+        return whole.tolist() if numbers and whole is not None else self.column
+
+    @property
+    def _targets_used(self) -> Sequence[Any]:
+        """``targets`` if someone has asked for them, and may have changed them, or their column."""
+        used: Sequence[Any] = self.__dict__.get("targets", self.column)
+        return used
 
     # -- transforms: what was set last holds, as in torchvision's data sets
 
@@ -250,14 +260,14 @@ class InrdDataset(VisionDataset):  # type: ignore[misc]  # torchvision carries n
         records, rows = self._records(numbers)
         if self._lift and numbers:
             lifted = self._split()
-            targets = [self.targets[k] if lifted.joint else self._target(k) for k in numbers]
+            targets = [self._targets_used[k] if lifted.joint else self._target(k) for k in numbers]
             return lifted.samples(records, rows, targets, target_transform=self._target_transform)
         images = decode_images(records, rows, size=self.size)
         return [self._transformed(image, self._target(k)) for image, k in zip(images, numbers, strict=True)]
 
     def _target(self, number: int) -> Any:
         """The target of a sample, in the pixels of the image as it is decoded."""
-        target = self.targets[number]
+        target = self._targets_used[number]
         native = int(self.reader.index.heights[number]), int(self.reader.index.widths[number])
         if self.size is None or self.column.whole is not None:
             return target
@@ -266,8 +276,7 @@ class InrdDataset(VisionDataset):  # type: ignore[misc]  # torchvision carries n
     def _records(self, numbers: list[int]) -> tuple[DeviceRecords, list[int]]:
         if self._device is None:
             data, index = self.reader.records(numbers), self.reader.index
-            shapes = np.stack([index.networks[numbers], index.heights[numbers], index.widths[numbers]], axis=1)
-            records = join_records(data, self.codebook, shapes=shapes, device=torch.device("cpu"))
+            records = join_records(data, self.codebook, shapes=index.shapes(numbers), device=torch.device("cpu"))
             return records, list(range(len(numbers)))
         if self._resident is None:
             self._resident = load_resident(self.reader, self.codebook, self._device)
@@ -319,7 +328,6 @@ class InrdDataset(VisionDataset):  # type: ignore[misc]  # torchvision carries n
         self.column = read_targets(self.reader, self._kind)
         if self._target_keys is not None:
             self.column = self.column.only(self._target_keys)
-        self.__dict__.setdefault("targets", self.column)
 
     def extra_repr(self) -> str:
         """Lines for ``repr``, under torchvision's own."""

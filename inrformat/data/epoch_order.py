@@ -55,8 +55,10 @@ class EpochOrder:
     @classmethod
     def of(cls, count: int, indices: Sequence[int] | None, **settings: Any) -> EpochOrder:
         """Of a data set of ``count`` samples, or of those at ``indices``. Raises: IndexError, there are no such."""
-        samples = np.arange(count) if indices is None else _checked_indices(indices, count)
-        return cls(count=count, samples=samples, repeats=len(np.unique(samples)) < len(samples), **settings)
+        if indices is None:
+            return cls(count=count, samples=np.arange(count), repeats=False, **settings)
+        samples = _checked_indices(indices, count)
+        return cls(count=count, samples=samples, repeats=bool((np.bincount(samples) > 1).any()), **settings)
 
     @property
     def given(self) -> bool:

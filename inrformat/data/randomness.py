@@ -23,6 +23,8 @@ _WEYL = (0x9E3779B9, 0xBB67AE85)
 _ROUNDS = 10
 _WORDS_PER_BLOCK = 4
 _FEW = 1 << 14
+_IN_CACHE = 1 << 13
+"""Samples of an order whose numbers a processor draws at a time: twenty times as fast as a million at once."""
 MAX_OCCURRENCES = 1 << 12
 """Draws of one sample in an epoch that are told apart."""
 _EPOCHS = 1 << 24
@@ -176,8 +178,12 @@ def permutation(count: int, *, seed: int, epoch: int, device: torch.device) -> T
     """A random order of 0..count - 1, int64 on ``device``, the same on every device: numbers sorted by a keyed hash."""
     numbers = torch.arange(count, device=device)
     blocks = torch.zeros(1, dtype=torch.int64, device=device)
-    words = _words(numbers, blocks, seed=seed, epoch=epoch, purpose=Purpose.ORDER)
-    return ((words[:, 0] << 31) | (words[:, 1] >> 1)).argsort(stable=True)
+    keys = torch.empty_like(numbers)
+    piece = _IN_CACHE if device.type == "cpu" else max(count, 1)
+    for some, result in zip(numbers.split(piece), keys.split(piece), strict=True):
+        words = _words(some, blocks, seed=seed, epoch=epoch, purpose=Purpose.ORDER)
+        torch.bitwise_or(words[:, 0] << 31, words[:, 1] >> 1, out=result)
+    return keys.argsort(stable=True)
 
 
 def batch_transform_seeds(

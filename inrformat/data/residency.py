@@ -66,8 +66,8 @@ def load_resident(
     return DeviceRecords.of(
         _words(payload),
         offsets=index.offsets_bytes[:records],
-        lengths=index.lengths_bytes[:records],
-        shapes=_shapes(reader)[:records],
+        lengths=index.lengths_bytes[:records].astype(np.int64),
+        shapes=index.shapes(slice(records)),
         codebook=codebook,
         device=device,
     )
@@ -76,11 +76,6 @@ def load_resident(
 def _words(payload: NDArray[np.uint8]) -> NDArray[np.int16]:
     words: NDArray[np.int16] = payload.view("<i2")
     return words.astype(np.int16) if sys.byteorder == "big" else words
-
-
-def _shapes(reader: InrdReader) -> NDArray[np.int64]:
-    index = reader.index
-    return np.stack([index.networks, index.heights, index.widths], axis=1)
 
 
 class RecordStore:
@@ -107,19 +102,17 @@ class RecordStore:
         if budget_bytes is not None and residency is not Residency.AUTO:
             raise UsageError(f"a budget goes with residency auto, not with {residency}")
         self._reader, self._codebook, self.device = reader, codebook, device
-        index = reader.index
-        self._shapes = _shapes(reader)
-        self._strides = np.diff(index.offsets_bytes, append=self._payload_bytes)
         self.resident = self._resident_count(residency, budget_bytes)
         self._records = load_resident(reader, codebook, device, count=self.resident) if self.resident else None
         self._tables = self._records.tables if self._records else TorchTables.of(codebook.tables, device)
-        self._host = self._host_bytes(residency) if self.resident < len(index) else None
+        self._host = self._host_bytes(residency) if self.resident < len(reader) else None
         self._by_range = self._host is None and reader.is_remote
 
     @property
     def resident_bytes(self) -> int:
         """Bytes of records on the device."""
-        return int(self._strides[: self.resident].sum())
+        offsets_bytes = self._reader.index.offsets_bytes
+        return int(offsets_bytes[self.resident]) if self.resident < len(offsets_bytes) else self._payload_bytes
 
     @property
     def _payload_bytes(self) -> int:
@@ -159,15 +152,17 @@ class RecordStore:
     def _staged(self, rows: NDArray[np.int64]) -> DeviceRecords:
         """The bytes of some records, copied to the device end to end."""
         index = self._reader.index
-        starts, sizes = index.offsets_bytes[rows], self._strides[rows]
+        alignment = self._reader.header.record_alignment
+        starts, lengths = index.offsets_bytes[rows], index.lengths_bytes[rows].astype(np.int64)
+        sizes = -(-lengths // alignment) * alignment
         words = np.concatenate(self._stored(starts, sizes))  # a copy: what is checked is what is decoded
         ends = np.cumsum(sizes)
         self._check(words, rows, ends - sizes)
         return DeviceRecords(
             self._sent(_words(words)),
             self._sent(ends - sizes),
-            self._sent(index.lengths_bytes[rows]),
-            self._sent(self._shapes[rows]),
+            self._sent(lengths),
+            self._sent(index.shapes(rows)),
             self._tables,
             self._codebook,
         )

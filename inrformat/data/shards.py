@@ -43,11 +43,12 @@ class Shards:
     """A data set of one or several files.
 
     Attributes:
-        files: the files, each once. file, row: int64 ``(samples,)``: of each sample, its file and its number there.
+        files: the files, each once. file, row: int32 and int64 ``(samples,)``: of each sample, its file and its number
+            there.
     """
 
     files: tuple[InrdDataset, ...]
-    file: NDArray[np.int64]
+    file: NDArray[np.int32]
     row: NDArray[np.int64]
 
     @classmethod
@@ -69,9 +70,9 @@ class Shards:
     def __len__(self) -> int:
         return len(self.row)
 
-    def column(self, name: str) -> NDArray[np.int64]:
-        """An index column, ``heights`` or ``widths`` in pixels, of all samples: int64 ``(samples,)``."""
-        result = np.empty(len(self), np.int64)
+    def column(self, name: str) -> NDArray[np.int32]:
+        """An index column, ``heights`` or ``widths`` in pixels, of all samples: int32 ``(samples,)``."""
+        result = np.empty(len(self), np.int32)
         for number, dataset in enumerate(self.files):
             mine = self.file == number
             result[mine] = getattr(dataset.reader.index, name)[self.row[mine]]
@@ -98,7 +99,7 @@ class Shards:
         return self.files[int(self.file[sample])].column[int(self.row[sample])]
 
 
-def _located(source: Any, files: list[InrdDataset]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _located(source: Any, files: list[InrdDataset]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """File number and row of each sample; files not seen before are appended to ``files``."""
     if isinstance(source, str | os.PathLike):
         source = InrdDataset(source)
@@ -106,7 +107,7 @@ def _located(source: Any, files: list[InrdDataset]) -> tuple[NDArray[np.int64], 
         number = next((k for k, known in enumerate(files) if known is source), len(files))
         if number == len(files):
             files.append(source)
-        return np.full(len(source), number), np.arange(len(source))
+        return np.full(len(source), number, np.int32), np.arange(len(source))
     if isinstance(source, Subset):
         file, row = _located(source.dataset, files)
         chosen = np.asarray(source.indices, np.int64)
@@ -116,5 +117,5 @@ def _located(source: Any, files: list[InrdDataset]) -> tuple[NDArray[np.int64], 
         given = type(source).__name__
         raise UsageError(f"expected InrdDataset, a path, or a Subset or ConcatDataset of those, got {given}")
     located = [_located(part, files) for part in parts]
-    empty = np.empty(0, np.int64)
-    return np.concatenate([empty, *(f for f, _ in located)]), np.concatenate([empty, *(r for _, r in located)])
+    no_file, no_row = np.empty(0, np.int32), np.empty(0, np.int64)
+    return np.concatenate([no_file, *(f for f, _ in located)]), np.concatenate([no_row, *(r for _, r in located)])

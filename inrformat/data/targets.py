@@ -137,8 +137,8 @@ def _class(reader: InrdReader) -> TargetColumn:
     labels = checked_column(reader, LABEL_FIELD)
     if labels is None:
         labels = np.full(len(reader), UNLABELLED)
-    numbers: NDArray[np.int64] = labels
-    return TargetColumn(lambda k: int(numbers[k]), len(reader), torch.from_numpy(numbers.copy()))
+    numbers: NDArray[np.int64] = labels.copy()  # one in memory: what was read is let go
+    return TargetColumn(lambda k: int(numbers[k]), len(reader), torch.from_numpy(numbers))
 
 
 def _multilabel(reader: InrdReader) -> TargetColumn:

@@ -64,8 +64,9 @@ class Codebook:
         """Check that every record refers to a network that exists and that none is too much work to decode."""
         if not len(index):
             return
-        shapes = np.unique(np.stack([index.networks, index.heights, index.widths]), axis=1).T
-        for number, height, width in shapes.tolist():
+        keys = (index.networks.astype(np.int64) << 32) | (index.heights << 16) | index.widths  # sides: 1 to 16384
+        for key in np.unique(keys).tolist():
+            number, height, width = key >> 32, (key >> 16) & 0xFFFF, key & 0xFFFF
             if number >= len(self.networks):
                 raise InvalidFileError("INDEX-NETWORK", f"a record uses network {number} of {len(self.networks)}")
             work = self.networks[number].multiply_adds(height=height, width=width)

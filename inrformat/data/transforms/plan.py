@@ -36,7 +36,7 @@ class Frame:
     shortest: int = 1
 
     @classmethod
-    def of(cls, heights: NDArray[np.int64], widths: NDArray[np.int64]) -> Frame:
+    def of(cls, heights: NDArray[np.int32], widths: NDArray[np.int32]) -> Frame:
         """What the native sizes of all images, ``(samples,)`` in pixels, have in common."""
         if not len(heights):
             return cls()
