@@ -8,6 +8,7 @@ from pathlib import Path
 
 from inrformat.conversion.file_job import FileJob
 from inrformat.conversion.learning import corpus_of
+from inrformat.conversion.memory import return_freed_memory
 from inrformat.conversion.progress import Phase, Reporter
 from inrformat.conversion.settings import Settings
 from inrformat.conversion.sources.source import Source
@@ -44,7 +45,9 @@ class ConversionPlan:
     def learn(self, encoder: Encoder, reporter: Reporter) -> TrainedEncoder:
         """Train it on a sample of the source."""
         reporter.begin(Phase.LEARN, total=min(self.settings.sample_images, len(self.source.names)))
-        return encoder.train(corpus_of(self.source, self.settings))
+        trained = encoder.train(corpus_of(self.source, self.settings))
+        return_freed_memory()
+        return trained
 
 
 def convert_with(
