@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,7 @@ _MAX_SCALE = (1 << 32) - 1
 _SMALL = 1 << 28  # numbers below it stay in 32 bits when bytes are counted as bits
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)  # without slots, for the sake of a cached property
 class RecordIndex:
     """One row per record; every array is ``(records,)``, and no wider than its values need: files have many records.
 
@@ -47,7 +48,7 @@ class RecordIndex:
         heights, widths: int32, native size in pixels; the product of two fits as well.
         networks: int32, or int64 as lengths; number of the network descriptor in the codebook.
         crcs: uint32, CRC-32C of the stored bytes.
-        psnr_db: float64, of the reference decoding against the source at native size; None where not stored.
+        psnr_hundredths_db: int32, of the reference decoding against the source at native size; None where not stored.
     """
 
     offsets_bytes: NDArray[np.int64]
@@ -56,10 +57,15 @@ class RecordIndex:
     widths: NDArray[np.int32]
     networks: NDArray[np.int32] | NDArray[np.int64]
     crcs: NDArray[np.uint32]
-    psnr_db: NDArray[np.float64] | None
+    psnr_hundredths_db: NDArray[np.int32] | NDArray[np.int64] | None
 
     def __len__(self) -> int:
         return len(self.lengths_bytes)
+
+    @cached_property
+    def psnr_db(self) -> NDArray[np.float64] | None:
+        """PSNR in dB: float64 ``(records,)``; made when first asked for, which training never does."""
+        return None if self.psnr_hundredths_db is None else self.psnr_hundredths_db / PSNR_UNITS_PER_DB
 
     def shapes(self, rows: Any) -> NDArray[np.int64]:
         """Network number, native height and native width of records, by numbers or a slice: int64 ``(n, 3)``."""
@@ -119,7 +125,6 @@ def parse_index(
     if total != payload_bytes:
         raise InvalidFileError("PAYLOAD-SIZE", f"records take {total} bytes, the payload section has {payload_bytes}")
     offsets -= strides
-    psnr = columns.get(Column.PSNR)
     return RecordIndex(
         offsets_bytes=offsets,
         lengths_bytes=lengths,
@@ -127,7 +132,7 @@ def parse_index(
         widths=widths,
         networks=columns[Column.NETWORK],
         crcs=columns[Column.CRC32C].astype(np.uint32),
-        psnr_db=None if psnr is None else psnr / PSNR_UNITS_PER_DB,
+        psnr_hundredths_db=columns.get(Column.PSNR),
     )
 
 

@@ -25,7 +25,8 @@ from inrformat.storage.opening import open_source
 
 __all__ = ["InrdReader"]
 
-_READ_CHUNK_BYTES = 1 << 26
+_LOCAL_CHUNK_BYTES = 1 << 20  # stays in the processor's cache for checksum and copy
+_REMOTE_CHUNK_BYTES = 1 << 26  # few requests
 
 
 class InrdReader:
@@ -159,8 +160,9 @@ class InrdReader:
         section = self.header.section(SectionKind.PAYLOAD)
         data = np.empty(section.stored_bytes, np.uint8)
         crc = 0
-        for start in range(0, section.stored_bytes, _READ_CHUNK_BYTES):
-            piece = self.read_at(section.offset_bytes + start, min(_READ_CHUNK_BYTES, section.stored_bytes - start))
+        chunk_bytes = _REMOTE_CHUNK_BYTES if self.is_remote else _LOCAL_CHUNK_BYTES
+        for start in range(0, section.stored_bytes, chunk_bytes):
+            piece = self.read_at(section.offset_bytes + start, min(chunk_bytes, section.stored_bytes - start))
             data[start : start + len(piece)] = np.frombuffer(piece, np.uint8)
             crc = crc32c(piece, crc)
         self._compare(section, crc)

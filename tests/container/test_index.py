@@ -4,7 +4,7 @@ from hypothesis import given, strategies as st
 from hypothesis.extra import numpy as hnp
 
 from inrformat.container.index import parse_index, psnr_to_units, serialize_index
-from inrformat.container.layout import MAX_SIDE, Column
+from inrformat.container.layout import INDEX_COLUMN, INDEX_HEADER, MAX_SIDE, Column
 from inrformat.container.limits import DEFAULT_LIMITS, Limits
 from inrformat.errors import InvalidFileError, LimitError, UnsupportedVersionError
 
@@ -96,3 +96,33 @@ def test_the_record_limit_is_the_readers_choice():
 @pytest.mark.parametrize(("psnr", "units"), [(30.126, 3013), (1e9, 10000), (float("inf"), 10000), (-3, 0)])
 def test_psnr_is_stored_in_hundredths_up_to_100_db(psnr, units):
     assert psnr_to_units(psnr) == units
+
+
+def test_an_index_of_all_different_rows_takes_28_bytes_a_record_in_memory():
+    count = 1000
+    sides = np.arange(1, count + 1)
+    index = parse({**columns_for(count), Column.HEIGHT: sides, Column.WIDTH: sides}, count)
+    assert sum(array.nbytes for array in vars(index).values() if array.strides != (0,)) <= 28 * count
+
+
+def test_the_largest_images_and_records_do_not_wrap_around():
+    lengths, sides = np.array([(1 << 28) - 4, 1 << 28, 1 << 33]), np.array([MAX_SIDE, MAX_SIDE, 1])
+    columns = {**columns_for(3), Column.LENGTH_BYTES: lengths, Column.HEIGHT: sides, Column.WIDTH: sides}
+    index = parse(columns, 3, limits=Limits(max_record_bytes=1 << 40))
+    assert (8 * index.lengths_bytes).tolist() == (8 * lengths).tolist()
+    assert (index.heights * index.widths).tolist() == (sides * sides).tolist()
+    assert index.offsets_bytes.tolist() == [0, lengths[0], lengths[0] + lengths[1]]
+
+
+def test_the_scale_of_entries_that_are_all_zero_does_not_matter():
+    columns, data = columns_for(3), bytearray(serialize_index(columns_for(3), record_count=3))
+    at = INDEX_HEADER.size + sorted(columns).index(Column.HEIGHT) * INDEX_COLUMN.size
+    number, width, _, base = INDEX_COLUMN.unpack_from(data, at)
+    INDEX_COLUMN.pack_into(data, at, number, width, (1 << 32) - 1, base)
+    assert parse(columns, 3, data=bytes(data)).heights.tolist() == [32] * 3
+
+
+def test_shapes_are_network_height_and_width():
+    columns = {**columns_for(3), Column.NETWORK: np.array([2, 0, 1])}
+    shapes = parse(columns, 3).shapes([2, 0])
+    assert shapes.tolist() == [[1, 32, 48], [2, 32, 48]] and shapes.dtype == np.int64

@@ -194,3 +194,16 @@ def test_classes_and_images_are_found_as_in_an_image_folder(dataset, photo_folde
     assert picture.size == (32, 32) and np.array_equal(np.asarray(picture), dataset[7][0].permute(1, 2, 0).numpy())
     with pytest.raises(UsageError, match="0 images are named 'no such'"):
         dataset.loader("no such")
+
+
+def test_class_numbers_become_a_list_when_that_is_asked_for_and_not_by_reading_samples(photo_file):
+    dataset = InrdDataset(photo_file)
+    label = dataset[3][1]
+    assert "targets" not in vars(dataset)
+    assert isinstance(dataset.targets, list) and dataset.targets[3] == label
+
+
+def test_targets_that_were_set_are_those_of_samples(photo_file):
+    dataset = InrdDataset(photo_file)
+    dataset.targets = [7] * len(dataset)
+    assert dataset[3][1] == 7 and pickle.loads(pickle.dumps(dataset))[3][1] == 7

@@ -9,6 +9,7 @@ figure is of a process of its own in which everything is imported and compiled b
 from __future__ import annotations
 
 import argparse
+import ctypes
 import gc
 import json
 import platform
@@ -66,7 +67,9 @@ def write_file(path: Path, *, records: int) -> None:
 
 
 def resident_bytes() -> int:
-    """Of this process, anonymous memory only: pages of a mapped file are the system's to take back."""
+    """Memory in use in this process, on Linux; pages of a mapped file, which the system can take back, are left out."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)  # what is free again, but kept by the allocator, is not in use
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return 1024 * int(next(line for line in status.splitlines() if line.startswith("RssAnon")).split()[1])
 
@@ -114,11 +117,9 @@ STEPS: dict[str, Callable[[str], Any]] = {
 def measure_step(step: str, path: Path, warm: Path) -> dict[str, float]:
     """Time and memory of one step in this process, after the same on the small file ``warm``."""
     STEPS[step](str(warm))
-    gc.collect()
     before, start, cpu = resident_bytes(), time.perf_counter(), time.process_time()
     held = STEPS[step](str(path))
     seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu
-    gc.collect()
     grown = resident_bytes() - before
     del held
     return {"seconds": seconds, "cpu_seconds": cpu_seconds, "held_bytes": grown}
