@@ -21,6 +21,8 @@ from inrformat.errors import InrdError
 
 __all__ = ["main"]
 
+DEBUG_VARIABLE = "INRFORMAT_DEBUG"
+"""Environment variable: show where an unexpected error came from."""
 EXIT_OK, EXIT_UNEXPECTED, EXIT_USAGE, EXIT_INVALID, EXIT_IO, EXIT_VERSION, EXIT_INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 
 
@@ -47,6 +49,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         return _fail(error, f"{where}{error.strerror or error}", EXIT_IO)
+    except Exception as error:
+        if os.environ.get(DEBUG_VARIABLE):
+            raise
+        reason = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+        return _fail(error, f"unexpected error ({reason}); {DEBUG_VARIABLE}=1 shows where", EXIT_UNEXPECTED)
     except KeyboardInterrupt as error:
         kept = hasattr(error, "__notes__")
         return _fail(error, "interrupted" if kept else "interrupted; no output was left behind", EXIT_INTERRUPTED)

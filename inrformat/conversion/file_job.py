@@ -110,8 +110,8 @@ class FileJob:
                 skipped=reader.skipped_between(written.next_number, piece.samples[-1].number),
                 encoder=trained.progress(),
             )
-            journal.append(done)
             workspace.keep = True
+            journal.append(done)
             written.add(done)
             self.reporter.reach(written.next_number)
         written.skipped += reader.skipped_between(written.next_number, total)

@@ -128,7 +128,7 @@ def _files_below(folder: Path, loops: list[str]) -> Iterator[Path]:
         above = inside.get(str(Path(parent).parent), frozenset()) if parent != str(folder) else frozenset()
         here = Path(parent).stat()
         inside[parent] = above | {(here.st_dev, here.st_ino)}
-        for name in list(folders):
+        for name in sorted(folders):
             known = (Path(parent) / name).stat()
             if name.startswith(".") or (known.st_dev, known.st_ino) in inside[parent]:
                 folders.remove(name)

@@ -1,10 +1,13 @@
 import csv
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 from torchvision.datasets import ImageFolder
 
+from inrformat import InrdReader, convert
 from inrformat.conversion.pixels.read import load_image
 from inrformat.conversion.sources.folder import scan_folder
 from inrformat.conversion.sources.source import limited
@@ -67,6 +70,57 @@ def test_unusable_folders_are_explained(tmp_path, files, message):
     with pytest.raises(SourceError, match=message) as caught:
         scan_folder(tmp_path)
     assert str(tmp_path) in str(caught.value)
+
+
+def test_links_that_lead_back_are_left_out_and_named(tmp_path):
+    touch_image(tmp_path / "set/a/1.png")
+    (tmp_path / "set/a/back").symlink_to(tmp_path / "set/a")
+    (tmp_path / "set/a/up").symlink_to(tmp_path / "set")
+    touch_image(tmp_path / "elsewhere/2.png")
+    (tmp_path / "set/b").symlink_to(tmp_path / "elsewhere")
+    source = scan_folder(tmp_path / "set")
+    assert source.names == ("a/1.png", "b/2.png")
+    assert [remark.split(":")[0] for remark in source.remarks] == ["left out a/back", "left out a/up"]
+
+
+def test_names_that_are_no_text_are_escaped_and_their_files_found(tmp_path):
+    folder = os.fsencode(tmp_path / "set")
+    Path(os.fsdecode(folder + b"/caf\xe9")).mkdir(parents=True)
+    touch_image(tmp_path / "plain.png")
+    for name in (b"/caf\xe9/\xff1.png", b"/caf\xe9/ok.png"):
+        Path(os.fsdecode(folder + name)).write_bytes((tmp_path / "plain.png").read_bytes())
+    source = scan_folder(tmp_path / "set")
+    assert set(source.names) == {"caf%E9/%FF1.png", "caf%E9/ok.png"} and source.classes == ("caf%E9",)
+    convert(source, tmp_path / "x.inrd")
+    assert set(InrdReader(tmp_path / "x.inrd").text_field("name") or ()) == set(source.names)
+
+
+def test_what_is_left_out_is_said(tmp_path):
+    for name in ("a.png", "b.gif", ".hidden.png"):
+        touch_image(tmp_path / name)
+    for name in ("notes.txt", "more.txt", "README"):
+        (tmp_path / name).write_text("text")
+    source = scan_folder(tmp_path)
+    assert source.names == ("a.png", "b.gif")
+    assert source.remarks == (
+        "left out 3 files that are no images by their suffix: 2 .txt, 1 without suffix",
+        "left out 1 images whose names start with a dot",
+    )
+
+
+def test_a_link_that_leads_nowhere_is_an_image_that_cannot_be_read(tmp_path):
+    touch_image(tmp_path / "in/a.png")
+    (tmp_path / "in/b.png").symlink_to(tmp_path / "gone.png")
+    with pytest.raises(SourceError, match=r"b\.png: unreadable"):
+        convert(tmp_path / "in", tmp_path / "x.inrd")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_that_cannot_be_read_is_named(tmp_path):
+    touch_image(tmp_path / "in/a/1.png")
+    (tmp_path / "in/a").chmod(0)
+    with pytest.raises(SourceError, match="in/a: a folder that cannot be read"):
+        scan_folder(tmp_path / "in")
 
 
 def test_missing_folders_and_files_in_their_place_are_named(tmp_path):
