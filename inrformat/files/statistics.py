@@ -11,11 +11,20 @@ from numpy.typing import NDArray
 
 from inrformat.container.fields import VariableColumn
 from inrformat.container.reader import InrdReader
-from inrformat.container.targets import BOX_LABELS_FIELD, LABEL_FIELD, LABELS_FIELD, NAME_FIELD
+from inrformat.container.targets import (
+    BOX_LABELS_FIELD,
+    BOXES_FIELD,
+    KEYPOINTS_FIELD,
+    LABEL_FIELD,
+    LABELS_FIELD,
+    NAME_FIELD,
+)
 
 __all__ = ["Histogram", "Statistics", "class_counts", "statistics_of", "target_counts"]
 
 _BINS = 16
+_NUMBERS_EACH = {BOXES_FIELD: 4, KEYPOINTS_FIELD: 3}
+"""Numbers that make one thing, in columns where that is not one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,8 +133,8 @@ def target_counts(reader: InrdReader) -> dict[str, tuple[int, int]]:
         if isinstance(column, VariableColumn):
             lengths = np.diff(column.ends, prepend=0)
             images = int((lengths > 0).sum())
-            items = int(column.ends[-1]) if len(lengths) and spec.type.endswith("[]") else images
-            found[spec.name] = (images, items)
+            numbers = int(column.ends[-1]) if len(lengths) and spec.type.endswith("[]") else images
+            found[spec.name] = (images, numbers // _NUMBERS_EACH.get(spec.name, 1))
         else:
             found[spec.name] = (len(reader), len(reader))
     return found

@@ -12,7 +12,7 @@ from inrformat.cli.main import main
 from inrformat.conversion.annotations.annotation import Annotation, Instance
 from inrformat.conversion.annotations.run_length import RunLengthMask
 from inrformat.conversion.sources.listed import ListedSource
-from inrformat.files.contact_sheet import Sheet, choose_rows, draw_sheet
+from inrformat.files.contact_sheet import Sheet, choose_rows, colour_of, draw_sheet
 from inrformat.files.statistics import statistics_of
 from tests.files.conftest import column
 
@@ -100,7 +100,7 @@ def test_statistics_count_what_is_there(annotated_file, whole_file):
     with InrdReader(annotated_file) as reader:
         found = statistics_of(reader)
         assert found.class_counts == {"a": 4, "b": 2}
-        assert found.targets["boxes"] == (4, 24) and found.targets["caption"] == (4, 4)
+        assert found.targets["boxes"] == (4, 6) and found.targets["caption"] == (4, 4)
     with InrdReader(whole_file) as reader:
         found = statistics_of(reader)
         assert found.class_counts == {"astronaut": 6, "coffee": 6}
@@ -132,5 +132,5 @@ def test_the_worst_come_first_and_differences_are_drawn(whole_file, photo_folder
 def test_a_sheet_draws_targets(annotated_file, tmp_path):
     dataset = InrdDataset(annotated_file)
     sheet = np.asarray(draw_sheet(dataset, Sheet([2])))
-    assert (sheet.reshape(-1, 3) == (255, 214, 10)).all(1).any()  # the colour of boxes
+    assert (sheet.reshape(-1, 3) == colour_of(0)).all(1).any()  # of the first box
     assert main(["preview", str(annotated_file), str(tmp_path / "p.png")]) == 0
