@@ -1,5 +1,6 @@
 """The writer and the reader against each other, and the reader against damaged files."""
 
+import errno
 import os
 import pickle
 import struct
@@ -15,7 +16,7 @@ from inrformat.container.metadata import Metadata
 from inrformat.container.reader import InrdReader
 from inrformat.container.rules import RULES
 from inrformat.container.validate import validate_file
-from inrformat.container.writer import InrdWriter
+from inrformat.container.writer import Checkpoint, InrdWriter
 from inrformat.errors import (
     ChecksumError,
     InrdError,
@@ -120,6 +121,51 @@ def test_a_reader_survives_pickling_and_notices_a_replaced_file(path, tmp_path):
     other.replace(path)
     with pytest.raises(InvalidFileError, match="FILE-CHANGED"):
         pickle.loads(stored)
+
+
+def test_without_hard_links_a_name_is_claimed_and_never_taken(tmp_path, monkeypatch):
+    path = tmp_path / "x"
+
+    def no_links(*_paths):
+        raise OSError(errno.EPERM, "not here")
+
+    monkeypatch.setattr("os.link", no_links)
+    with InrdWriter(path) as writer:
+        writer.finish(codebook={}, metadata=Metadata())
+    assert path.stat().st_size > 0 and [p.name for p in path.parent.iterdir()] == [path.name]
+    path.unlink()
+    with InrdWriter(path) as writer:
+        path.write_bytes(b"mine")
+        with pytest.raises(OutputExistsError, match="came into being"):
+            writer.finish(codebook={}, metadata=Metadata())
+    assert path.read_bytes() == b"mine" and [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_a_writer_goes_on_from_a_checkpoint_with_the_same_bytes(tmp_path):
+    path = tmp_path / "x"
+    records = [bytes([k]) * (50 + k) for k in range(9)]
+
+    def write(writer, chosen):
+        for record in chosen:
+            writer.add(record, height=4, width=5, network=0, psnr_db=30)
+
+    with InrdWriter(tmp_path / "whole") as writer:
+        write(writer, records)
+        writer.finish(codebook={}, metadata=Metadata())
+    partial, rows = tmp_path / "partial", b""
+    with pytest.raises(KeyboardInterrupt), InrdWriter(path, partial=partial) as writer:
+        for first in (0, 3):
+            write(writer, records[first : first + 3])
+            checkpoint = writer.checkpoint()
+            rows += checkpoint.rows
+        write(writer, records[6:8])
+        writer._flush()  # beyond the checkpoint
+        raise KeyboardInterrupt
+    resumed = Checkpoint(checkpoint.end_bytes, checkpoint.payload_crc32c, rows)
+    with InrdWriter(path, partial=partial, checkpoint=resumed) as writer:
+        write(writer, records[6:])
+        writer.finish(codebook={}, metadata=Metadata())
+    assert path.read_bytes() == (tmp_path / "whole").read_bytes() and not partial.exists()
 
 
 def test_an_existing_file_is_never_overwritten(path):
