@@ -10,7 +10,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-__all__ = ["add_json", "bar", "examples", "print_json", "write_report"]
+from inrformat.storage.opening import is_url
+
+__all__ = ["add_json", "bar", "examples", "file_or_url", "local_path", "print_json", "write_report"]
 
 
 _EXAMPLES = "examples:"
@@ -27,6 +29,19 @@ def examples(*commands: str) -> dict[str, Any]:
     """What makes ``--help`` end with these commands."""
     lines = "\n".join(f"  {command}" for command in commands)
     return {"epilog": f"{_EXAMPLES}\n{lines}", "formatter_class": _HelpFormatter}
+
+
+def local_path(text: str) -> Path:
+    """A path of this machine, ``~`` replaced by the home folder."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:  # of a user that is not known
+        raise argparse.ArgumentTypeError(f"{text}: {error}") from error
+
+
+def file_or_url(text: str) -> str:
+    """The same, or a URL as it is."""
+    return text if is_url(text) else str(local_path(text))
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
-from inrformat.cli.arguments import add_json, bar, examples, print_json
+from inrformat.cli.arguments import add_json, bar, examples, file_or_url, local_path, print_json
 from inrformat.encoding.flag_types import positive_int
 from inrformat.errors import UsageError
 
@@ -21,8 +20,8 @@ def add_parser(commands: Any) -> None:
     """Register the command."""
     text = "Decode every image to files, under the class folders and names of the source, or to WebDataset tar shards."
     parser = commands.add_parser("export", help=".inrd file -> images", description=text, **_EXAMPLES)
-    parser.add_argument("file", metavar="FILE")
-    parser.add_argument("folder", metavar="DIR", type=Path, help="folder to make; must not exist, or be empty")
+    parser.add_argument("file", metavar="FILE", type=file_or_url)
+    parser.add_argument("folder", metavar="DIR", type=local_path, help="folder to make; must not exist, or be empty")
     parser.add_argument("--to", choices=["folder", "webdataset"], default="folder", help="default: %(default)s")
     parser.add_argument("--format", choices=["png", "jpeg", "webp"], default="png", help="default: %(default)s")
     parser.add_argument("--quality", type=int, metavar="Q", help="of jpeg and webp, 1 to 100 (95)")

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from inrformat.cli.arguments import add_json, examples, print_json
+from inrformat.cli.arguments import add_json, examples, file_or_url, print_json
 from inrformat.container.reader import InrdReader
-from inrformat.container.targets import LABEL_FIELD
+from inrformat.container.targets import LABEL_FIELD, checked_column
 from inrformat.conversion.report import OUTCOME_WORDS, Report
 from inrformat.encoding.record import Outcome
 from inrformat.errors import UsageError
@@ -34,7 +34,7 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "info", help="what a file holds", description="Say what an .inrd file holds.", **_EXAMPLES
     )
-    parser.add_argument("file", metavar="FILE", nargs="?")
+    parser.add_argument("file", metavar="FILE", type=file_or_url, nargs="?")
     parser.add_argument("--per-image", action="store_true", help="a line for each image too")
     parser.add_argument(
         "--backends", action="store_true", help="which decoders run on this machine, and why not others"
@@ -87,7 +87,7 @@ def _has_cuda() -> bool:
 
 def describe_images(reader: InrdReader) -> list[dict[str, Any]]:
     """The report of each image: what it is and took; None where the file does not say."""
-    index, label, classes = reader.index, reader.field(LABEL_FIELD), reader.metadata.classes
+    index, label, classes = reader.index, checked_column(reader, LABEL_FIELD), reader.metadata.classes
     columns: dict[str, Sequence[Any] | None] = {
         "name": reader.text_field("name"),
         "height": index.heights.tolist(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from inrformat.cli.arguments import add_json, bar, examples, print_json
+from inrformat.cli.arguments import add_json, bar, examples, file_or_url, local_path, print_json
 
 _EXAMPLES = examples(
     "inrformat merge shards/*.inrd train.inrd",
@@ -18,8 +18,8 @@ def add_parser(commands: Any) -> None:
     """Register the command."""
     text = "Write one file of the records of several, as they are; networks they share are stored once, classes united."
     parser = commands.add_parser("merge", help="several files -> one", description=text, **_EXAMPLES)
-    parser.add_argument("files", metavar="FILE", nargs="+")
-    parser.add_argument("output", metavar="OUT.inrd", help="file to write; must not exist")
+    parser.add_argument("files", metavar="FILE", type=file_or_url, nargs="+")
+    parser.add_argument("output", metavar="OUT.inrd", type=local_path, help="file to write; must not exist")
     parser.add_argument(
         "--columns",
         choices=["equal", "common"],
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
             on_records=progress.update,
         )
     if arguments.json:
-        print_json({"output": arguments.output, "samples": count, "files": len(arguments.files)})
+        print_json({"output": str(arguments.output), "samples": count, "files": len(arguments.files)})
     else:
         print(f"{arguments.output}: {count} images of {len(arguments.files)} files")
     return 0

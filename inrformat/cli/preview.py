@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from inrformat.cli.arguments import add_json, examples, print_json
+from inrformat.cli.arguments import add_json, examples, file_or_url, local_path, print_json
 from inrformat.encoding.flag_types import positive_int
-from inrformat.errors import OutputExistsError, SourceError
+from inrformat.errors import SourceError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,9 +25,9 @@ def add_parser(commands: Any) -> None:
     """Register the command."""
     text = "Draw a contact sheet: decoded images with their targets, beside the originals and what differs."
     parser = commands.add_parser("preview", help="a contact sheet", description=text, **_EXAMPLES)
-    parser.add_argument("file", metavar="FILE")
-    parser.add_argument("output", metavar="OUT.png", type=Path, help="picture to write; must not exist")
-    parser.add_argument("--original", metavar="DIR", type=Path, help="the folder that was converted")
+    parser.add_argument("file", metavar="FILE", type=file_or_url)
+    parser.add_argument("output", metavar="OUT.png", type=local_path, help="picture to write; must not exist")
+    parser.add_argument("--original", metavar="DIR", type=local_path, help="the folder that was converted")
     parser.add_argument("--count", type=positive_int, default=16, metavar="N", help="so many images (%(default)s)")
     parser.add_argument("--worst", action="store_true", help="those of the lowest PSNR, instead of some from all over")
     add_json(parser)
@@ -36,13 +36,13 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Draw, then say which images are shown."""
-    if arguments.output.exists():
-        raise OutputExistsError(f"{arguments.output} exists: remove it first or choose another name")
     if arguments.original is not None and not arguments.original.is_dir():
         raise SourceError(f"{arguments.original}: no such folder")
     from inrformat.data.dataset import InrdDataset
     from inrformat.files.contact_sheet import Sheet, choose_rows, draw_sheet
+    from inrformat.files.pictures import new_png, write_png
 
+    output = new_png(arguments.output)
     dataset = InrdDataset(arguments.file)
     rows = choose_rows(dataset, arguments.count, worst=arguments.worst)
     folder: Path | None = arguments.original
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     def original(name: str, size: tuple[int, int]) -> NDArray[np.uint8] | None:
         return None if folder is None else _original(folder / name, size)
 
-    draw_sheet(dataset, Sheet(rows, None if folder is None else original)).save(arguments.output)
+    write_png(draw_sheet(dataset, Sheet(rows, None if folder is None else original)), output)
     if arguments.json:
         print_json({"output": str(arguments.output), "rows": rows})
     else:

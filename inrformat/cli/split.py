@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
-from inrformat.cli.arguments import add_json, examples, print_json
-from inrformat.encoding.flag_types import positive_int
+from inrformat.cli.arguments import add_json, examples, file_or_url, local_path, print_json
+from inrformat.encoding.flag_types import nonnegative_int, positive_int
 from inrformat.errors import UsageError
 
 _EXAMPLES = examples(
@@ -21,13 +20,13 @@ def add_parser(commands: Any) -> None:
     """Register the command."""
     text = "Cut a file into several in a folder; records stay as they are, and every image is in one part at most."
     parser = commands.add_parser("split", help="one file -> several", description=text, **_EXAMPLES)
-    parser.add_argument("file", metavar="FILE")
-    parser.add_argument("folder", metavar="DIR", type=Path, help="where the parts are written, as NAME.inrd")
+    parser.add_argument("file", metavar="FILE", type=file_or_url)
+    parser.add_argument("folder", metavar="DIR", type=local_path, help="where the parts are written, as NAME.inrd")
     how = parser.add_mutually_exclusive_group(required=True)
     how.add_argument("--parts", type=positive_int, metavar="N", help="N equal parts")
     how.add_argument("--fractions", metavar="NAME=SHARE,...", help="parts of these shares of the images")
     parser.add_argument("--stratify", action="store_true", help="give every part those shares of each class")
-    parser.add_argument("--seed", type=int, metavar="S", help="deal the images at random (default: as they lie)")
+    parser.add_argument("--seed", type=nonnegative_int, metavar="S", help="deal them at random (default: as they lie)")
     add_json(parser)
     parser.set_defaults(run=run)
 
@@ -37,12 +36,12 @@ def run(arguments: argparse.Namespace) -> int:
     from inrformat.files.choosing import split
 
     shares = _equal(arguments.parts) if arguments.parts else _shares(arguments.fractions)
-    counts = split(arguments.file, arguments.folder, shares=shares, stratified=arguments.stratify, seed=arguments.seed)
+    parts = split(arguments.file, arguments.folder, shares=shares, stratified=arguments.stratify, seed=arguments.seed)
     if arguments.json:
-        print_json({"folder": str(arguments.folder), "parts": counts})
+        print_json({"folder": str(arguments.folder), "parts": {name: rows.tolist() for name, rows in parts.items()}})
     else:
-        for name, count in counts.items():
-            print(f"{arguments.folder / name}.inrd: {count} images")
+        for name, rows in parts.items():
+            print(f"{arguments.folder / name}.inrd: {len(rows)} images")
     return 0
 
 

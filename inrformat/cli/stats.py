@@ -6,9 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from inrformat.cli.arguments import add_json, examples, print_json
+from inrformat.cli.arguments import add_json, examples, file_or_url, local_path, print_json
 from inrformat.container.reader import InrdReader
-from inrformat.errors import OutputExistsError
 
 if TYPE_CHECKING:
     from inrformat.files.statistics import Histogram, Statistics
@@ -26,24 +25,25 @@ def add_parser(commands: Any) -> None:
     """Register the command."""
     text = "Histograms of bits per pixel and PSNR, counts of classes and targets, means of channels: no record is read."
     parser = commands.add_parser("stats", help="what a file holds, in numbers", description=text, **_EXAMPLES)
-    parser.add_argument("file", metavar="FILE")
-    parser.add_argument("--picture", metavar="OUT.png", type=Path, help="draw the histograms; must not exist")
+    parser.add_argument("file", metavar="FILE", type=file_or_url)
+    parser.add_argument("--picture", metavar="OUT.png", type=local_path, help="draw the histograms; must not exist")
     add_json(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print statistics, and draw them where that is asked for."""
+    from inrformat.files.pictures import new_png, write_png
     from inrformat.files.statistics import statistics_of
 
-    if arguments.picture is not None and arguments.picture.exists():
-        raise OutputExistsError(f"{arguments.picture} exists: remove it first or choose another name")
+    if arguments.picture is not None:
+        new_png(arguments.picture)
     with InrdReader(arguments.file) as reader:
         statistics = statistics_of(reader)
     if arguments.picture is not None:
         from inrformat.files.statistics_picture import draw_statistics
 
-        draw_statistics(statistics, title=Path(arguments.file).name).save(arguments.picture)
+        write_png(draw_statistics(statistics, title=Path(arguments.file).name), arguments.picture)
     if arguments.json:
         print_json({"file": arguments.file, **statistics.to_map()})
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from inrformat.cli.arguments import add_json, bar, examples, print_json
+from inrformat.cli.arguments import add_json, bar, examples, file_or_url, print_json
 from inrformat.container.reader import InrdReader
 from inrformat.container.validate import validate_file
 from inrformat.errors import InvalidFileError
@@ -23,7 +23,7 @@ def add_parser(commands: Any) -> None:
     """Register the command."""
     text = "Check structure and checksums of an .inrd file: every section, index entry, record and field."
     parser = commands.add_parser("validate", help="check a file", description=text, **_EXAMPLES)
-    parser.add_argument("file", metavar="FILE")
+    parser.add_argument("file", metavar="FILE", type=file_or_url)
     add_json(parser)
     parser.set_defaults(run=run)
 

@@ -70,9 +70,12 @@ def checked_column(reader: InrdReader, name: str) -> Any:
     found = {f.name: f.type for f in reader.metadata.fields}[name]
     if found is not wanted:
         rule = "FIELD-LABEL" if name == LABEL_FIELD else "FIELD-TARGET"
-        raise InvalidFileError(rule, f"field {name!r} is of type {found}, expected {wanted}")
+        raise InvalidFileError(rule, f"field {name!r} is of type {found}, expected {wanted}", path=reader.path)
     if name in _DEMANDS:
-        _DEMANDS[name](reader, column)
+        try:
+            _DEMANDS[name](reader, column)
+        except InvalidFileError as error:
+            raise error.in_file(reader.path) from error.__cause__
     return column
 
 

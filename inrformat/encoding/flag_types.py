@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 
-__all__ = ["AUTO", "byte_count", "positive_int", "quality_or_auto"]
+__all__ = ["AUTO", "byte_count", "nonnegative_int", "positive_int", "quality_or_auto"]
 
 AUTO = "auto"
 """Asks for what suits the images."""
@@ -30,12 +30,21 @@ _BYTE_UNITS = {
 
 def positive_int(text: str) -> int:
     """An argument that must be a whole number of at least 1."""
+    return _whole_number(text, least=1)
+
+
+def nonnegative_int(text: str) -> int:
+    """An argument that must be a whole number of at least 0, such as a seed."""
+    return _whole_number(text, least=0)
+
+
+def _whole_number(text: str, *, least: int) -> int:
     try:
         value = int(text)
     except ValueError:
-        value = 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+        value = least - 1
+    if value < least:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least {least}, got {text!r}")
     return value
 
 

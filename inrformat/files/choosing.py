@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,9 +13,10 @@ from numpy.typing import NDArray
 
 from inrformat.container.reader import InrdReader
 from inrformat.container.targets import LABEL_FIELD, NAME_FIELD
-from inrformat.errors import OutputExistsError, UsageError
+from inrformat.errors import UsageError
 from inrformat.families.codebook import Codebook
 from inrformat.files.copying import Part, copy_records
+from inrformat.files.new_file import new_file
 
 __all__ = ["Choice", "split", "subset"]
 
@@ -56,22 +58,22 @@ class Choice:
         if self.sample is not None:
             if self.sample > len(rows):
                 raise UsageError(f"{reader.path}: a sample of {self.sample} out of {len(rows)} images")
-            rows = np.sort(np.random.default_rng(self.seed).permutation(rows)[: self.sample])
+            rows = np.sort(_generator(self.seed).permutation(rows)[: self.sample])
         if not len(rows):
             raise UsageError(f"{reader.path}: no image is left")
         return rows
 
 
-def subset(file: str | os.PathLike[str], output: str | os.PathLike[str], choice: Choice) -> int:
-    """Write a file of some records of another; returns how many.
+def subset(file: str | os.PathLike[str], output: str | os.PathLike[str], choice: Choice) -> NDArray[np.int64]:
+    """Write a file of some records of another; returns their numbers there.
 
     Raises:
-        OutputExistsError: ``output`` exists. UsageError: as in `Choice`.
+        OutputExistsError: ``output`` exists. SourceError: there is no folder for it. UsageError: as in `Choice`.
     """
     with InrdReader(file) as reader:
         rows = choice.rows(reader)
         _write(reader, rows, output)
-        return len(rows)
+        return rows
 
 
 def split(
@@ -82,27 +84,27 @@ def split(
     stratified: bool = False,
     seed: int | None = None,
     on_records: Callable[[int], None] = lambda _count: None,
-) -> dict[str, int]:
+) -> dict[str, NDArray[np.int64]]:
     """Cut a file into parts ``folder/NAME.inrd`` of those shares of its images.
 
     Args:
         stratified: every class in those shares. seed: of the order in which images are dealt; None: as they lie.
 
     Returns:
-        How many images each part has.
+        The numbers of each part's records in ``file``.
 
     Raises:
-        OutputExistsError: a part exists; nothing was written. UsageError: a part would be empty, or shares are none.
+        OutputExistsError: a part exists; nothing was written. UsageError: a part would be empty, shares are none, or a
+            name is no file's.
     """
-    if not shares or min(shares.values()) <= 0 or sum(shares.values()) > 1 + 1e-9:
-        raise UsageError(f"shares {dict(shares)}: expected numbers above 0 that sum up to 1 at most")
+    _check_shares(shares)
     with InrdReader(file) as reader:
         groups = [np.arange(len(reader))]
         if stratified:
             labels = _labels(reader)
             groups = [np.flatnonzero(labels == number) for number in np.unique(labels)]
         if seed is not None:
-            generator = np.random.default_rng(seed)
+            generator = _generator(seed)
             groups = [generator.permutation(group) for group in groups]
         bounds = np.cumsum([0, *shares.values()])
         parts = {
@@ -111,22 +113,46 @@ def split(
         }
         if empty := [name for name, rows in parts.items() if not len(rows)]:
             raise UsageError(f"{reader.path}: part {empty[0]!r} would be empty")
-        folder.mkdir(parents=True, exist_ok=True)
-        paths = {name: folder / f"{name}.inrd" for name in parts}
-        for path in paths.values():
-            _refuse_existing(path)
-        for name, rows in parts.items():
-            _write(reader, rows, paths[name], on_records=on_records)
-        return {name: len(rows) for name, rows in parts.items()}
+        with _all_or_none(folder) as written:
+            paths = {name: new_file(folder / f"{name}.inrd") for name in parts}
+            for name, rows in parts.items():
+                _write(reader, rows, paths[name], on_records=on_records)
+                written.append(paths[name])
+        return parts
 
 
 def _at(share: float, group: NDArray[np.int64]) -> int:
     return round(share * len(group))
 
 
-def _refuse_existing(path: Path) -> None:
-    if path.exists():
-        raise OutputExistsError(f"{path} exists: remove it first or choose another folder")
+def _check_shares(shares: Mapping[str, float]) -> None:
+    sound = all(0 < share <= 1 for share in shares.values())
+    if not shares or not sound or sum(shares.values()) > 1 + 1e-9:
+        raise UsageError(f"shares {dict(shares)}: expected numbers above 0 that sum up to 1 at most")
+    if wrong := [name for name in shares if not name or name.startswith(".") or set(name) & set("/\\\0")]:
+        raise UsageError(f"part {wrong[0]!r}: its name becomes that of a file, without folders")
+
+
+def _generator(seed: int) -> np.random.Generator:
+    if seed < 0:
+        raise UsageError(f"seed {seed}: expected a whole number of at least 0")
+    return np.random.default_rng(seed)
+
+
+@contextmanager
+def _all_or_none(folder: Path) -> Iterator[list[Path]]:
+    """Make a folder if need be; an error takes it away again, and the files that the list names by then."""
+    made = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    written: list[Path] = []
+    try:
+        yield written
+    except BaseException:
+        for path in written:
+            path.unlink(missing_ok=True)
+        if made:
+            folder.rmdir()
+        raise
 
 
 def _write(
@@ -177,6 +203,8 @@ def _named(reader: InrdReader, names: Sequence[str]) -> NDArray[np.bool_]:
 def _numbered(reader: InrdReader, numbers: Sequence[int] | slice) -> NDArray[np.bool_]:
     count = len(reader)
     if isinstance(numbers, slice):
+        if numbers.step == 0:
+            raise UsageError("numbers: a slice of step 0 chooses nothing")
         return np.isin(np.arange(count), np.arange(count)[numbers])
     if beyond := [n for n in numbers if not -count <= n < count]:
         raise UsageError(f"{reader.path}: no image {beyond[0]} of {count}")

@@ -16,6 +16,7 @@ from inrformat.container.reader import InrdReader
 from inrformat.container.targets import BOX_LABELS_FIELD, LABEL_FIELD, LABELS_FIELD, NAME_FIELD
 from inrformat.container.writer import InrdWriter
 from inrformat.errors import UsageError
+from inrformat.files.new_file import new_file
 
 __all__ = ["Part", "copy_records"]
 
@@ -67,10 +68,10 @@ def copy_records(
         on_records: called with how many were copied since its last call.
 
     Raises:
-        OutputExistsError: ``output`` exists. UsageError: a file does not say what PSNR its records have, or lacks a
-            column.
+        OutputExistsError: ``output`` exists. SourceError: there is no folder for it. UsageError: a file does not say
+            what PSNR its records have, or lacks a column.
     """
-    with InrdWriter(output) as writer:
+    with InrdWriter(new_file(output)) as writer:
         for part in parts:
             index = part.reader.index
             if index.psnr_db is None:

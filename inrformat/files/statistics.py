@@ -18,6 +18,7 @@ from inrformat.container.targets import (
     LABEL_FIELD,
     LABELS_FIELD,
     NAME_FIELD,
+    checked_column,
 )
 
 __all__ = ["Histogram", "Statistics", "class_counts", "statistics_of", "target_counts"]
@@ -115,7 +116,7 @@ def statistics_of(reader: InrdReader) -> Statistics:
 def class_counts(reader: InrdReader) -> dict[str, int]:
     """Images of each class, or objects where only these have classes."""
     for name in (LABEL_FIELD, LABELS_FIELD, BOX_LABELS_FIELD):
-        column = reader.field(name)
+        column = checked_column(reader, name)
         if column is not None:
             numbers = column.items if isinstance(column, VariableColumn) else column
             counts = np.bincount(np.asarray(numbers, np.int64), minlength=len(reader.metadata.classes))

@@ -21,7 +21,7 @@ from tests.files.conftest import column, decoded_of, is_valid
     ],
 )
 def test_a_subset_holds_the_chosen_records(whole_file, tmp_path, choice, expected):
-    assert subset(whole_file, tmp_path / "s.inrd", choice) == len(list(expected))
+    assert subset(whole_file, tmp_path / "s.inrd", choice).tolist() == list(expected)
     with InrdReader(tmp_path / "s.inrd") as chosen, InrdReader(whole_file) as whole:
         assert chosen.records(range(len(chosen))) == whole.records(expected)
         assert chosen.metadata.classes == whole.metadata.classes
@@ -60,11 +60,13 @@ def test_what_is_not_there_is_named(whole_file, tmp_path, choice, message):
 def test_every_image_is_in_one_part(whole_file, tmp_path_factory, parts, seed, stratified):
     folder = tmp_path_factory.mktemp("parts")
     shares = {f"p{k}": 1 / parts for k in range(parts)}
-    counts = split(whole_file, folder, shares=shares, stratified=stratified, seed=seed)
-    names = [name for part in counts for name in column(folder / f"{part}.inrd", "name")]
-    assert sorted(names) == sorted(column(whole_file, "name")) and sum(counts.values()) == 12
+    rows_of = split(whole_file, folder, shares=shares, stratified=stratified, seed=seed)
+    all_names = column(whole_file, "name")
+    for part, rows in rows_of.items():
+        assert column(folder / f"{part}.inrd", "name") == [all_names[row] for row in rows.tolist()]
+    assert sorted(np.concatenate([*rows_of.values()]).tolist()) == list(range(12))
     if stratified:
-        labels = [column(folder / f"{part}.inrd", "label") for part in counts]
+        labels = [column(folder / f"{part}.inrd", "label") for part in rows_of]
         assert all(abs(found.count(0) - found.count(1)) <= 1 for found in labels)
 
 
@@ -77,7 +79,7 @@ def test_parts_decode_as_before(whole_file, tmp_path):
 
 
 def test_unusable_shares_and_existing_parts_are_refused(whole_file, tmp_path):
-    for shares in ({}, {"a": 0.0}, {"a": 0.8, "b": 0.3}):
+    for shares in ({}, {"a": 0.0}, {"a": 0.8, "b": 0.3}, {"a": float("nan"), "b": 0.5}):
         with pytest.raises(UsageError, match="shares"):
             split(whole_file, tmp_path, shares=shares)
     with pytest.raises(UsageError, match="part 'b' would be empty"):
@@ -86,3 +88,20 @@ def test_unusable_shares_and_existing_parts_are_refused(whole_file, tmp_path):
     with pytest.raises(OutputExistsError):
         split(whole_file, tmp_path, shares={"b": 0.5, "a": 0.5})
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.inrd"]
+
+
+@pytest.mark.parametrize("name", ["", "../a", "a/b", ".hidden", "..", "a\\b"])
+def test_parts_never_lie_outside_their_folder(whole_file, tmp_path, name):
+    with pytest.raises(UsageError, match="without folders"):
+        split(whole_file, tmp_path / "parts", shares={"b": 0.5, name: 0.5})
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_split_that_is_interrupted_leaves_nothing_behind(whole_file, tmp_path):
+    def stop(_count):
+        if (tmp_path / "parts" / "a.inrd").exists():
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        split(whole_file, tmp_path / "parts", shares={"a": 0.5, "b": 0.5}, on_records=stop)
+    assert not any(tmp_path.iterdir())
