@@ -227,4 +227,6 @@ class InrdReader:
     def _named(self, error: InrdError) -> InrdError:
         if isinstance(error, InvalidFileError):
             return error.in_file(self.path)
+        if str(self.path) in str(error):  # of a remote file, which names its URL
+            return error
         return type(error)(f"{self.path}: {error}")

@@ -55,9 +55,9 @@ def test_numbers_out_of_range_are_refused(home, capsys, command):
 
 
 def test_json_says_which_records_went_where(home, capsys):
-    assert main("subset ~/a.inrd ~/s.inrd --indices 1:12:4 --json".split()) == 0
+    assert main(["subset", "~/a.inrd", "~/s.inrd", "--indices", "1:12:4", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["rows"] == [1, 5, 9]
-    assert main("split ~/a.inrd ~/p --fractions x=0.5,y=0.25 --json".split()) == 0
+    assert main(["split", "~/a.inrd", "~/p", "--fractions", "x=0.5,y=0.25", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["parts"] == {"x": list(range(6)), "y": [6, 7, 8]}
     assert sorted(path.name for path in (home / "p").iterdir()) == ["x.inrd", "y.inrd"]
 

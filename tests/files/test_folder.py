@@ -1,9 +1,14 @@
+import io
+
 import pytest
+import torch
 from hypothesis import given, strategies as st
+from PIL import Image
 
 from inrformat.data.dataset import InrdDataset
-from inrformat.errors import InvalidFileError, OutputExistsError
+from inrformat.errors import InvalidFileError, OutputExistsError, UsageError
 from inrformat.files.export.folder import export_folder
+from inrformat.files.export.image_format import Encoding, ImageFormat
 from inrformat.files.export.names import image_names
 
 
@@ -41,3 +46,11 @@ def test_a_failed_export_leaves_nothing_behind(photo_file, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         export_folder(InrdDataset(photo_file), tmp_path / "out", on_images=stop)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_transparency_is_not_lost_in_a_jpeg():
+    image = torch.zeros(4, 8, 8, dtype=torch.uint8)
+    with pytest.raises(UsageError, match="choose png or webp"):
+        Encoding(ImageFormat.JPEG).encode(image)
+    with Image.open(io.BytesIO(Encoding(ImageFormat.WEBP).encode(image))) as picture:
+        assert picture.mode == "RGBA"

@@ -249,6 +249,7 @@ def parse(stored: dict[str, Any], *, table_count: int) -> Cells:
     return Cells.from_map(stored, table_count=table_count)
 
 
-def describe(_stored: dict[str, Any]) -> str:
-    """What ``info`` says of a stored descriptor: the family alone, as sizes of cells are chosen image by image."""
-    return Cells.family
+def describe(stored: dict[str, Any]) -> str:
+    """What ``info`` says of a stored descriptor: family and step; sizes of cells are chosen image by image."""
+    step = stored.get("step")
+    return f"{Cells.family}, quantization step {step:g}/255" if isinstance(step, float) else Cells.family

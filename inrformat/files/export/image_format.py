@@ -39,7 +39,13 @@ class Encoding:
         return ".jpg" if self.format is ImageFormat.JPEG else f".{self.format}"
 
     def encode(self, image: Tensor) -> bytes:
-        """A file of an image uint8 ``(C, H, W)`` of 1, 3 or 4 channels."""
+        """A file of an image uint8 ``(C, H, W)`` of 1, 3 or 4 channels.
+
+        Raises:
+            UsageError: the format does not hold four.
+        """
+        if self.format is ImageFormat.JPEG and len(image) == 4:
+            raise UsageError("images with transparency, which jpeg does not hold: choose png or webp")
         array = image.permute(1, 2, 0).cpu().numpy()
         picture = Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)
         file = io.BytesIO()
