@@ -18,7 +18,7 @@ from inrformat.encoding.record import psnr_db
 def test_noise_on_a_smooth_picture_is_found(deviation, seed):
     ground = np.linspace(40, 200, 96)[:, None, None] + np.zeros((96, 96, 3))
     noisy = ground + np.random.default_rng(seed).normal(0, deviation, ground.shape)
-    assert noise_deviation(noisy.round().clip(0, 255).astype(np.uint8)) == pytest.approx(deviation, rel=0.12, abs=0.15)
+    assert noise_deviation(noisy.round().clip(0, 255).astype(np.uint8)) == pytest.approx(deviation, rel=0.15, abs=0.3)
 
 
 @pytest.fixture

@@ -29,6 +29,12 @@ class Engine(Protocol):
 
 
 def on_threads(function: Callable[[Given], Result], items: Iterable[Given], *, threads: int) -> Iterator[Result]:
-    """``map`` on threads: compiled code and numpy let the interpreter go. Results come in order, as they are ready."""
-    with ThreadPoolExecutor(threads) as pool:
+    """``map`` on threads: compiled code and numpy let the interpreter go. Results come in order, as they are ready.
+
+    Whoever stops asking does not wait for what is still being worked on.
+    """
+    pool = ThreadPoolExecutor(threads)
+    try:
         yield from pool.map(function, items)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
