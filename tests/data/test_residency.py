@@ -79,5 +79,6 @@ def test_memory_and_handles_stay_as_they_are_over_many_batches(tile_file, reside
     before = held()
     run(160)
     after = held()
-    assert after[1:] == before[1:]
+    # Fewer is fine: connections of tests before this one may close meanwhile.
+    assert after[1] <= before[1] and after[2] <= before[2]
     assert after[0] - before[0] < 4 << 20
