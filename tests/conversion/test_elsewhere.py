@@ -1,15 +1,19 @@
 """Sources and outputs that are elsewhere: on a real S3 server on loopback, over HTTP, in fsspec's memory."""
 
+import io
 import socket
+import tarfile
 import urllib.request
 
 import fsspec
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
+from PIL import Image
 
 from inrformat import CellsOptions, InrdDataset, convert
 from inrformat.errors import OutputExistsError, RemoteError, SourceError
 from inrformat.storage.upload import Destination
+from tests.storage.server import serving
 
 OPTIONS = CellsOptions(quality=60.0)
 
@@ -95,3 +99,38 @@ def test_a_file_system_without_objects_gets_the_name_last(photo_folder, whole, t
     convert(photo_folder, f"file://{tmp_path}/far/away/x.inrd", OPTIONS)
     assert [p.name for p in (tmp_path / "far/away").iterdir()] == ["x.inrd"]
     assert (tmp_path / "far/away/x.inrd").read_bytes() == whole
+
+
+def test_tar_shards_and_tables_of_images_are_read_over_http_by_ranges(photo_tiles, tmp_path):
+    pytest.importorskip("aiohttp", reason="remote files over HTTP need aiohttp")
+    with tarfile.open(tmp_path / "x.tar", "w") as tar:
+        for number, tile in enumerate(photo_tiles["coffee"]):
+            for suffix, data in (("png", png(tile)), ("cls", b"%d" % (number % 2))):
+                entry = tarfile.TarInfo(f"{number}.{suffix}")
+                entry.size = len(data)
+                tar.addfile(entry, io.BytesIO(data))
+    convert(tmp_path / "x.tar", tmp_path / "here.inrd", OPTIONS)
+    with serving((tmp_path / "x.tar").read_bytes()) as server:
+        convert(server.url.rpartition("/")[0] + "/x.tar", tmp_path / "there.inrd", OPTIONS)
+        assert server.asked
+    assert (tmp_path / "there.inrd").read_bytes() == (tmp_path / "here.inrd").read_bytes()
+    with serving(png(photo_tiles["coffee"][0])) as server:
+        (tmp_path / "m.csv").write_text(f"path,label\n{server.url},cup\n")
+        assert convert(tmp_path / "m.csv", tmp_path / "table.inrd", OPTIONS).samples == 1
+
+
+def test_credentials_reach_shards_in_a_bucket(photo_tiles, bucket, tmp_path):
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as tar:
+        data = png(photo_tiles["coffee"][0])
+        entry = tarfile.TarInfo("0.png")
+        entry.size = len(data)
+        tar.addfile(entry, io.BytesIO(data))
+    fsspec.filesystem("s3", **bucket).pipe_file("sets/0.tar", file.getvalue())
+    assert convert("s3://sets/0.tar", tmp_path / "x.inrd", OPTIONS, storage_options=bucket).samples == 1
+
+
+def png(tile):
+    file = io.BytesIO()
+    Image.fromarray(tile).save(file, "PNG")
+    return file.getvalue()

@@ -83,7 +83,7 @@ def main() -> None:
             output.unlink()
             print(f"{kills} kills, {trials} files, {identical} identical", flush=True)
     result = {
-        "command": " ".join(sys.argv),
+        "command": f"python tools/bench/kill_and_resume.py PHOTOGRAPHS --kills {arguments.kills}",
         "kills": kills,
         "files": trials,
         "identical_files": identical,

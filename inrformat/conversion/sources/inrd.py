@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -32,13 +33,13 @@ _IN_PIXELS = (BOXES_FIELD, BOX_LABELS_FIELD, CROWD_FIELD, INSTANCES_FIELD, KEYPO
 """Columns that are made anew, for images of another size."""
 
 
-def scan_inrd(path: str) -> ListedSource:
+def scan_inrd(path: str, *, storage_options: Mapping[str, Any] | None = None) -> ListedSource:
     """The images of a file at native size, with its classes and all columns but the report of its conversion.
 
     Raises:
         InvalidFileError and others, as in `InrdDataset`.
     """
-    dataset = InrdDataset(path)
+    dataset = InrdDataset(path, storage_options=storage_options)
     reader = dataset.reader
     stored = reader.text_field(NAME_FIELD)
     digits = len(str(len(reader)))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,14 @@ MANIFEST_SUFFIXES = frozenset({*_DELIMITERS, ".jsonl", ".ndjson"})
 _PATH_COLUMNS = ("path", "file_name", "filename", "file", "image")
 
 
-def scan_manifest(file: Path, *, class_names: Sequence[str] = ()) -> ListedSource:
+def scan_manifest(
+    file: Path, *, class_names: Sequence[str] = (), storage_options: Mapping[str, Any] | None = None
+) -> ListedSource:
     """Read a manifest.
 
     Args:
         class_names: names by number; without any, those that occur, sorted, or as many numbers as occur.
+        storage_options: for the file system of fsspec, of images that are elsewhere.
 
     Raises:
         SourceError: a line cannot be understood, or an image is named twice; the message names file and line.
@@ -56,7 +59,7 @@ def scan_manifest(file: Path, *, class_names: Sequence[str] = ()) -> ListedSourc
     return ListedSource(
         place=str(file),
         names=tuple(paths),
-        image=_Files(file.parent).image,
+        image=_Files(file.parent, storage_options).image,
         classes=classes,
         fields=(*labels, *others),
     )
@@ -65,11 +68,14 @@ def scan_manifest(file: Path, *, class_names: Sequence[str] = ()) -> ListedSourc
 class _Files:
     """Finds images by what a manifest calls them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, storage_options: Mapping[str, Any] | None) -> None:
         self._folder = folder
+        self._storage_options = storage_options
 
     def image(self, name: str) -> ImageFile:
-        return open_binary(name) if is_url(name) else self._folder / name
+        if is_url(name):
+            return open_binary(name, storage_options=self._storage_options)
+        return self._folder / name
 
 
 def _rows(file: Path) -> Iterator[dict[str, Any]]:

@@ -87,7 +87,11 @@ def _of_huggingface(dataset: Any) -> ListedSource:
 def _of_several(names: Sequence[str], asked: SourceQuestion) -> Source:
     suffixes = {Path(name).suffix.lower() for name in names}
     if asked.kind is SourceKind.WEBDATASET or suffixes == {".tar"}:
-        return scan_webdataset([n for name in names for n in expanded(name)], class_names=asked.class_names)
+        return scan_webdataset(
+            [n for name in names for n in expanded(name)],
+            class_names=asked.class_names,
+            storage_options=asked.storage_options,
+        )
     if asked.kind is SourceKind.PARQUET or suffixes == {".parquet"}:
         return _of_parquet(names)
     if asked.kind in {None, SourceKind.FILES} and suffixes <= IMAGE_SUFFIXES:
@@ -115,6 +119,14 @@ def _of_hub(text: str, asked: SourceQuestion) -> Source:
     from inrformat.conversion.sources.huggingface import load
 
     return _of_huggingface(load(text, split=asked.split))
+
+
+def _of_tar(shards: Sequence[str], asked: SourceQuestion) -> ListedSource:
+    return scan_webdataset(shards, class_names=asked.class_names, storage_options=asked.storage_options)
+
+
+def _of_table(text: str, asked: SourceQuestion) -> ListedSource:
+    return scan_manifest(_local(text), class_names=asked.class_names, storage_options=asked.storage_options)
 
 
 def _local(text: str) -> Path:
@@ -168,13 +180,19 @@ def _python_object(text: str) -> Any:
 _OPENERS: dict[SourceKind, Callable[[str, SourceQuestion], Source]] = {
     SourceKind.FOLDER: _of_folder,
     SourceKind.FILES: _of_files,
-    SourceKind.MANIFEST: lambda text, asked: scan_manifest(_local(text), class_names=asked.class_names),
+    SourceKind.MANIFEST: lambda text, asked: scan_manifest(
+        _local(text), class_names=asked.class_names, storage_options=asked.storage_options
+    ),
     SourceKind.COCO: lambda text, asked: scan_coco(_local(text), split=asked.split),
     SourceKind.YOLO: lambda text, asked: scan_yolo(_local(text), split=asked.split, classes=asked.class_names),
     SourceKind.VOC: lambda text, asked: scan_voc(_local(text), split=asked.split, classes=asked.class_names),
-    SourceKind.WEBDATASET: lambda text, asked: scan_webdataset(_inside(text, ".tar"), class_names=asked.class_names),
+    SourceKind.WEBDATASET: lambda text, asked: scan_webdataset(
+        _inside(text, ".tar"), class_names=asked.class_names, storage_options=asked.storage_options
+    ),
     SourceKind.PARQUET: lambda text, _asked: _of_parquet(_inside(text, ".parquet")),
     SourceKind.HUGGINGFACE: _of_hub,
-    SourceKind.INRD: lambda text, _asked: scan_inrd(text if is_url(text) else str(_local(text))),
+    SourceKind.INRD: lambda text, asked: scan_inrd(
+        text if is_url(text) else str(_local(text)), storage_options=asked.storage_options
+    ),
     SourceKind.PYTHON: lambda text, asked: _of_object(_python_object(text), asked),
 }

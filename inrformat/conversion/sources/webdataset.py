@@ -10,7 +10,7 @@ import io
 import json
 import re
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
@@ -51,16 +51,19 @@ def expanded(pattern: str) -> list[str]:
     return [name for n in numbers for name in expanded(pattern[: match.start()] + n + pattern[match.end() :])]
 
 
-def scan_webdataset(shards: Sequence[str], *, class_names: Sequence[str] = ()) -> ListedSource:
+def scan_webdataset(
+    shards: Sequence[str], *, class_names: Sequence[str] = (), storage_options: Mapping[str, Any] | None = None
+) -> ListedSource:
     """List the samples of tar files, which may be URLs.
 
     Args:
         class_names: names by number; without any, the numbers.
+        storage_options: for the file system of fsspec, of shards that are elsewhere.
 
     Raises:
         SourceError: a tar file cannot be read, has no images, or samples have unlike targets.
     """
-    members = [member for shard in shards for member in _members(shard)]
+    members = [member for shard in shards for member in _members(shard, storage_options)]
     if not members:
         raise SourceError(f"{shards[0]}: no images in {len(shards)} tar files")
     repeated = len({m.key for m in members}) < len(members)
@@ -71,7 +74,7 @@ def scan_webdataset(shards: Sequence[str], *, class_names: Sequence[str] = ()) -
 
     def image(name: str) -> ImageFile:
         member = by_name[name]
-        with open_binary(member.shard) as file:
+        with open_binary(member.shard, storage_options=storage_options) as file:
             file.seek(member.offset_bytes)
             return io.BytesIO(file.read(member.size_bytes))
 
@@ -81,10 +84,10 @@ def scan_webdataset(shards: Sequence[str], *, class_names: Sequence[str] = ()) -
     )
 
 
-def _members(shard: str) -> list[_Member]:
+def _members(shard: str, storage_options: Mapping[str, Any] | None) -> list[_Member]:
     found: dict[str, _Member] = {}
     try:
-        with open_binary(shard) as file, tarfile.open(fileobj=file, mode="r:") as tar:
+        with open_binary(shard, storage_options=storage_options) as file, tarfile.open(fileobj=file, mode="r:") as tar:
             for entry in tar:
                 folder, _, base = entry.name.rpartition("/")
                 key, _, suffix = base.partition(".")
