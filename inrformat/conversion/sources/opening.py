@@ -87,11 +87,7 @@ def _of_huggingface(dataset: Any) -> ListedSource:
 def _of_several(names: Sequence[str], asked: SourceQuestion) -> Source:
     suffixes = {Path(name).suffix.lower() for name in names}
     if asked.kind is SourceKind.WEBDATASET or suffixes == {".tar"}:
-        return scan_webdataset(
-            [n for name in names for n in expanded(name)],
-            class_names=asked.class_names,
-            storage_options=asked.storage_options,
-        )
+        return _of_tar([n for name in names for n in expanded(name)], asked)
     if asked.kind is SourceKind.PARQUET or suffixes == {".parquet"}:
         return _of_parquet(names)
     if asked.kind in {None, SourceKind.FILES} and suffixes <= IMAGE_SUFFIXES:
@@ -180,15 +176,11 @@ def _python_object(text: str) -> Any:
 _OPENERS: dict[SourceKind, Callable[[str, SourceQuestion], Source]] = {
     SourceKind.FOLDER: _of_folder,
     SourceKind.FILES: _of_files,
-    SourceKind.MANIFEST: lambda text, asked: scan_manifest(
-        _local(text), class_names=asked.class_names, storage_options=asked.storage_options
-    ),
+    SourceKind.MANIFEST: _of_table,
     SourceKind.COCO: lambda text, asked: scan_coco(_local(text), split=asked.split),
     SourceKind.YOLO: lambda text, asked: scan_yolo(_local(text), split=asked.split, classes=asked.class_names),
     SourceKind.VOC: lambda text, asked: scan_voc(_local(text), split=asked.split, classes=asked.class_names),
-    SourceKind.WEBDATASET: lambda text, asked: scan_webdataset(
-        _inside(text, ".tar"), class_names=asked.class_names, storage_options=asked.storage_options
-    ),
+    SourceKind.WEBDATASET: lambda text, asked: _of_tar(_inside(text, ".tar"), asked),
     SourceKind.PARQUET: lambda text, _asked: _of_parquet(_inside(text, ".parquet")),
     SourceKind.HUGGINGFACE: _of_hub,
     SourceKind.INRD: lambda text, asked: scan_inrd(
