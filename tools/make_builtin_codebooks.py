@@ -21,9 +21,11 @@ from inrformat.container.packing import compress, pack_map
 from inrformat.conversion.reading import images_of
 from inrformat.conversion.sources.folder import scan_folder
 from inrformat.conversion.sources.source import Subset
+from inrformat.families.cells.encoder.codebook import CellsCodebook
 from inrformat.families.cells.encoder.colours import colour_basis
 from inrformat.families.cells.encoder.fit import fit
 from inrformat.families.cells.encoder.initialization import ClassCounts
+from inrformat.families.cells.encoder.lanes import with_suited_lanes
 from inrformat.families.cells.encoder.learn import learn_model
 from inrformat.families.cells.encoder.model import to_codebook
 from inrformat.families.cells.encoder.options import step_of_quality
@@ -72,7 +74,8 @@ def main() -> None:
             model = learn_model(fits, step, COUNTS, rounds=ROUNDS, threads=os.cpu_count() or 1)
             pyramids = [fitted.pyramid for fitted in fits]
             codebook = to_codebook(model, pyramids, step, colour, scale_spread=SCALE_SPREAD)
-            data = compress(pack_map(codebook.to_map()))
+            suited = with_suited_lanes(CellsCodebook.of(codebook), fits, threads=os.cpu_count() or 1)
+            data = compress(pack_map(suited.codebook.to_map()))
             name = f"cells-1-{kind}-{quality}"
             (folder / f"{name}.bin").write_bytes(data)
             print(f"| `{name}` | {len(data)} | `{crc32c(data):08x}` |", flush=True)

@@ -15,8 +15,9 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from inrformat.coding.rans import LOWER_BOUND, WORD_BITS
-from inrformat.coding.tables import PRECISION_BITS, SLOT_BIAS, SLOT_DETAILS, SLOT_FREQ, SLOT_VALUE_BITS, TOTAL
+from inrformat.coding.plain_bits import WORD_BITS
+from inrformat.coding.rans import LOWER_BOUND
+from inrformat.coding.tables import PRECISION_BITS, SLOT_BIAS, SLOT_FREQ, TOKEN_BITS, TOTAL
 
 __all__ = ["LANES", "RANKS", "chosen", "decode_eight"]
 
@@ -66,21 +67,20 @@ def _decode_eight(
     words: Any,
     at: Any,
     ranks: Any,
-    values: Any,
-    places: Any,
+    tokens: Any,
 ) -> Any:
     """Decode the tokens of symbols i .. i + 7 with lanes ``lane .. lane + 7``; nothing is checked against its bounds.
 
     Args:
         table_ids: int32. slots: uint32, flat ``TableSet.slots``. states: uint32. words: uint16, at least eight from
-            ``at`` on. ranks: ``RANKS``, flat. values: int32, written. places: uint32, written: the lanes' slots.
+            ``at`` on. ranks: ``RANKS``, flat. tokens: int32, written.
 
     Returns:
-        The number of the next word, and whether a lane's slot says to ask for details.
+        The number of the next word.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        ids, first, slot_data, state_data, own, word_data, following, rank_data, out, place_data = (
+        ids, first, slot_data, state_data, own, word_data, following, rank_data, out = (
             context.make_array(kind)(context, builder, argument).data if isinstance(kind, types.Array) else argument
             for kind, argument in zip(signature.args, arguments, strict=True)
         )
@@ -91,11 +91,9 @@ def _decode_eight(
         state = builder.load(eight(state_data, own), align=4)
         table = builder.load(eight(ids, first), align=4)
         place = builder.or_(builder.shl(table, _all(PRECISION_BITS)), builder.and_(state, _all(TOTAL - 1)))
-        builder.store(place, eight(place_data, own), align=4)
         slot = _gather(builder, slot_data, place)
-        value = builder.ashr(builder.shl(slot, _all(32 - SLOT_VALUE_BITS)), _all(32 - SLOT_VALUE_BITS))
-        builder.store(value, eight(out, first), align=4)
-        unfinished = builder.bitcast(builder.icmp_signed("==", value, _all(SLOT_DETAILS)), _I8)
+        token = builder.ashr(builder.shl(slot, _all(32 - TOKEN_BITS)), _all(32 - TOKEN_BITS))
+        builder.store(token, eight(out, first), align=4)
 
         freq = builder.add(builder.and_(builder.lshr(slot, _all(SLOT_FREQ)), _all(TOTAL - 1)), _all(1))
         state = builder.mul(freq, builder.lshr(state, _all(PRECISION_BITS)))
@@ -108,12 +106,9 @@ def _decode_eight(
         word = chosen(builder, builder.zext(builder.load(ahead, align=2), _EIGHT), builder.zext(rank, _EIGHT))
         refilled = builder.or_(builder.shl(state, _all(WORD_BITS)), word)
         builder.store(builder.select(low, refilled, state), eight(state_data, own), align=4)
-        following = builder.add(following, builder.ctpop(taken))
-        some = builder.icmp_unsigned("!=", unfinished, ir.Constant(_I8, 0))
-        return context.make_tuple(builder, signature.return_type, (following, some))
+        return builder.add(following, builder.ctpop(taken))
 
-    result = types.Tuple((types.uint64, types.boolean))  # type: ignore[no-untyped-call]
-    return result(table_ids, i, slots, states, lane, words, at, ranks, values, places), generate
+    return types.uint64(table_ids, i, slots, states, lane, words, at, ranks, tokens), generate
 
 
 decode_eight: Any = intrinsic(_decode_eight)

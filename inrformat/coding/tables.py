@@ -1,8 +1,9 @@
 """Static symbol tables: how likely each integer is (spec section 7.1).
 
-A table maps signed integers to *tokens* and gives each token a 12-bit probability. ``low_bits`` low bits of every
+A table maps signed integers to *tokens* and gives each token a 10-bit probability. ``low_bits`` low bits of every
 value travel as plain bits beside the token, because the fine end of a high-resolution distribution is flat and a
-table over it would only cost bytes. The last token is the escape: a value outside the table follows as 16 plain bits.
+table over it would only cost bytes. A value without a token is *patched*: another token is coded in its place, and the
+record lists which symbol it was and what it is (``plain_bits.py``).
 """
 
 from __future__ import annotations
@@ -18,24 +19,30 @@ from inrformat.errors import InvalidFileError, UsageError
 
 __all__ = ["MAX_LOW_BITS", "PRECISION_BITS", "SymbolTable", "TableSet", "normalize_counts"]
 
-PRECISION_BITS = 12
+PRECISION_BITS = 10
 TOTAL = 1 << PRECISION_BITS
-ESCAPE_BITS = 16
+VALUE_BITS = 16
+TOKEN_BITS = 12
 MAX_LOW_BITS = 12
-MAX_TOKENS = 1024
-# Where the parts of a slot are (``TableSet.slots``), and the value of one that does not tell all.
-SLOT_BIAS, SLOT_FREQ, SLOT_VALUE_BITS, SLOT_DETAILS = 20, 8, 8, -128
-VALUE_MIN, VALUE_MAX = -(1 << (ESCAPE_BITS - 1)), (1 << (ESCAPE_BITS - 1)) - 1
+MAX_TOKENS = TOTAL
+# Where the parts of a slot begin (``TableSet.slots``); the token takes the lowest bits.
+SLOT_BIAS, SLOT_FREQ = 22, 12
+VALUE_MIN, VALUE_MAX = -(1 << (VALUE_BITS - 1)), (1 << (VALUE_BITS - 1)) - 1
+TOKEN_MIN, TOKEN_MAX = -(1 << (TOKEN_BITS - 1)), (1 << (TOKEN_BITS - 1)) - 1
+_PATCH_BITS = 32.0
+"""What a patch costs beside the token that stands for it, about: the symbol's number and its value."""
+_TAIL_SHARES = (0.0, 1 / 16384, 1 / 4096, 1 / 2048)
+"""Of the values at either end, for which it is tried to patch them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SymbolTable:
-    """Frequencies of tokens ``lowest .. lowest + len(freqs) - 2``, then of the escape token.
+    """Frequencies of tokens ``lowest .. lowest + len(freqs) - 1``.
 
     Attributes:
         lowest: the smallest token; token ``t`` stands for the values ``t * 2**low_bits + [0, 2**low_bits)``.
         low_bits: plain bits per value, 0..12.
-        freqs: uint16 ``(tokens + 1,)``, sums to 4096; the last entry is the escape's and may be 0.
+        freqs: uint16 ``(tokens,)``, sums to 1024.
     """
 
     lowest: int
@@ -47,12 +54,15 @@ class SymbolTable:
             raise InvalidFileError(
                 "TABLE-LOW-BITS", f"symbol table: low_bits {self.low_bits} is not in 0..{MAX_LOW_BITS}"
             )
-        if not 2 <= len(self.freqs) <= MAX_TOKENS:
-            raise InvalidFileError("TABLE-SIZE", f"symbol table: {len(self.freqs)} tokens, expected 2..{MAX_TOKENS}")
+        if not 1 <= len(self.freqs) <= MAX_TOKENS:
+            raise InvalidFileError("TABLE-SIZE", f"symbol table: {len(self.freqs)} tokens, expected 1..{MAX_TOKENS}")
         total = int(self.freqs.sum(dtype=np.int64))
         if total != TOTAL:
             raise InvalidFileError("TABLE-SUM", f"symbol table: frequencies sum to {total}, expected {TOTAL}")
-        low, high = self.lowest << self.low_bits, ((self.lowest + len(self.freqs) - 1) << self.low_bits) - 1
+        highest = self.lowest + len(self.freqs) - 1
+        if self.lowest < TOKEN_MIN or highest > TOKEN_MAX:
+            raise InvalidFileError("TABLE-RANGE", f"symbol table: tokens {self.lowest}..{highest} do not fit 12 bits")
+        low, high = self.lowest << self.low_bits, ((highest + 1) << self.low_bits) - 1
         if low < VALUE_MIN or high > VALUE_MAX:
             raise InvalidFileError("TABLE-RANGE", f"symbol table: values {low}..{high} do not fit 16 bits")
 
@@ -65,37 +75,34 @@ class SymbolTable:
         """
         flat = np.asarray(values, dtype=np.int64).ravel()
         if flat.size == 0:
-            return cls(0, 0, np.array([TOTAL - 1, 1], np.uint16))
+            return cls(0, 0, np.array([TOTAL], np.uint16))
         if flat.min() < VALUE_MIN or flat.max() > VALUE_MAX:
             raise UsageError(f"symbols {flat.min()}..{flat.max()} do not fit 16 bits: use coarser quantization steps")
-        # An outlier is cheaper as an escape than as a table stretched to reach it: try both.
+        # An outlier is cheaper as a patch than as a table stretched to reach it: try several spans.
         ordered = np.sort(flat)
-        tail = max(flat.size // TOTAL, 1)
-        spans = {(int(ordered[0]), int(ordered[-1])), (int(ordered[tail - 1]), int(ordered[-tail]))}
+        tails = {int(flat.size * share) for share in _TAIL_SHARES}
+        spans = {(int(ordered[tail]), int(ordered[-1 - tail])) for tail in tails if 2 * tail < flat.size}
         candidates = [
             _from_histogram(flat, low_bits, span=span, complete=complete)
             for span in sorted(spans)
-            for low_bits in range(MAX_LOW_BITS + 1)
-            if low_bits == 0 or (span[1] - span[0]) >> low_bits
-            if ((span[1] - span[0]) >> low_bits) < MAX_TOKENS // 2
+            for low_bits in _fitting_low_bits(span)
         ]
         storage_bits_per_token = 6.0  # measured on stored tables after zstd
         return min(candidates, key=lambda t: float(t.cost_bits(flat).sum()) + storage_bits_per_token * len(t.freqs))
 
     def tokens_of(self, values: NDArray[Any]) -> NDArray[np.int64]:
-        """Index into ``freqs`` for each value; values without a coded token get the escape's."""
+        """Index into ``freqs`` for each value, -1 for those without a token."""
         tokens = (np.asarray(values, dtype=np.int64) >> self.low_bits) - self.lowest
-        escape = len(self.freqs) - 1
-        inside = (tokens >= 0) & (tokens < escape)
-        tokens = np.where(inside, tokens, escape)
-        return np.where(self.freqs[tokens] > 0, tokens, escape)
+        inside = (tokens >= 0) & (tokens < len(self.freqs))
+        tokens = np.where(inside, tokens, -1)
+        return np.where(inside & (self.freqs[tokens] > 0), tokens, -1)
 
     def cost_bits(self, values: NDArray[Any]) -> NDArray[np.float64]:
-        """Ideal code length of each value in bits; ``inf`` where the table cannot code it."""
+        """Code length of each value in bits: ideal where it has a token, about what a patch takes where not."""
         tokens = self.tokens_of(values)
         with np.errstate(divide="ignore"):
-            bits = PRECISION_BITS - np.log2(self.freqs.astype(np.float64))[tokens]
-        return bits + np.where(tokens == len(self.freqs) - 1, ESCAPE_BITS, self.low_bits)
+            bits = PRECISION_BITS - np.log2(self.freqs.astype(np.float64))
+        return np.where(tokens >= 0, bits[tokens] + self.low_bits, bits.min() + self.low_bits + _PATCH_BITS)
 
     def to_map(self) -> dict[str, Any]:
         """Plain types for the codebook section (spec section 5.3)."""
@@ -112,23 +119,31 @@ class SymbolTable:
         raise InvalidFileError("TABLE-FORM", "symbol table: expected exactly the keys freqs, low_bits, lowest")
 
 
+def _fitting_low_bits(span: tuple[int, int]) -> range:
+    """Numbers of low bits with which the tokens of a span of values fit a table, up to where one token is left."""
+
+    def fits(low_bits: int) -> bool:
+        first, last = span[0] >> low_bits, span[1] >> low_bits
+        return first >= TOKEN_MIN and last <= TOKEN_MAX and last - first < MAX_TOKENS // 2  # with room for neighbours
+
+    least = next(low_bits for low_bits in range(MAX_LOW_BITS + 1) if fits(low_bits))
+    return range(least, min(max(least, (span[1] - span[0]).bit_length()), MAX_LOW_BITS) + 1)
+
+
 def _from_histogram(flat: NDArray[np.int64], low_bits: int, *, span: tuple[int, int], complete: bool) -> SymbolTable:
     first, last = span[0] >> low_bits, span[1] >> low_bits
     margin = 0 if complete else 1 + (last - first) // 8
-    lowest, highest = max(first - margin, VALUE_MIN >> low_bits), min(last + margin, VALUE_MAX >> low_bits)
+    lowest = max(first - margin, VALUE_MIN >> low_bits, TOKEN_MIN)
+    highest = min(last + margin, VALUE_MAX >> low_bits, TOKEN_MAX)
     tokens = flat >> low_bits
     inside = (tokens >= lowest) & (tokens <= highest)
     counts = np.bincount(tokens[inside] - lowest, minlength=highest - lowest + 1).astype(np.float64)
-    escapes = float(flat.size - inside.sum())
-    if not complete:
-        # Half a count each (Krichevsky-Trofimov) for what the sample did not hold.
-        counts += 0.5
-        escapes += 0.5
-    return SymbolTable(lowest, low_bits, normalize_counts(np.append(counts, escapes)))
+    # Half a count each (Krichevsky-Trofimov) for what a sample did not hold.
+    return SymbolTable(lowest, low_bits, normalize_counts(counts if complete else counts + 0.5))
 
 
 def normalize_counts(counts: NDArray[Any]) -> NDArray[np.uint16]:
-    """Scale nonnegative ``counts (n,)`` to integers that sum to 4096; what was above zero stays at least 1."""
+    """Scale nonnegative ``counts (n,)`` to integers that sum to 1024; what was above zero stays at least 1."""
     counts = np.asarray(counts, dtype=np.float64)
     present = counts > 0
     if not present.any() or present.sum() > TOTAL:
@@ -152,12 +167,12 @@ class TableSet:
     Attributes:
         freqs, starts: uint32 ``(T, A)``: frequency and cumulative frequency of each token, zero-padded to the
             longest table.
-        token_at: uint16 ``(T, 4096)``: the token that owns each slot.
-        lowest, low_bits, escape: int32 ``(T,)``: per table, ``escape`` being the index of the escape token.
-        slots: uint32 ``(2, T, 4096)``: all that decoding needs of each slot. ``slots[0]``: slot - start, frequency - 1
-            and the value, 12, 12 and 8 bits from the highest down; a value of -128 says that ``slots[1]`` has to be
-            asked: plain bits (0..12, 16 for the escape) and ``lowest`` + token, 16 bits each. What is asked for every
-            symbol is small, for a processor's nearest caches to hold the tables.
+        token_at: uint16 ``(T, 1024)``: index of the token that owns each slot.
+        lowest, low_bits: int32 ``(T,)``: per table. stand_in: int32 ``(T,)``, index of the likeliest token, which is
+            coded in the place of a value that has none.
+        slots: uint32 ``(T, 1024)``: all that decoding needs of each slot: slot - start, frequency - 1 and the token,
+            10, 10 and 12 bits from the highest down. Four bytes in one load: an index of tokens of one byte and a
+            second table would be smaller, but their loads would wait for each other.
     """
 
     tables: tuple[SymbolTable, ...]
@@ -166,7 +181,7 @@ class TableSet:
     token_at: NDArray[np.uint16]
     lowest: NDArray[np.int32]
     low_bits: NDArray[np.int32]
-    escape: NDArray[np.int32]
+    stand_in: NDArray[np.int32]
     slots: NDArray[np.uint32]
 
     @classmethod
@@ -178,21 +193,17 @@ class TableSet:
             row[: len(table.freqs)] = table.freqs
         starts = np.cumsum(freqs, axis=1, dtype=np.uint32) - freqs
         token_at = np.array([np.repeat(np.arange(longest), row) for row in freqs], np.uint16).reshape(-1, TOTAL)
-        columns = np.array([(t.lowest, t.low_bits, len(t.freqs) - 1) for t in tables], np.int32).reshape(-1, 3)
-        lowest, low_bits, escape = columns.T.copy()
-        slots = _slots(freqs, starts, token_at, columns.astype(np.int64))
-        return cls(tuple(tables), freqs, starts, token_at, lowest, low_bits, escape, slots)
+        lowest, low_bits = np.array([(t.lowest, t.low_bits) for t in tables], np.int32).reshape(-1, 2).T.copy()
+        stand_in = freqs.argmax(axis=1).astype(np.int32)
+        slots = _slots(freqs, starts, token_at, lowest)
+        return cls(tuple(tables), freqs, starts, token_at, lowest, low_bits, stand_in, slots)
 
 
 def _slots(
-    freqs: NDArray[np.uint32], starts: NDArray[np.uint32], token_at: NDArray[np.uint16], columns: NDArray[np.int64]
+    freqs: NDArray[np.uint32], starts: NDArray[np.uint32], token_at: NDArray[np.uint16], lowest: NDArray[np.int32]
 ) -> NDArray[np.uint32]:
-    rows, tokens = np.arange(len(freqs))[:, None], token_at.astype(np.int64)
-    lowest, low_bits, escape = (columns[:, i, None] for i in range(3))
-    plain_bits = np.where(tokens == escape, ESCAPE_BITS, low_bits)
-    values = lowest + tokens
-    told = (plain_bits == 0) & (np.abs(values) < -SLOT_DETAILS)
-    value = np.where(told, values, SLOT_DETAILS) & ((1 << SLOT_VALUE_BITS) - 1)
-    bias = np.arange(TOTAL) - starts[rows, tokens]
-    short = bias << SLOT_BIAS | (freqs[rows, tokens].astype(np.int64) - 1) << SLOT_FREQ | value
-    return np.stack([short, plain_bits << 16 | values & 0xFFFF]).astype(np.uint32)
+    rows, at = np.arange(len(freqs))[:, None], token_at.astype(np.int64)
+    bias = np.arange(TOTAL) - starts[rows, at].astype(np.int64)
+    share = freqs[rows, at].astype(np.int64) - 1
+    token = (lowest[:, None] + at) & ((1 << TOKEN_BITS) - 1)
+    return (bias << SLOT_BIAS | share << SLOT_FREQ | token).astype(np.uint32)

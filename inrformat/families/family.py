@@ -22,11 +22,18 @@ Load = Callable[[], Any]
 class SymbolDecoder(Protocol):
     """A batch of records being decoded, in numpy (``coding/rans.py``) or in torch (``coding/rans_torch.py``)."""
 
-    def decode(self, table_ids: NDArray[Any]) -> Any:
-        """The next segment, int32 ``(B, n)``, for ``table_ids`` int ``(n,)`` or ``(B, n)``."""
+    def __len__(self) -> int:
+        """How many records there are."""
 
-    def finish(self) -> None:
-        """Check that every record ended where it had to."""
+    def decode(self, table_ids: NDArray[Any]) -> Any:
+        """The next leading segment, int32 ``(B, n)``, for ``table_ids`` int ``(n,)`` or ``(B, n)``."""
+
+    def decode_body(self, table_ids: NDArray[Any], counts: NDArray[Any] | None = None) -> Any:
+        """The body, int32 ``(B, n)``; checks that every record ended where it had to.
+
+        Args:
+            counts: int ``(B,)``, symbols of each record, where ``table_ids`` is padded with tables that take no bits.
+        """
 
 
 class Network(Protocol):

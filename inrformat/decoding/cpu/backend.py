@@ -8,8 +8,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from inrformat.coding.tables import TableSet
 from inrformat.decoding.cpu.batch import Batch, Maps
 from inrformat.decoding.cpu.epilogue import ColourTransform, Epilogue
+from inrformat.families.codebook import Codebook
 from inrformat.families.family import Network
 
 __all__ = ["CpuBackend"]
@@ -21,11 +23,14 @@ class CpuBackend(Protocol):
     FAULTS: Mapping[int, tuple[str, str]]
     """Rule and text of each status of its own, from ``rans.FIRST_FAMILY_FAULT`` on."""
 
-    def example(self) -> Network:
-        """A small network of the family: what is compiled for it is compiled for all."""
+    def example(self) -> Codebook:
+        """One with a small network of the family: what is compiled for it is compiled for all."""
 
-    def flatten(self, network: Network) -> Any:
-        """A descriptor as a named tuple of arrays and numbers, for ``read`` and ``render``; made once for a file."""
+    def flatten(self, network: Network, tables: TableSet) -> Any:
+        """A descriptor as a named tuple of arrays and numbers, for ``read`` and ``render``; made once for a file.
+
+        ``tables``: of the file.
+        """
 
     def colour_transform(self, network: Network) -> ColourTransform:
         """How the outputs of such networks become colours."""

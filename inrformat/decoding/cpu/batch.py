@@ -20,12 +20,13 @@ class Batch(NamedTuple):
     """Records of B samples.
 
     Attributes:
-        slots: uint32 ``(2, T, 4096)``, symbol tables of the file (``TableSet.slots``).
+        slots: uint32 ``(T * 1024,)``, low_bits: int32 ``(T,)``, symbol tables of the file (``TableSet``).
         words: uint16, payload of the file. first, end: int64 ``(B,)``: a record is ``words[first : end]``.
         heights, widths: int64 ``(B,)``, native px. lanes: int64 ``(B,)``, rANS lanes (spec section 7.3).
     """
 
     slots: NDArray[np.uint32]
+    low_bits: NDArray[np.int32]
     words: NDArray[np.uint16]
     first: NDArray[np.int64]
     end: NDArray[np.int64]
@@ -39,7 +40,8 @@ class Batch(NamedTuple):
         shapes, first = records.shapes.numpy()[rows], records.offsets.numpy()[rows] // 2
         lanes = [records.networks[n].lanes(height=h, width=w) for n, h, w in shapes.tolist()]
         return cls(
-            slots=records.codebook.tables.slots,
+            slots=records.codebook.tables.slots.reshape(-1),
+            low_bits=records.codebook.tables.low_bits,
             words=records.words.numpy().view(np.uint16),
             first=first,
             end=first + records.lengths.numpy()[rows] // 2,
@@ -53,6 +55,7 @@ class Sample(NamedTuple):
     """One record of a `Batch`: ``words`` are its own alone."""
 
     slots: NDArray[np.uint32]
+    low_bits: NDArray[np.int32]
     words: NDArray[np.uint16]
     height: int
     width: int
@@ -63,7 +66,7 @@ class Sample(NamedTuple):
 def sample_of(batch: Batch, b: int) -> Sample:
     """Sample b of a batch; compiled."""
     words = batch.words[batch.first[b] : batch.end[b]]
-    return Sample(batch.slots, words, batch.heights[b], batch.widths[b], batch.lanes[b])
+    return Sample(batch.slots, batch.low_bits, words, batch.heights[b], batch.widths[b], batch.lanes[b])
 
 
 class Maps(NamedTuple):

@@ -18,14 +18,14 @@ from typing import Any
 
 from numba.core import event
 
-from inrformat.coding.rans_numba import decode_segment
+from inrformat.coding.rans_numba import decode_stream
 
 __all__ = ["CACHE_FOLDER", "load_or_compile"]
 
 _LOG = logging.getLogger(__name__)
 _COMPILATION = "numba:compile"
 _SILENT_S = 1.0
-CACHE_FOLDER: Path | None = Path(decode_segment.stats.cache_path) if decode_segment.stats.cache_path else None  # type: ignore[attr-defined]
+CACHE_FOLDER: Path | None = Path(decode_stream.stats.cache_path) if decode_stream.stats.cache_path else None  # type: ignore[attr-defined]
 """Where compiled code of the coder is kept, and the lock; None on a machine that keeps none."""
 
 _first_uses = threading.RLock()

@@ -159,7 +159,7 @@ def _pool(_process: int, threads: int) -> ThreadPoolExecutor:
 def _flatten(codebook: Codebook) -> list[Any]:
     """The codebook's networks as compiled code reads them, made at its first use."""
     if codebook not in _flattened:
-        _flattened[codebook] = [_backend(network).flatten(network) for network in codebook.networks]
+        _flattened[codebook] = [_backend(network).flatten(network, codebook.tables) for network in codebook.networks]
     return _flattened[codebook]
 
 

@@ -34,9 +34,11 @@ def ready(backend: CpuBackend, network: Any, colour: ColourTransform, *, aligned
 
 def warm_up(backend: CpuBackend) -> None:
     """Compile all of a family's decoder that is not compiled yet."""
-    network = backend.example()
+    codebook = backend.example()
+    network, *_ = codebook.networks
     for aligned in (True, False):
-        ready(backend, backend.flatten(network), backend.colour_transform(network), aligned=aligned, silent=True)
+        flat = backend.flatten(network, codebook.tables)
+        ready(backend, flat, backend.colour_transform(network), aligned=aligned, silent=True)
 
 
 def _decode_nothing(backend: CpuBackend, network: Any, colour: ColourTransform, *, aligned: bool) -> None:
@@ -44,7 +46,8 @@ def _decode_nothing(backend: CpuBackend, network: Any, colour: ColourTransform, 
     canvas = Canvas.of(torch.zeros(0), torch.zeros(0)).resize(8, 8)
     geometry = (canvas if aligned else canvas.rotate(0.0)).geometry()
     none = np.zeros(0, np.int64)
-    batch = Batch(TableSet.of([]).slots, np.zeros(0, np.uint16), none, none, none, none, none)
+    tables = TableSet.of([])
+    batch = Batch(tables.slots.reshape(-1), tables.low_bits, np.zeros(0, np.uint16), none, none, none, none, none)
     weights = backend.read(network, batch, none, np.zeros((0, 4)), none)
     epilogue = Epilogue.of(colour, geometry, PixelFormat())
     backend.render(network, weights, batch, none, Maps.of(geometry), epilogue, np.zeros(0, np.float32))

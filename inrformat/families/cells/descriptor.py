@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from inrformat.coding.rans import lanes_for
 from inrformat.errors import InvalidFileError
 from inrformat.families.cells.nodes import CELL_SIDES, FINEST_SIDE, LARGEST_CELL, grid, group_starts, unit_groups
 
@@ -188,8 +189,8 @@ class Cells:
         return rows * columns * LARGEST_CELL**2 * self.channels * (2 * sum(CELL_SIDES) + self.channels)
 
     def lanes(self, *, height: int, width: int) -> int:
-        """rANS lanes of a record: a power of two, 1..32, at most one for every ``lane_pixels`` pixels."""
-        return int(min(1 << max(height * width // self.lane_pixels, 1).bit_length() - 1, 32))
+        """rANS lanes of a record: about one for every ``lane_pixels`` pixels."""
+        return lanes_for(height * width // self.lane_pixels)
 
     def to_map(self) -> dict[str, Any]:
         """Plain types for the codebook section."""

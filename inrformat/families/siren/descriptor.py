@@ -26,6 +26,7 @@ __all__ = ["SCALES_PER_OCTAVE", "Siren", "describe", "layer_slices", "parse"]
 
 SCALES_PER_OCTAVE = 8
 _MAX_LAYERS, _MAX_WIDTH = 64, 4096
+_LANE_PARAMETERS = 128
 
 
 def layer_slices(widths: Sequence[int]) -> list[tuple[slice, slice]]:
@@ -85,6 +86,16 @@ class Siren:
         """Symbol table number of each parameter: int64 ``(P,)``."""
         return np.repeat(np.array(self.tables, np.int64), self.group_sizes)
 
+    @property
+    def symbol_tables(self) -> NDArray[np.int64]:
+        """Symbol table number of each symbol of a record, of the step scale first: int64 ``(1 + P,)``."""
+        return np.append(self.scale_table, self.table_vector)
+
+    @property
+    def rans_lanes(self) -> int:
+        """rANS lanes of a record: about one for every 128 parameters."""
+        return lanes_for(self.parameter_count // _LANE_PARAMETERS)
+
     def behind_tables(self, count: int) -> Siren:
         """See ``families.family.Network``."""
         tables = tuple(table + count for table in self.tables)
@@ -96,7 +107,7 @@ class Siren:
 
     def lanes(self, *, height: int, width: int) -> int:
         """rANS lanes of a record: by the number of parameters alone."""
-        return lanes_for(self.parameter_count)
+        return self.rans_lanes
 
     def to_map(self) -> dict[str, Any]:
         """Plain types for the codebook section."""

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inrformat.coding.rans import lanes_for
 from inrformat.coding.rans_numba import RecordDecoder, encode_record
 from inrformat.coding.tables import TableSet
 from inrformat.families.family import SymbolDecoder
@@ -18,10 +17,9 @@ __all__ = ["read_record", "read_records", "write_records"]
 
 def write_records(network: Siren, symbols: NDArray[Any], scales: NDArray[Any], tables: TableSet) -> list[bytes]:
     """Records of networks with quantized parameters ``symbols (B, P)`` and step scales ``scales (B,)``."""
-    ids = np.concatenate([[network.scale_table], network.table_vector]).astype(np.int32)
-    ends, lanes = np.array([1, len(ids)]), lanes_for(network.parameter_count)
+    ids = network.symbol_tables.astype(np.int32)
     values = np.concatenate([scales[:, None], symbols], axis=1).astype(np.int32)
-    return [encode_record(row, ids, ends, tables, lanes=lanes) for row in values]
+    return [encode_record(row, ids, np.array([len(ids)]), tables, lanes=network.rans_lanes) for row in values]
 
 
 def read_record(
@@ -29,15 +27,11 @@ def read_record(
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Scale int32 ``(1,)`` and symbols int32 ``(P,)`` of one record of that native size in pixels (compiled coder)."""
     decoder = RecordDecoder(record, tables, lanes=network.lanes(height=height, width=width))
-    scale = decoder.decode(np.array([network.scale_table], np.int32))
-    symbols = decoder.decode(network.table_vector.astype(np.int32))
-    decoder.finish()
-    return scale, symbols
+    values = decoder.decode_body(network.symbol_tables.astype(np.int32))
+    return values[:1], values[1:]
 
 
 def read_records(network: Siren, decoder: SymbolDecoder) -> tuple[Any, Any]:
     """Scales int32 ``(B,)`` and symbols int32 ``(B, P)`` of the decoder's records."""
-    scales = decoder.decode(np.array([network.scale_table]))[:, 0]
-    symbols = decoder.decode(network.table_vector)
-    decoder.finish()
-    return scales, symbols
+    values = decoder.decode_body(network.symbol_tables)
+    return values[:, 0], values[:, 1:]

@@ -21,15 +21,14 @@ from inrformat.families.cells.cpu.symbols import FAULTS
 from inrformat.families.cells.descriptor import Cells
 from inrformat.families.cells.reference import OFFSET
 from inrformat.families.codebook import Codebook
-from inrformat.families.family import Network
 from inrformat.jit import relaxed, relaxed_inline
 
 __all__ = ["FAULTS", "colour_transform", "example", "flatten", "read", "render"]
 
 
-def example() -> Network:
-    """See ``CpuBackend.example``: that of a built-in codebook."""
-    return Codebook.from_map({"builtin": builtin_names(Cells.family)[0], "step": 1.0}).networks[0]
+def example() -> Codebook:
+    """See ``CpuBackend.example``: a built-in codebook."""
+    return Codebook.from_map({"builtin": builtin_names(Cells.family)[0], "step": 1.0})
 
 
 def colour_transform(network: Cells) -> ColourTransform:

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from inrformat.coding.tables import TableSet
 from inrformat.families.cells.cpu.vectors import LANES
-from inrformat.families.cells.descriptor import Cells
+from inrformat.families.cells.descriptor import NULL_TABLE, Cells
 from inrformat.families.cells.nodes import unit_order
 
 __all__ = ["FlatCells", "flatten"]
@@ -22,11 +23,12 @@ class FlatCells(NamedTuple):
     Flat, because taking an array out of a tuple costs compiled code more than the entry that it wants from it.
 
     Attributes:
-        step: quantization step in 1/255 units. scale_tables: int32 ``(1,)``, table of the step scale.
+        step: quantization step in 1/255 units. null_table, scale_table: tables of padding and of the step scale.
         class_tables: int32 ``(4,)``, table of the classes of each level.
         cell_classes, split_classes: int32 ``(4,)``, how many classes of each level are cells and how many split.
         first_cell_class, first_split_class: int32 ``(4,)``, of each level, counted through the classes of all levels.
         unit_starts: int32 ``(cell classes * C + 1,)``, where those of each class and channel start in the next two.
+        has_low_bits: bool ``(cell classes,)``, whether any weight of a cell of the class has.
         unit_tables, units: int32, table and hidden unit, b * side + a, of every weight but the mean; ``units`` has room
             behind it for reading a whole vector from any of them on.
         split_tables: int32 ``(split classes, 3 C)``, tables of details. root_tables: int32 ``(C,)``, of top means.
@@ -34,47 +36,53 @@ class FlatCells(NamedTuple):
 
     channels: int
     step: float
-    scale_tables: NDArray[np.int32]
+    null_table: np.int32
+    scale_table: np.int32
     class_tables: NDArray[np.int32]
     cell_classes: NDArray[np.int32]
     split_classes: NDArray[np.int32]
     first_cell_class: NDArray[np.int32]
     first_split_class: NDArray[np.int32]
     unit_starts: NDArray[np.int32]
+    has_low_bits: NDArray[np.bool_]
     unit_tables: NDArray[np.int32]
     units: NDArray[np.int32]
     split_tables: NDArray[np.int32]
     root_tables: NDArray[np.int32]
 
 
-def flatten(network: Cells) -> FlatCells:
+def flatten(network: Cells, tables: TableSet) -> FlatCells:
     """See ``CpuBackend.flatten``."""
     first, channels = network.first_table, network.channels
     levels = [network.level(side) for side in _SIDES]
-    coded, tables, units = [], [], []
+    coded, unit_tables, units = [], [], []
     for level in levels[1:]:
         order = unit_order(level.side)
         for counts, known in zip(level.kept, level.unit_tables(), strict=True):
             for count, table in zip(counts, known, strict=True):
                 coded.append(count - 1)
-                tables.append(table[1:count])
+                unit_tables.append(table[1:count])
                 units.append(order[1:count])
     cell_classes, split_classes = [len(level.kept) for level in levels], [len(level.split_tables) for level in levels]
 
     def absolute(tables: Any) -> NDArray[np.int32]:
         return np.ascontiguousarray(tables, np.int32) + np.int32(first)
 
+    known_tables, starts = absolute(_joined(unit_tables)), _starts(coded)
+    bits = _starts(tables.low_bits[known_tables].tolist())[starts[:: network.channels]]
     return FlatCells(
         channels=channels,
         step=network.step,
-        scale_tables=absolute([network.scale_table]),
+        null_table=np.int32(first + NULL_TABLE),
+        scale_table=np.int32(first + network.scale_table),
         class_tables=absolute([level.class_table for level in levels]),
         cell_classes=np.array(cell_classes, np.int32),
         split_classes=np.array(split_classes, np.int32),
         first_cell_class=_starts(cell_classes)[:-1],
         first_split_class=_starts(split_classes)[:-1],
-        unit_starts=_starts(coded),
-        unit_tables=absolute(_joined(tables)),
+        unit_starts=starts,
+        has_low_bits=np.diff(bits) > 0,
+        unit_tables=known_tables,
         units=_joined([*units, np.zeros(LANES, np.int32)]),
         split_tables=absolute(np.concatenate([level.split_tables.reshape(-1, 3 * channels) for level in levels])),
         root_tables=absolute(network.root_tables),

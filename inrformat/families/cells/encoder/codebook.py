@@ -50,7 +50,10 @@ class CellsCodebook:
 
     def with_step(self, step: float) -> CellsCodebook:
         """The same with another quantization step; it is stored as float32."""
-        network = replace(self.network, step=float(np.float32(step)))
+        return self.with_network(replace(self.network, step=float(np.float32(step))))
+
+    def with_network(self, network: Cells) -> CellsCodebook:
+        """The same with another network in the place of its own, of the same classes and tables."""
         networks = (*self.codebook.networks[: self.number], network, *self.codebook.networks[self.number + 1 :])
         return replace(self, codebook=replace(self.codebook, networks=networks), network=network)
 

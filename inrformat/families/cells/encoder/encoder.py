@@ -16,6 +16,7 @@ from inrformat.families.cells.encoder.builtin import builtin_codebooks, cheapest
 from inrformat.families.cells.encoder.calibrate import calibrate
 from inrformat.families.cells.encoder.codebook import BUILTIN, CellsCodebook, read_codebook
 from inrformat.families.cells.encoder.engine import Engine
+from inrformat.families.cells.encoder.lanes import with_suited_lanes
 from inrformat.families.cells.encoder.numba_engine import NumbaEngine
 from inrformat.families.cells.encoder.options import CellsOptions, initial_step, step_of_quality
 from inrformat.families.cells.encoder.rate_control import FileSizeTarget, RateTarget, target_of
@@ -103,10 +104,12 @@ class CellsEncoder:
         learned = learn_codebook(sample, step, scale_spread=spread, threads=threads, on_round=on_round)
         if target is not None:
             learned = retarget(learned, sample, target, scale_spread=spread, threads=threads, on_round=on_round)
+        checked = sample.fits[: len(images_to_check(sample.images))]
+        codebook = with_suited_lanes(learned.codebook, checked, threads=threads)
         if not corpus.complete or pixels_of(corpus.sample) > _BUILTIN_PIXELS:
-            return learned.codebook
+            return codebook
         others = builtin_codebooks(learned.step, channels=learned.codebook.network.channels)
-        candidates = [learned.codebook, *(CellsCodebook.of(other) for other in others)]
+        candidates = [codebook, *(CellsCodebook.of(other) for other in others)]
         return cheapest(candidates, corpus.sample, engine=self._engine).codebook
 
     def _trained(self, codebook: CellsCodebook) -> TrainedCellsEncoder:

@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from inrformat.coding.tables import PRECISION_BITS, SymbolTable, TableSet, normalize_counts
+from inrformat.coding.tables import TOTAL, SymbolTable, TableSet, normalize_counts
 from inrformat.families.cells.descriptor import LEVEL_SIDES
 from inrformat.families.cells.encoder.choose import classes_of
 from inrformat.families.cells.encoder.engine import on_threads
@@ -40,7 +40,7 @@ codebook a tenth smaller and records 0.1 % larger than 8 do. On a single picture
 _DETAIL_GROUPS = np.array([-1, 0, 1, 2])
 _PRIOR_VALUES = 64
 """A table that fewer values chose keeps its former distribution, with the weight of so many."""
-_TAIL_SHARE = 1 / 4096
+_TAIL_SHARES = (1 / 4096, 1 / 1024, 1 / 256)
 _TABLE_ENTRY_BITS = 6.0
 """What an entry of a table costs in the file, about."""
 _MAX_LOW_BITS = 6
@@ -219,7 +219,7 @@ def _bank(histograms: Sequence[NDArray[np.float32]], bits: NDArray[np.float32]) 
     rows = np.concatenate([h.reshape(-1, MAGNITUDES) for h in histograms])
     rows = rows[rows.sum(1) > 0]
     chosen = (rows @ bits[1:].T).argmin(1)
-    bank = [SymbolTable(0, 0, np.array([1 << PRECISION_BITS, 0], np.uint16))]
+    bank = [SymbolTable(0, 0, np.array([TOTAL], np.uint16))]
     for t in range(len(bits) - 1):
         members = rows[chosen == t].sum(0, dtype=np.float64)
         if members.sum() < _PRIOR_VALUES:
@@ -230,21 +230,25 @@ def _bank(histograms: Sequence[NDArray[np.float32]], bits: NDArray[np.float32]) 
 
 def _symmetric_table(magnitudes: NDArray[np.float64]) -> SymbolTable:
     """The table of least cost, its storage counted, for values of those magnitudes and either sign."""
-    total = magnitudes.sum()
-    tail = np.cumsum(magnitudes[::-1])[::-1]
-    last = int(np.flatnonzero(tail >= total * _TAIL_SHARE)[-1])
     values = np.concatenate([-np.arange(MAGNITUDES - 1, 0, -1), np.arange(MAGNITUDES)])
     weights = np.concatenate([magnitudes[:0:-1] / 2, [magnitudes[0]], magnitudes[1:] / 2])
     best, least = None, np.inf
-    for low_bits in range(_MAX_LOW_BITS + 1):
-        tokens = values >> low_bits
-        lowest, highest = -last >> low_bits, last >> low_bits
-        inside = (tokens >= lowest) & (tokens <= highest)
-        counts = np.bincount(tokens[inside] - lowest, weights[inside], highest - lowest + 1)
-        table = SymbolTable(lowest, low_bits, normalize_counts(np.append(counts + 0.1, weights[~inside].sum() + 0.1)))
-        cost = float(table.cost_bits(values) @ weights) + _TABLE_ENTRY_BITS * len(table.freqs)
-        if cost < least:
-            best, least = table, cost
+    for last in _last_magnitudes(magnitudes):
+        for low_bits in range(_MAX_LOW_BITS + 1):
+            tokens = values >> low_bits
+            lowest, highest = -last >> low_bits, last >> low_bits
+            inside = (tokens >= lowest) & (tokens <= highest)
+            counts = np.bincount(tokens[inside] - lowest, weights[inside], highest - lowest + 1)
+            table = SymbolTable(lowest, low_bits, normalize_counts(counts + 0.1))
+            cost = float(table.cost_bits(values) @ weights) + _TABLE_ENTRY_BITS * len(table.freqs)
+            if cost < least:
+                best, least = table, cost
     if best is None:
         raise ValueError("histogram is not finite")
     return best
+
+
+def _last_magnitudes(magnitudes: NDArray[np.float64]) -> list[int]:
+    """Greatest magnitudes that a table may have tokens for: those beyond, a small share of all, are patched."""
+    tail = np.cumsum(magnitudes[::-1])[::-1]
+    return sorted({int(np.flatnonzero(tail >= tail[0] * share)[-1]) for share in _TAIL_SHARES})

@@ -126,10 +126,10 @@ def _to_level(level: LevelModel, side: int, *, class_table: int) -> Level:
 
 def _class_table(level: LevelModel) -> SymbolTable:
     shares = np.exp2(-level.class_bits.astype(np.float64))
-    return SymbolTable(0, 0, normalize_counts(np.append(np.maximum(shares, _CLASS_SHARE_MIN), 0)))
+    return SymbolTable(0, 0, normalize_counts(np.maximum(shares, _CLASS_SHARE_MIN)))
 
 
 def _scale_table(spread: float) -> SymbolTable:
     distances = np.abs(np.arange(-SCALE_LIMIT, SCALE_LIMIT + 1))
     shares = np.exp(-distances / max(spread, _SCALE_SPREAD_MIN))
-    return SymbolTable(-SCALE_LIMIT, 0, normalize_counts(np.append(shares, 0)))
+    return SymbolTable(-SCALE_LIMIT, 0, normalize_counts(shares))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from inrformat.coding.tables import SymbolTable, TableSet
 from inrformat.decoding.cpu.axes import aligned_coverage, axis_taps, horizontal_axis, vertical_axis
 from inrformat.decoding.cpu.batch import Batch, Maps, sample_of
 from inrformat.decoding.cpu.epilogue import ColourTransform, Epilogue, finish_image
 from inrformat.decoding.cpu.sampling import general_coverage
+from inrformat.families.codebook import Codebook
 from inrformat.families.siren.cpu.aligned import evaluate_aligned
 from inrformat.families.siren.cpu.descriptors import FlatSiren, flatten
 from inrformat.families.siren.cpu.general import evaluate_general
@@ -21,9 +23,10 @@ __all__ = ["FAULTS", "colour_transform", "example", "flatten", "read", "render"]
 FAULTS: dict[int, tuple[str, str]] = {}
 
 
-def example() -> Siren:
+def example() -> Codebook:
     """See ``CpuBackend.example``."""
-    return Siren(widths=(2, 4, 3), omega=30.0, steps=(0.01,) * 4, tables=(0,) * 4, scale_table=0, base=None)
+    network = Siren(widths=(2, 4, 3), omega=30.0, steps=(0.01,) * 4, tables=(0,) * 4, scale_table=0, base=None)
+    return Codebook(TableSet.of([SymbolTable.from_values(np.zeros(0))]), (network,))
 
 
 def colour_transform(network: Siren) -> ColourTransform:

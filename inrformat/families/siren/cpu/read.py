@@ -7,8 +7,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from inrformat.coding.plain_bits_numba import add_low_bits
 from inrformat.decoding.cpu.batch import Batch, Sample, sample_of
-from inrformat.decoding.cpu.rans import OK, TOO_SHORT, decode_symbols, is_too_short, open_record, record_fault
+from inrformat.decoding.cpu.rans import (
+    OK,
+    TOO_SHORT,
+    close_record,
+    decode_body,
+    is_too_short,
+    open_record,
+    plain_words,
+)
 from inrformat.families.siren.cpu.descriptors import FlatSiren
 from inrformat.families.siren.descriptor import SCALES_PER_OCTAVE
 from inrformat.jit import relaxed, relaxed_inline
@@ -39,13 +48,14 @@ def _read_record(network: FlatSiren, sample: Sample, parameters: Any) -> int:
     """Decode one record to ``parameters (padded_count,)``; returns its status."""
     if is_too_short(sample):
         return TOO_SHORT
-    stream, next_word = open_record(sample)
-    scale, next_word = decode_symbols(stream, network.scale_tables, next_word)
-    values, next_word = decode_symbols(stream, network.tables, next_word)
-    status = record_fault(stream, next_word)
+    streams = open_record(sample)
+    values = decode_body(streams, network.tables)
+    plain = plain_words(streams)
+    low_end = add_low_bits(values, network.tables, sample.low_bits, 0, len(values), plain, 0)
+    status = close_record(streams, values, plain, low_end)
     if status != OK:
         return status
-    factor = np.float32(2.0 ** (scale[0] / SCALES_PER_OCTAVE))
-    for i in range(len(values)):
-        parameters[network.places[i]] = network.base[i] + values[i] * (network.steps[i] * factor)
+    factor = np.float32(2.0 ** (values[0] / SCALES_PER_OCTAVE))
+    for i in range(len(network.places)):
+        parameters[network.places[i]] = network.base[i] + values[1 + i] * (network.steps[i] * factor)
     return OK

@@ -12,7 +12,6 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from inrformat.coding.rans import STATE_BYTES, WORD_BYTES, lanes_for
 from inrformat.coding.tables import SymbolTable, TableSet
 from inrformat.families.codebook import Codebook
 from inrformat.families.siren.descriptor import Siren
@@ -48,13 +47,13 @@ class RecordCoder:
         return write_records(self.network, symbols, scales, self.tables)
 
     def token_count(self) -> int:
-        """Of all tables of weights, escapes included."""
+        """Of all tables of weights."""
         return sum(len(self.tables.tables[table].freqs) for table in self.network.tables)
 
 
 def overhead_bytes(network: Siren) -> float:
-    """The scale, each lane's initial state and half of what its final one leaves unused; rounding up."""
-    return 3 + lanes_for(network.parameter_count) * (STATE_BYTES + WORD_BYTES) / 2
+    """The scale, a byte that each lane's first state leaves unused; rounding up."""
+    return 3.0 + network.rans_lanes
 
 
 @dataclass(frozen=True, slots=True, eq=False)

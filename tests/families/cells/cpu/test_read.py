@@ -37,7 +37,8 @@ def read(coded, numbers, seen=WHOLE):
     words = [np.frombuffer(record.data, np.uint16) for record in records]
     ends = np.cumsum([len(w) for w in words])
     batch = Batch(
-        slots=codebook.tables.slots,
+        slots=codebook.tables.slots.reshape(-1),
+        low_bits=codebook.tables.low_bits,
         words=np.concatenate(words),
         first=ends - [len(w) for w in words],
         end=ends,
@@ -46,7 +47,7 @@ def read(coded, numbers, seen=WHOLE):
         lanes=np.array([network.lanes(height=height, width=width) for height, width in shapes]),
     )
     status, bounds = np.zeros(len(records), np.int64), np.tile(np.array(seen), (len(records), 1))
-    packed = read_records(flatten(network), batch, np.arange(len(records)), bounds, status)
+    packed = read_records(flatten(network, codebook.tables), batch, np.arange(len(records)), bounds, status)
     assert not status.any()
     return network, [sparse_of(packed, n, network.channels, *shape) for n, shape in enumerate(shapes)]
 
