@@ -10,7 +10,16 @@ import triton.language as tl
 from inrformat.decoding.triton.epilogue import CONSTANT, finished
 from inrformat.decoding.triton.sampling import map_number, window_coverage, window_of
 
-__all__ = ["Axis", "both_axes", "first_and_last_pixel", "lattice_filter", "output_axis", "shrinks", "store_tile"]
+__all__ = [
+    "Axis",
+    "both_axes",
+    "coverage_of",
+    "first_and_last_pixel",
+    "lattice_filter",
+    "output_axis",
+    "shrinks",
+    "store_tile",
+]
 
 
 class Axis(NamedTuple):
@@ -81,7 +90,7 @@ def both_axes(down, planes, across, PRECISION: tl.constexpr):
 
 
 @triton.jit
-def _coverage(axis):
+def coverage_of(axis):
     """Share of the window in each output of an axis."""
     feather = tl.where(axis.at_points, axis.window.feather, tl.maximum(axis.window.feather, axis.span))
     return window_coverage(axis.centres, axis.window, feather)
@@ -124,6 +133,6 @@ def store_tile(
         plane = offset + gain * tl.sum(planes * weight[None, :, None], axis=1)
         if PADDING_MODE == CONSTANT:
             fill = tl.load(channel_style + 2 * C + c)
-            plane = fill + (plane - fill) * _coverage(vertical)[:, None] * _coverage(horizontal)[None, :]
+            plane = fill + (plane - fill) * coverage_of(vertical)[:, None] * coverage_of(horizontal)[None, :]
         plane = finished(plane, tl.load(channel_style + c), tl.load(channel_style + C + c), BYTES)
         tl.store(at + c * frame.stride_c, plane.to(frame.first.dtype.element_ty), mask=exists)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -46,6 +46,14 @@ class View:
     out: Tensor
     channel_style: Tensor
     precision: Precision
+
+    def __len__(self) -> int:
+        return len(self.out)
+
+    def __getitem__(self, samples: slice) -> View:
+        """Some of its samples."""
+        chosen = self.samples._replace(rows=self.samples.rows[samples])
+        return replace(self, samples=chosen, maps=self.maps[samples], out=self.out[samples])
 
     def launch(
         self, kernel: Any, *, tile: tuple[int, int], arguments: Mapping[str, Any], options: Mapping[str, Any]

@@ -1,8 +1,8 @@
 """``cells`` under aligned maps: a program makes 32 x 32 output pixels of one sample, all channels.
 
-Both axes are products of small matrices: (outputs x units) (units x units) (units x outputs) for each block of 32 px
-that the tile sees and each cell side in it, with the channels side by side. One kernel makes the tiles of samples that
-do not shrink, another those of the others: what filters need would halve the programs that fit a multiprocessor.
+Of each block that the tile sees, coefficients are multiplied by the operators of both axes (``operators.py``): (outputs
+x units) (units x units) (units x outputs). A cell of 32 px adds four blocks, each with its quarter of the units; those
+that hold no weight, and there are many, are passed over.
 """
 
 from __future__ import annotations
@@ -10,55 +10,23 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from inrformat.decoding.triton.axes import both_axes, output_axis, shrinks, store_tile
+from inrformat.decoding.triton.axes import coverage_of, output_axis
 from inrformat.decoding.triton.batch import shape_of
 from inrformat.decoding.triton.descriptors import IN_FAMILY
-from inrformat.decoding.triton.epilogue import frame_of
-from inrformat.families.cells.triton.basis import BLOCK, operator, survey
-from inrformat.families.cells.triton.descriptors import COLOUR, FIELDS
-from inrformat.families.cells.triton.weights import OFFSET, UNIT, side_and_extent, weights_of
+from inrformat.decoding.triton.epilogue import CONSTANT, finished, frame_of
+from inrformat.families.cells.triton.basis import BLOCK
+from inrformat.families.cells.triton.blocks import OFFSET, holds_weights, side_and_extent
+from inrformat.families.cells.triton.descriptors import FIELDS
+from inrformat.families.cells.triton.operators import LEVELS, TILE
 
-__all__ = ["TILE", "cells_aligned_kernel", "constants", "options"]
+__all__ = ["OPTIONS", "cells_aligned_kernel", "constants"]
 
-TILE = 32
-
-
-def constants(*, shrinks: bool, products: str) -> dict[str, object]:
-    """Constants of the kernel that makes the tiles of samples that shrink, or of the others."""
-    return {"TILE": TILE, "FILTER": shrinks, "PRECISION": products}
+OPTIONS = {"num_warps": 1}
 
 
-def options(*, shrinks: bool, products: str) -> dict[str, int]:
-    """How to compile the kernel.
-
-    On compute capability 9.0 points take 128 registers, 176 where Triton 3.6 may: held to 128 (8 bytes spilled, 104
-    on 8.0) two programs fit a multiprocessor, 16 warps; programs of 4 warps take 249 and make 8. Shrinking takes 202,
-    one program. Exact products take 212 and 234.
-    """
-    return {"num_warps": 8} if shrinks or products == "ieee" else {"num_warps": 8, "maxnreg": 128}
-
-
-@triton.jit
-def _levels(cells, r, c):
-    """Logarithms of the cells' sides at rows ``r`` and columns ``c``, ``(BLOCK, BLOCK)``; 0 beyond the image."""
-    exists = ((r >> 3) < cells.fine_rows)[:, None] & ((c >> 3) < cells.fine_columns)[None, :]
-    at = cells.cell_sides + (r >> 3)[:, None] * cells.plane_columns + (c >> 3)[None, :]
-    side, _ = side_and_extent(tl.load(at, mask=exists, other=0))
-    return tl.where(side == 32, 5, tl.where(side == 16, 4, tl.where(side == 8, 3, 0)))
-
-
-@triton.jit
-def _coefficients(cells, levels, level, r, c, C: tl.constexpr, C_PAD: tl.constexpr):
-    """Coefficients of the cells of a level: ``(BLOCK, C_PAD, BLOCK)``, in 1/255 units; 0 of others."""
-    # Planes are whole blocks, so that nothing need be masked; channels beyond the last repeat it and are mixed with 0.
-    channel = tl.minimum(tl.arange(0, C_PAD), C - 1)[None, :, None]
-    r, c, here = r[:, None, None], c[None, None, :], (levels == level)[:, None, :]
-    at = channel * (64 * cells.plane_nodes) + r * (8 * cells.plane_columns) + c
-    weights = tl.load(cells.symbols + at).to(tl.float32)
-    is_mean = here & (((r | c) & ((1 << level) - 1)) == 0)
-    at = channel * cells.plane_nodes + (r >> 3) * cells.plane_columns + (c >> 3)
-    means = tl.load(cells.cell_means + at, mask=is_mean, other=0.0)
-    return tl.where(here, cells.step * weights, 0.0) + means
+def constants(*, products: str) -> dict[str, object]:
+    """Constants of the kernel."""
+    return {"TILE": TILE, "PRECISION": products}
 
 
 @triton.jit
@@ -73,15 +41,13 @@ def cells_aligned_kernel(
     max_height,
     max_width,
     heads,
-    floats,
-    symbols,
-    cell_means,
-    cell_sides,
-    steps,
-    symbol_count,
-    plane_start,
-    plane_columns,
-    plane_nodes,
+    blocks,
+    covers,
+    operators,
+    spans,
+    block_columns,
+    block_count,
+    axis_blocks,
     point_span,
     out_height,
     out_width,
@@ -95,54 +61,59 @@ def cells_aligned_kernel(
     C_PAD: tl.constexpr,
     TILE: tl.constexpr,
     PADDING_MODE: tl.constexpr,
-    FILTER: tl.constexpr,
     BYTES: tl.constexpr,
     PRECISION: tl.constexpr,
 ):
-    """FILTER: of samples that shrink, else of the others."""
+    """One tile."""
     sample, tile = (tl.program_id(0) // tile_count).to(tl.int64), tl.program_id(0) % tile_count
     shape = shape_of(sample, shapes, rows, record_count, network_count, max_height, max_width)
-    head = heads + shape.network * FIELDS
-    if (tl.load(head + IN_FAMILY) == 0) | (shrinks(packed, sample, point_span) != FILTER):
+    if tl.load(heads + shape.network * FIELDS + IN_FAMILY) == 0:
         return
-    cells = weights_of(
-        sample, shape, symbols, cell_means, cell_sides, steps, symbol_count, plane_start, plane_columns, plane_nodes, C
-    )
-    k = tl.arange(0, TILE)
-    vertical = output_axis(packed, sample, 1, (tile // tile_columns) * TILE + k, out_height, point_span)
-    horizontal = output_axis(packed, sample, 0, (tile % tile_columns) * TILE + k, out_width, point_span)
-    total_y, first_y, last_y = survey(vertical, cells.fine_rows, PADDING_MODE, FILTER)
-    total_x, first_x, last_x = survey(horizontal, cells.fine_columns, PADDING_MODE, FILTER)
+    tile_rows = tile_count // tile_columns
+    row, column = tile // tile_columns, tile % tile_columns
+    down = sample * (tile_rows + tile_columns) + row
+    across = sample * (tile_rows + tile_columns) + tile_rows + column
+    first_y, last_y = tl.load(spans + 2 * down), tl.load(spans + 2 * down + 1)
+    first_x, last_x = tl.load(spans + 2 * across), tl.load(spans + 2 * across + 1)
+    covers += sample * block_count
+    blocks += sample * block_count * (C * BLOCK * BLOCK)
+    down_operators = operators + down * axis_blocks * (LEVELS * TILE * BLOCK)
+    across_operators = operators + across * axis_blocks * (LEVELS * TILE * BLOCK)
 
-    k = tl.arange(0, BLOCK)
-    sums = tl.zeros((TILE * C_PAD, TILE), tl.float32)
-    for block_y in tl.range(first_y, last_y + 1, disable_licm=True):  # hoisting what is cheap to make again spills
-        for block_x in tl.range(first_x, last_x + 1, disable_licm=True):
-            r, c = k + block_y * BLOCK, k + block_x * BLOCK
-            levels = _levels(cells, r, c)
-            most = tl.max(tl.max(levels, axis=1), axis=0)
-            least = tl.min(tl.min(tl.where(levels > 0, levels, most), axis=1), axis=0)
-            for level in tl.range(tl.maximum(least, 3), most + 1, disable_licm=True):
-                if tl.max(tl.max((levels == level).to(tl.int32), axis=1), axis=0) > 0:
-                    weights = _coefficients(cells, levels, level, r, c, C, C_PAD)
-                    down = operator(block_y, level, vertical, cells.fine_rows, PADDING_MODE, FILTER, PRECISION)
-                    across = operator(block_x, level, horizontal, cells.fine_columns, PADDING_MODE, FILTER, PRECISION)
-                    sums += both_axes(down, weights, across, PRECISION)
+    k, unit = tl.arange(0, TILE), tl.arange(0, BLOCK)
+    place = k[:, None] * BLOCK + unit[None, :]
+    transposed = unit[:, None] + k[None, :] * BLOCK
+    coefficient = unit[:, None] * BLOCK + unit[None, :]
+    sums = ()
+    for _ in tl.static_range(C):
+        sums += (tl.full((TILE, TILE), OFFSET, tl.float32),)
+    for r in range(first_y & ~1, (last_y | 1) + 1):
+        for c in range(first_x & ~1, (last_x | 1) + 1):
+            side, extent = side_and_extent(tl.load(covers + r * block_columns + c))
+            in_view = (r >= first_y) & (r <= last_y) & (c >= first_x) & (c <= last_x)
+            if ((side == 32) | in_view) & holds_weights(side, extent, r, c):
+                level = side >> 4  # 0, 1, 2 for 8, 16, 32 px
+                left = tl.load(down_operators + (r * LEVELS + level) * (TILE * BLOCK) + place)
+                right = tl.load(across_operators + (c * LEVELS + level) * (TILE * BLOCK) + transposed)
+                block = blocks + (r * block_columns + c) * (C * BLOCK * BLOCK)
+                added = ()
+                for d in tl.static_range(C):
+                    weights = tl.load(block + d * (BLOCK * BLOCK) + coefficient)
+                    half = tl.dot(left, weights, input_precision=PRECISION).to(weights.dtype)
+                    added += (tl.dot(half, right, acc=sums[d], input_precision=PRECISION),)
+                sums = added
+
     frame = frame_of(sample, out, out_height, out_width, stride_b, stride_c, stride_y, stride_x)
-    colour = floats + tl.load(head + COLOUR)
-    store_tile(
-        frame,
-        sums,
-        colour,
-        OFFSET * UNIT,
-        UNIT,
-        channel_style,
-        vertical,
-        horizontal,
-        total_y,
-        total_x,
-        C,
-        C_PAD,
-        PADDING_MODE,
-        BYTES,
-    )
+    y, x = row * TILE + k, column * TILE + k
+    exists = (y < out_height)[:, None] & (x < out_width)[None, :]
+    at = frame.first + y[:, None] * stride_y + x[None, :] * stride_x
+    if PADDING_MODE == CONSTANT:
+        coverage = coverage_of(output_axis(packed, sample, 1, y, out_height, point_span))[:, None]
+        coverage *= coverage_of(output_axis(packed, sample, 0, x, out_width, point_span))[None, :]
+    for d in tl.static_range(C):
+        plane = sums[d]
+        if PADDING_MODE == CONSTANT:
+            fill = tl.load(channel_style + 2 * C + d)
+            plane = fill + (plane - fill) * coverage
+        plane = finished(plane, tl.load(channel_style + d), tl.load(channel_style + C + d), BYTES)
+        tl.store(at + d * stride_c, plane.to(out.dtype.element_ty), mask=exists)

@@ -1,19 +1,8 @@
 """The Triton backend of ``cells`` (``decoding.triton.backend.TritonBackend``): what is launched for a batch.
 
-Programs of samples that are another kernel's, by family or by whether an aligned map shrinks, leave at once: batches
-mix freely, and what few samples need costs the others no registers. What must move and be computed for a sample, for
-judging a measurement (H x W output, h x w native pixels, C = 3):
-
-=======  ==============================================  ===============================================
-kernel   bytes per sample                                multiply-adds per output pixel
-=======  ==============================================  ===============================================
-floor    record + C H W out                              30 separable, 200 general
-read     record + 2 x 2 C h w (symbols cleared, stored)  about 20 integer steps per symbol
-aligned  2 C h w symbols, read once per tile + output    (64 C + 2 x 15) for each block and cell side
-                                                         seen: 400 to 900 as TF32 products
-general  2 bytes per coefficient and tap, from cache     64 C for 8 px cells; C (extent^2 / 2) for greater
-         + output                                        ones; times taps
-=======  ==============================================  ===============================================
+Reading leaves the symbols of records in order. A view is then evaluated some samples at a time: for aligned maps
+``operators.py`` makes what each axis needs once; ``place.py`` puts the weights that are seen where evaluation finds
+them; ``aligned.py`` or ``general.py`` makes pixels. Programs of samples of another family leave at once.
 """
 
 from __future__ import annotations
@@ -23,27 +12,35 @@ from typing import Any
 
 from torch import Tensor
 
+from inrformat.decoding.geometry import PaddingMode
 from inrformat.decoding.records import DeviceRecords
 from inrformat.decoding.triton import ahead_of_time
 from inrformat.decoding.triton.ahead_of_time import KernelVariant
 from inrformat.decoding.triton.backend import PRECISIONS, View
 from inrformat.decoding.triton.batch import Payload, Samples
-from inrformat.families.cells.triton import aligned, general, read as reading
+from inrformat.families.cells.triton import aligned, general, operators, place, read as reading
 from inrformat.families.cells.triton.plan import CellsPlan, CellsScratch
 from inrformat.families.cells.triton.symbols import CHUNK
+from inrformat.families.cells.triton.workspace import Workspace
 
 __all__ = ["kernels", "prepare", "read", "render", "why_not"]
 
 _MOST_SYMBOLS = 1 << 30
 _POINTERS = {
-    "cell_means": "*fp32",
-    "cell_sides": "*i32",
+    "blocks": "*fp16",
+    "classes": "*i16",
+    "covers": "*i16",
+    "items": "*i16",
     "node_means": "*fp32",
+    "operators": "*fp16",
+    "spans": "*i32",
+    "starts": "*i32",
     "steps": "*fp32",
-    "symbols": "*i16",
+    "unit_ranks": "*i16",
     "unit_words": "*i32",
     "work": "*i32",
 }
+_EXACT_POINTERS = _POINTERS | {"blocks": "*fp32", "operators": "*fp32"}
 
 
 def why_not(records: DeviceRecords) -> str | None:
@@ -62,7 +59,6 @@ def prepare(records: DeviceRecords) -> CellsPlan:
 def read(plan: CellsPlan, scratch: CellsScratch, *, payload: Payload, samples: Samples, status: Tensor) -> None:
     """See ``TritonBackend.read``; status bits of the family: ``symbols.NO_SUCH_CLASS``, ``read.NO_SUCH_SCALE``."""
     batch = len(samples.rows)
-    scratch.symbols[:batch].zero_()  # what a cell does not keep is not stored
     kernel: Any = reading.read_cells_kernel
     kernel[(batch,)](
         **payload._asdict(),
@@ -71,21 +67,19 @@ def read(plan: CellsPlan, scratch: CellsScratch, *, payload: Payload, samples: S
         integers=plan.descriptors.integers,
         floats=plan.descriptors.floats,
         unit_words=plan.unit_words,
-        symbols=scratch.symbols,
+        items=scratch.items,
+        classes=scratch.classes,
+        starts=scratch.starts,
         work=scratch.work,
         node_means=scratch.node_means,
-        cell_means=scratch.cell_means,
-        cell_sides=scratch.cell_sides,
         steps=scratch.steps,
         status=status,
-        symbol_count=plan.symbol_count,
+        item_capacity=plan.item_capacity,
         node_count=plan.node_count,
         details_start=plan.details_start,
         roots_start=plan.roots_start,
-        plane_start=plan.plane_start,
+        weights_start=plan.weights_start,
         scale_position=plan.scale_position,
-        plane_width=plan.plane_width,
-        plane_size=plan.plane_size,
         **_read_constants(plan.channels, node_count=plan.node_count),
         **reading.OPTIONS,
     )
@@ -93,27 +87,85 @@ def read(plan: CellsPlan, scratch: CellsScratch, *, payload: Payload, samples: S
 
 def render(plan: CellsPlan, scratch: CellsScratch, *, view: View) -> None:
     """See ``TritonBackend.render``."""
+    workspace = Workspace.of(plan, view)
+    for first in range(0, len(view), len(workspace)):
+        samples = slice(first, min(first + len(workspace), len(view)))
+        if view.maps.aligned:
+            _make_operators(plan, workspace, view=view[samples])
+        _place(plan, scratch[samples], workspace, view=view[samples])
+        _evaluate(plan, workspace, view=view[samples])
+
+
+def _make_operators(plan: CellsPlan, workspace: Workspace, *, view: View) -> None:
+    kernel: Any = operators.cells_operators_kernel
+    height, width = view.out.shape[2:]
+    kernel[(len(view) * (workspace.tile_rows + workspace.tile_columns),)](
+        **view.samples._asdict(),
+        operators=workspace.operators,
+        spans=workspace.spans,
+        packed=view.maps.packed,
+        heads=plan.descriptors.heads,
+        point_span=view.maps.point_span,
+        out_height=height,
+        out_width=width,
+        tile_rows=workspace.tile_rows,
+        tile_columns=workspace.tile_columns,
+        axis_blocks=max(workspace.block_rows, workspace.block_columns),
+        **operators.constants(padding_mode=view.maps.padding_mode, products=view.precision.products),
+        **operators.OPTIONS,
+    )
+
+
+def _place(plan: CellsPlan, scratch: CellsScratch, workspace: Workspace, *, view: View) -> None:
+    kernel: Any = place.cells_place_kernel
+    block_count = workspace.block_rows * workspace.block_columns
+    kernel[(len(view) * block_count,)](
+        **view.samples._asdict(),
+        blocks=workspace.blocks,
+        covers=workspace.covers,
+        spans=workspace.spans,
+        heads=plan.descriptors.heads,
+        integers=plan.descriptors.integers,
+        floats=plan.descriptors.floats,
+        unit_ranks=plan.unit_ranks,
+        items=scratch.items,
+        classes=scratch.classes,
+        starts=scratch.starts,
+        node_means=scratch.node_means,
+        steps=scratch.steps,
+        item_capacity=plan.item_capacity,
+        node_count=plan.node_count,
+        block_columns=workspace.block_columns,
+        block_count=block_count,
+        tile_rows=workspace.tile_rows,
+        tile_columns=workspace.tile_columns,
+        **place.constants(channels=plan.channels, tiles=max(workspace.tile_rows, workspace.tile_columns)),
+        **place.OPTIONS,
+    )
+
+
+def _evaluate(plan: CellsPlan, workspace: Workspace, *, view: View) -> None:
     arguments = {
         "heads": plan.descriptors.heads,
-        "floats": plan.descriptors.floats,
-        "symbols": scratch.symbols,
-        "cell_means": scratch.cell_means,
-        "cell_sides": scratch.cell_sides,
-        "steps": scratch.steps,
-        "symbol_count": plan.symbol_count,
-        "plane_start": plan.plane_start,
-        "plane_columns": plan.fine_columns,
-        "plane_nodes": plan.fine_nodes,
+        "blocks": workspace.blocks,
+        "covers": workspace.covers,
+        "block_columns": workspace.block_columns,
+        "block_count": workspace.block_rows * workspace.block_columns,
     }
     if view.maps.aligned:
-        for shrinks in (False, True) if view.maps.antialias else (False,):
-            constants = aligned.constants(shrinks=shrinks, products=view.precision.products)
-            view.launch(
-                aligned.cells_aligned_kernel,
-                tile=(aligned.TILE, aligned.TILE),
-                arguments={**arguments, "point_span": view.maps.point_span, **constants},
-                options=aligned.options(shrinks=shrinks, products=view.precision.products),
-            )
+        view.launch(
+            aligned.cells_aligned_kernel,
+            tile=(operators.TILE, operators.TILE),
+            arguments={
+                **arguments,
+                "operators": workspace.operators,
+                "spans": workspace.spans,
+                "axis_blocks": max(workspace.block_rows, workspace.block_columns),
+                "point_span": view.maps.point_span,
+                **aligned.constants(products=view.precision.products),
+            },
+            options=aligned.OPTIONS,
+        )
     else:
         view.launch(
             general.cells_general_kernel,
@@ -130,13 +182,14 @@ def render(plan: CellsPlan, scratch: CellsScratch, *, view: View) -> None:
 
 def kernels() -> Iterator[KernelVariant]:
     """See ``TritonBackend.kernels``."""
+    channels, padding_mode = ahead_of_time.ALIGNED["C"], PaddingMode(ahead_of_time.ALIGNED["PADDING_MODE"])
     yield KernelVariant(
         name="cells read",
         kernel=reading.read_cells_kernel,
-        constants=_read_constants(ahead_of_time.ALIGNED["C"], node_count=1024),
+        constants=_read_constants(channels, node_count=1024),
         options=reading.OPTIONS,
         pointers=_POINTERS,
-        multiples_of_16=("symbol_count", "plane_start", "plane_width", "plane_size"),
+        multiples_of_16=("item_capacity",),
     )
     yield KernelVariant(
         name="cells general",
@@ -144,18 +197,31 @@ def kernels() -> Iterator[KernelVariant]:
         constants={**ahead_of_time.GENERAL, **general.constants(displaced=True)},
         options=general.OPTIONS,
         pointers=_POINTERS,
-        multiples_of_16=("symbol_count", "plane_start"),
     )
-    for precision, (products, _) in PRECISIONS.items():
-        for name, shrinks in (("points", False), ("shrinking", True)):
-            yield KernelVariant(
-                name=f"cells {name} {precision}",
-                kernel=aligned.cells_aligned_kernel,
-                constants={**ahead_of_time.ALIGNED, **aligned.constants(shrinks=shrinks, products=products)},
-                options=aligned.options(shrinks=shrinks, products=products),
-                pointers=_POINTERS,
-                multiples_of_16=("symbol_count", "plane_start"),
-            )
+    for precision, (products, half) in PRECISIONS.items():
+        pointers = _POINTERS if half else _EXACT_POINTERS
+        yield KernelVariant(
+            name=f"cells operators {precision}",
+            kernel=operators.cells_operators_kernel,
+            constants=operators.constants(padding_mode=padding_mode, products=products),
+            options=operators.OPTIONS,
+            pointers=pointers,
+        )
+        yield KernelVariant(
+            name=f"cells place {precision}",
+            kernel=place.cells_place_kernel,
+            constants=place.constants(channels=channels, tiles=7),
+            options=place.OPTIONS,
+            pointers=pointers,
+            multiples_of_16=("item_capacity",),
+        )
+        yield KernelVariant(
+            name=f"cells aligned {precision}",
+            kernel=aligned.cells_aligned_kernel,
+            constants={**ahead_of_time.ALIGNED, **aligned.constants(products=products)},
+            options=aligned.OPTIONS,
+            pointers=pointers,
+        )
 
 
 def _read_constants(channels: int, *, node_count: int) -> dict[str, int]:

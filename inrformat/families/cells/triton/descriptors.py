@@ -33,6 +33,7 @@ __all__ = [
     "STEP",
     "flatten",
     "level_of",
+    "unit_ranks",
     "unit_words",
 ]
 
@@ -80,15 +81,19 @@ def flatten(networks: Sequence[Network], *, table_count: int, device: torch.devi
 
 
 def unit_words(device: torch.device) -> Tensor:
-    """int32 ``(32**2 + 16**2 + 8**2,)``: of each unit of cells of 32, 16, 8 px, ``b | a << 8 | group << 16``.
-
-    In unit order; b counts half periods of the cosine down the cell, a those across it.
-    """
+    """int32 ``(32**2 + 16**2 + 8**2,)``: of each unit of cells of 32, 16, 8 px, in unit order, ``group << 16``."""
     words = FlatArray()
     for side in CELL_SIDES:
-        b, a = np.divmod(unit_order(side), side)
-        words.add(b | a << 8 | np.maximum(unit_groups(side), 0) << 16)
+        words.add(np.maximum(unit_groups(side), 0) << 16)
     return words.to(device, torch.int32)
+
+
+def unit_ranks(device: torch.device) -> Tensor:
+    """int16 ``(32**2 + 16**2 + 8**2,)``: of each unit b * side + a of cells of 32, 16, 8 px, its unit order."""
+    ranks = FlatArray()
+    for side in CELL_SIDES:
+        ranks.add(np.argsort(unit_order(side)))
+    return ranks.to(device, torch.int16)
 
 
 def _add_network(network: Cells, head: NDArray[np.int32], arrays: DescriptorArrays, *, last_table: int) -> None:

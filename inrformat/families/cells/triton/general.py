@@ -14,9 +14,9 @@ from inrformat.decoding.triton.descriptors import IN_FAMILY
 from inrformat.decoding.triton.epilogue import frame_of, store_points
 from inrformat.decoding.triton.sampling import fold, output_pixels, source_of, tap, taps_of, window_of
 from inrformat.decoding.triton.trigonometry import cosine
-from inrformat.families.cells.triton.basis import fine_node
-from inrformat.families.cells.triton.descriptors import COLOUR, FIELDS
-from inrformat.families.cells.triton.weights import OFFSET, UNIT, side_and_extent, weights_of
+from inrformat.families.cells.triton.basis import BLOCK, fine_node
+from inrformat.families.cells.triton.blocks import OFFSET, side_and_extent
+from inrformat.families.cells.triton.descriptors import FIELDS
 
 __all__ = ["OPTIONS", "TILE_HEIGHT", "TILE_WIDTH", "cells_general_kernel", "constants"]
 
@@ -31,46 +31,37 @@ def constants(*, displaced: bool) -> dict[str, object]:
 
 
 @triton.jit
-def _outputs(x, y, cells, C: tl.constexpr, C_PAD: tl.constexpr):
-    """The network's outputs at native positions ``(P,)``: ``(P, C_PAD)``, in 1/255 units without the offset."""
+def _outputs(x, y, blocks, covers, fine_rows, fine_columns, block_columns, C: tl.constexpr, C_PAD: tl.constexpr):
+    """The image's channels at native positions ``(P,)``: ``(P, C_PAD)``, without the offset."""
     channel = tl.arange(0, C_PAD)
     used = (channel < C)[None, :]
-    plane_width, plane_size = 8 * cells.plane_columns, 64 * cells.plane_nodes
-    row, column = fine_node(y, cells.fine_rows), fine_node(x, cells.fine_columns)
-    side, extent = side_and_extent(tl.load(cells.cell_sides + row * cells.plane_columns + column))
-    halvings = tl.where(side == 32, 2, tl.where(side == 16, 1, 0))
-    row, column = row >> halvings, column >> halvings
+    row, column = fine_node(y, fine_rows), fine_node(x, fine_columns)
+    side, extent = side_and_extent(tl.load(covers + (row >> 1) * block_columns + (column >> 1)))
+    first_row, first_column = (row * 8) & -side, (column * 8) & -side
     length = side.to(tl.float32)
-    v, u = y / length - row.to(tl.float32), x / length - column.to(tl.float32)
-    mean = ((row << halvings) * cells.plane_columns + (column << halvings))[:, None]
-    mean = mean + channel[None, :] * cells.plane_nodes
-    total = tl.load(cells.cell_means + mean, mask=used, other=0.0) / length[:, None]
-    corner = (row * side * plane_width + column * side)[:, None] + channel[None, :] * plane_size
+    v, u = (y - first_row.to(tl.float32)) / length, (x - first_column.to(tl.float32)) / length
     norm_0, norm = tl.sqrt(1.0 / length), tl.sqrt(2.0 / length)
     twice_v, twice_u = 2.0 * cosine(v), 2.0 * cosine(u)
-    greatest_extent, longest = tl.max(extent, axis=0), tl.max(side, axis=0)
+    longest, total = tl.max(extent, axis=0), tl.zeros((x.shape[0], C_PAD), tl.float32)
     # Of units b down and a across: cos(pi b v) and the one before it, cos(pi a u) and the one before it.
     cosine_v, before_v = tl.zeros_like(v) + 1.0, 0.5 * twice_v
-    for b in range(0, tl.minimum(greatest_extent, longest)):
+    for b in range(0, tl.minimum(longest, tl.max(side, axis=0))):
         cosine_u, before_u = tl.zeros_like(u) + 1.0, 0.5 * twice_u
         line = tl.zeros_like(total)
-        for a in range(0, tl.minimum(greatest_extent - b, longest)):
+        coefficient_row = first_row + b
+        block_row = (coefficient_row >> 4) * block_columns
+        for a in range(0, tl.minimum(longest - b, tl.max(side, axis=0))):
             kept = (a < side) & (b < side) & (a + b < extent)
-            weight = tl.load(cells.symbols + corner + (b * plane_width + a), mask=kept[:, None] & used, other=0)
+            coefficient_column = first_column + a
+            block = (block_row + (coefficient_column >> 4)) * (C * BLOCK * BLOCK)
+            at = block + (coefficient_row & 15) * BLOCK + (coefficient_column & 15)
+            at = at[:, None] + channel[None, :] * (BLOCK * BLOCK)
+            weight = tl.load(blocks + at, mask=kept[:, None] & used, other=0.0)
             line += weight.to(tl.float32) * (cosine_u * tl.where(a == 0, norm_0, norm))[:, None]
             cosine_u, before_u = twice_u * cosine_u - before_u, cosine_u
-        total += line * (cells.step * cosine_v * tl.where(b == 0, norm_0, norm))[:, None]
+        total += line * (cosine_v * tl.where(b == 0, norm_0, norm))[:, None]
         cosine_v, before_v = twice_v * cosine_v - before_v, cosine_v
     return total
-
-
-@triton.jit
-def _mixed(outputs, colour, C: tl.constexpr, C_PAD: tl.constexpr):
-    """Image channels of the network's, ``(P, C_PAD)``, by the ``(C, C)`` matrix at ``colour``."""
-    channel = tl.arange(0, C_PAD)
-    used = (channel < C)[:, None] & (channel < C)[None, :]
-    matrix = tl.load(colour + channel[:, None] * C + channel[None, :], mask=used, other=0.0)
-    return tl.sum(outputs[:, :, None] * matrix[None, :, :], axis=1)
 
 
 @triton.jit
@@ -87,15 +78,10 @@ def cells_general_kernel(
     max_height,
     max_width,
     heads,
-    floats,
-    symbols,
-    cell_means,
-    cell_sides,
-    steps,
-    symbol_count,
-    plane_start,
-    plane_columns,
-    plane_nodes,
+    blocks,
+    covers,
+    block_columns,
+    block_count,
     out_height,
     out_width,
     tile_columns,
@@ -115,12 +101,11 @@ def cells_general_kernel(
     """TILE_HEIGHT x TILE_WIDTH output pixels, each at all its taps."""
     sample, tile = (tl.program_id(0) // tile_count).to(tl.int64), tl.program_id(0) % tile_count
     shape = shape_of(sample, shapes, rows, record_count, network_count, max_height, max_width)
-    head = heads + shape.network * FIELDS
-    if tl.load(head + IN_FAMILY) == 0:
+    if tl.load(heads + shape.network * FIELDS + IN_FAMILY) == 0:
         return
-    cells = weights_of(
-        sample, shape, symbols, cell_means, cell_sides, steps, symbol_count, plane_start, plane_columns, plane_nodes, C
-    )
+    fine_rows, fine_columns = (shape.height + 7) // 8, (shape.width + 7) // 8
+    covers += sample * block_count
+    blocks += sample * block_count * (C * BLOCK * BLOCK)
     pixels = output_pixels(
         tile, tile_columns, sample, displacement, out_height, out_width, TILE_HEIGHT, TILE_WIDTH, DISPLACED
     )
@@ -134,7 +119,7 @@ def cells_general_kernel(
             offset_x, weight_x = tap(m, count_x, half_width_x)
             x, y = source_of(packed, sample, pixels.x + offset_x, pixels.y + offset_y)
             x, y = fold(x, window_x, PADDING_MODE), fold(y, window_y, PADDING_MODE)
-            total += (weight_x * weight_y) * _outputs(x, y, cells, C, C_PAD)
-    colours = (_mixed(total, floats + tl.load(head + COLOUR), C, C_PAD) + OFFSET) * UNIT
+            outputs = _outputs(x, y, blocks, covers, fine_rows, fine_columns, block_columns, C, C_PAD)
+            total += (weight_x * weight_y) * outputs
     frame = frame_of(sample, out, out_height, out_width, stride_b, stride_c, stride_y, stride_x)
-    store_points(frame, colours, packed, sample, channel_style, pixels, C, C_PAD, PADDING_MODE, False, BYTES)
+    store_points(frame, total + OFFSET, packed, sample, channel_style, pixels, C, C_PAD, PADDING_MODE, False, BYTES)

@@ -1,26 +1,24 @@
-"""The mean pyramid of a ``cells`` record, and the cell that covers each 8 px node (spec section 6.2.4)."""
+"""The mean pyramid of a ``cells`` record (spec section 6.2.4)."""
 
 from __future__ import annotations
 
 import triton
 import triton.language as tl
 
-from inrformat.families.cells.triton.descriptors import EXTENTS, level_of
-from inrformat.families.cells.triton.nodes import locate, parent_of, start_of, top_side
-from inrformat.families.cells.triton.symbols import is_split
+from inrformat.families.cells.triton.nodes import start_of, top_side
 
-__all__ = ["build_node_means", "store_cells"]
+__all__ = ["build_node_means"]
 
 
 @triton.jit
 def build_node_means(record, quantization_step, height, width, node_means, C: tl.constexpr, CHUNK: tl.constexpr):
     """The pyramid of means: float32 ``(nodes, C)``, each level from the one above."""
     chunk = tl.arange(0, CHUNK)
-    symbols, grid = record.symbols, record.grid
+    items, grid = record.items, record.grid
     for base in range(0, record.top_nodes * C, CHUNK):
         item = base + chunk
         inside = item < record.top_nodes * C
-        root = tl.load(symbols + record.roots_start + item, mask=inside, other=0).to(tl.float32)
+        root = tl.load(items + record.roots_start + item, mask=inside, other=0).to(tl.float32)
         tl.store(node_means + item, quantization_step * root, mask=inside)
     tl.debug_barrier()
     side = top_side(height, width) // 2
@@ -42,7 +40,7 @@ def build_node_means(record, quantization_step, height, width, node_means, C: tl
             north = parent - tl.where(parent_row > 0, parent_columns, 0)
             south = parent + tl.where(parent_row < parent_rows - 1, parent_columns, 0)
             for c in tl.static_range(C):
-                detail = symbols + record.details_start + parent * 3 * C + 3 * c
+                detail = items + record.details_start + parent * 3 * C + 3 * c
                 across = tl.load(node_means + west * C + c, mask=inside, other=0.0)
                 across = (across - tl.load(node_means + east * C + c, mask=inside, other=0.0)) / 8
                 down = tl.load(node_means + north * C + c, mask=inside, other=0.0)
@@ -55,29 +53,3 @@ def build_node_means(record, quantization_step, height, width, node_means, C: tl
                 tl.store(node_means + (first + item) * C + c, mean, mask=inside)
         tl.debug_barrier()
         side = side // 2
-
-
-@triton.jit
-def store_cells(
-    record, node_means, cell_means, cell_sides, fine_columns, fine_nodes, C: tl.constexpr, CHUNK: tl.constexpr
-):
-    """Of each 8 px node, what `CellsScratch` says of the cell that covers it: mean weight, side and extent."""
-    chunk, end = tl.arange(0, CHUNK), record.grid.node_count
-    for base in range(start_of(8, record.grid), end, CHUNK):
-        node = base + chunk
-        inside = node < end
-        side, row, column = locate(tl.minimum(node, end - 1), record.grid)
-        parent = parent_of(side, row, column, record.grid)
-        grandparent = parent_of(2 * side, row // 2, column // 2, record.grid)
-        split = is_split(record, grandparent, 4 * side, inside)
-        split_again = is_split(record, parent, 2 * side, inside)
-        side = tl.where(split, tl.where(split_again, 8, 16), 32)
-        cell = tl.where(split, tl.where(split_again, node, parent), grandparent)
-        number = tl.load(record.symbols + cell, mask=inside, other=0).to(tl.int32)
-        extents = record.integers + tl.load(level_of(record.head, side) + EXTENTS)
-        extent = tl.load(extents + number, mask=inside, other=0)
-        position = row * fine_columns + column
-        tl.store(cell_sides + position, side | (extent << 8), mask=inside)
-        for c in tl.static_range(C):
-            mean = tl.load(node_means + cell * C + c, mask=inside, other=0.0)
-            tl.store(cell_means + c * fine_nodes + position, mean, mask=inside)

@@ -13,7 +13,7 @@ from inrformat.decoding.triton.descriptors import IN_FAMILY
 from inrformat.decoding.triton.rans import FIRST_FAMILY_FAULT, open_record, record_faults
 from inrformat.families.cells.descriptor import SCALES_PER_OCTAVE
 from inrformat.families.cells.triton.descriptors import FIELDS, LANE_PIXELS, STEP
-from inrformat.families.cells.triton.means import build_node_means, store_cells
+from inrformat.families.cells.triton.means import build_node_means
 from inrformat.families.cells.triton.nodes import node_grid, start_of, top_side
 from inrformat.families.cells.triton.symbols import (
     CellsRecord,
@@ -64,21 +64,19 @@ def read_cells_kernel(
     integers,
     floats,
     unit_words,
-    symbols,
+    items,
+    classes,
+    starts,
     work,
     node_means,
-    cell_means,
-    cell_sides,
     steps,
     status,
-    symbol_count,
+    item_capacity,
     node_count,
     details_start,
     roots_start,
-    plane_start,
+    weights_start,
     scale_position,
-    plane_width,
-    plane_size,
     C: tl.constexpr,
     CHUNK: tl.constexpr,
     NODE_BITS: tl.constexpr,
@@ -101,12 +99,12 @@ def read_cells_kernel(
         unit_words=unit_words,
         grid=grid,
         top_nodes=((height + top - 1) // top) * ((width + top - 1) // top),
-        symbols=symbols + sample * symbol_count,
+        items=items + sample * item_capacity,
+        classes=classes + sample * node_count,
+        starts=starts + sample * node_count,
         details_start=details_start,
         roots_start=roots_start,
-        plane_start=plane_start,
-        plane_width=plane_width,
-        plane_size=plane_size,
+        weights_start=weights_start,
         lists=_work_lists(work + sample * 2 * (CHUNK + node_count), node_count, CHUNK),
     )
 
@@ -124,9 +122,5 @@ def read_cells_kernel(
     state, next_word = read_weights(record, state, next_word, C, CHUNK, NODE_BITS)
     tl.store(status + sample, faults | record_faults(state, next_word, stream))
 
-    fine_columns, fine_nodes = plane_width // 8, plane_size // 64
     node_means += sample * node_count * C
-    cell_means += sample * C * fine_nodes
-    cell_sides += sample * fine_nodes
     build_node_means(record, quantization_step, height, width, node_means, C, CHUNK)
-    store_cells(record, node_means, cell_means, cell_sides, fine_columns, fine_nodes, C, CHUNK)

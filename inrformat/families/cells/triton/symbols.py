@@ -64,8 +64,8 @@ class CellsRecord(NamedTuple):
 
     Attributes:
         stream: `RecordStream`. head, integers, unit_words: pointers, see ``descriptors.py``. grid: `NodeGrid`.
-        top_nodes: how many there are. symbols: pointer to the record's; it begins with the classes of all nodes.
-        details_start, roots_start, plane_start, plane_width, plane_size: see `CellsPlan`. lists: `WorkLists`.
+        top_nodes: how many there are. items, classes, starts: pointers to the record's own, see `CellsScratch`.
+        details_start, roots_start, weights_start: see `CellsPlan`. lists: `WorkLists`.
     """
 
     stream: Any
@@ -74,19 +74,19 @@ class CellsRecord(NamedTuple):
     unit_words: Any
     grid: Any
     top_nodes: Any
-    symbols: Any
+    items: Any
+    classes: Any
+    starts: Any
     details_start: Any
     roots_start: Any
-    plane_start: Any
-    plane_width: Any
-    plane_size: Any
+    weights_start: Any
     lists: Any
 
 
 @triton.jit
 def is_split(record, node, side, mask):
     """Whether nodes that exist (class not -1) are split."""
-    number = tl.load(record.symbols + node, mask=mask, other=-1).to(tl.int32)
+    number = tl.load(record.classes + node, mask=mask, other=-1).to(tl.int32)
     return mask & (number >= 0) & (number >= tl.load(level_of(record.head, side) + CLASSES))
 
 
@@ -99,11 +99,11 @@ def _append(kept, node, listed, count):
 
 
 @triton.jit
-def _decode_chunk(record, state, next_word, count):
-    """Decode the first ``count`` of the work items that were made."""
+def _decode_chunk(record, state, next_word, symbols, count):
+    """Decode the first ``count`` of the work items that were made, to their places in ``symbols``."""
     tl.debug_barrier()
     state, next_word = decode_items(
-        state, next_word, record.stream, record.lists.tables, record.lists.destinations, record.symbols, count
+        state, next_word, record.stream, record.lists.tables, record.lists.destinations, symbols, count
     )
     tl.debug_barrier()
     return state, next_word
@@ -114,15 +114,15 @@ def read_scale(record, state, next_word, scale_position):
     """The states, the next word, and the record's step scale as it is coded."""
     tl.store(record.lists.tables, tl.load(record.head + SCALE_TABLE))
     tl.store(record.lists.destinations, scale_position)
-    state, next_word = _decode_chunk(record, state, next_word, 1)
-    return state, next_word, tl.load(record.symbols + scale_position).to(tl.int32)
+    state, next_word = _decode_chunk(record, state, next_word, record.items, 1)
+    return state, next_word, tl.load(record.items + scale_position).to(tl.int32)
 
 
 @triton.jit
 def read_classes(record, state, next_word, faults, low, high, CHUNK: tl.constexpr):
     """Classes of the nodes ``low`` to ``high`` that exist; -1 for the others."""
     step = tl.arange(0, CHUNK)
-    classes, grid, lists = record.symbols, record.grid, record.lists
+    classes, grid, lists = record.classes, record.grid, record.lists
     count = 0
     for base in range(low, high, CHUNK):
         node = base + step
@@ -140,7 +140,7 @@ def read_classes(record, state, next_word, faults, low, high, CHUNK: tl.constexp
         side, _, _ = locate(node, grid)
         tl.store(lists.tables + step, tl.load(level_of(record.head, side) + CLASS_TABLE), mask=item < count)
         tl.store(lists.destinations + step, node, mask=item < count)
-        state, next_word = _decode_chunk(record, state, next_word, tl.minimum(count - base, CHUNK))
+        state, next_word = _decode_chunk(record, state, next_word, classes, tl.minimum(count - base, CHUNK))
     for base in range(0, count, CHUNK):
         item = base + step
         node = tl.load(lists.nodes + item, mask=item < count, other=0)
@@ -180,14 +180,14 @@ def read_means(record, state, next_word, C: tl.constexpr, CHUNK: tl.constexpr):
         node = tl.load(lists.nodes + which, mask=is_detail, other=0)
         side, _, _ = locate(node, record.grid)
         level = level_of(head, side)
-        number = tl.load(record.symbols + node, mask=is_detail, other=0).to(tl.int32) - tl.load(level + CLASSES)
+        number = tl.load(record.classes + node, mask=is_detail, other=0).to(tl.int32) - tl.load(level + CLASSES)
         at = tl.load(level + SPLIT_TABLES) + number * 3 * C + part
         table = tl.load(integers + at, mask=is_detail, other=0)
         table = tl.where(is_root, tl.load(root_tables + item % C, mask=is_root & inside, other=0), table)
         destination = tl.where(is_root, record.roots_start + item, record.details_start + node * 3 * C + part)
         tl.store(lists.tables + step, table, mask=inside)
         tl.store(lists.destinations + step, destination, mask=inside)
-        state, next_word = _decode_chunk(record, state, next_word, tl.minimum(count - base, CHUNK))
+        state, next_word = _decode_chunk(record, state, next_word, record.items, tl.minimum(count - base, CHUNK))
     return state, next_word
 
 
@@ -200,13 +200,15 @@ def _list_cells(record, C: tl.constexpr, CHUNK: tl.constexpr):
         node = base + step
         side, _, _ = locate(node, record.grid)
         level = level_of(record.head, side)
-        number = tl.load(record.symbols + node, mask=node < end, other=-1).to(tl.int32)
+        number = tl.load(record.classes + node, mask=node < end, other=-1).to(tl.int32)
         is_cell = (number >= 0) & (number < tl.load(level + CLASSES))
         length = tl.zeros((CHUNK,), tl.int32)
         for c in tl.static_range(C):
             length += tl.load(record.integers + tl.load(level + KEPT) + number * C + c, mask=is_cell, other=1) - 1
         rank = tl.cumsum(is_cell.to(tl.int32), axis=0) - 1 + cells
-        tl.store(record.lists.first_items + rank, count + tl.cumsum(length, axis=0) - length, mask=is_cell)
+        first = count + tl.cumsum(length, axis=0) - length
+        tl.store(record.lists.first_items + rank, first, mask=is_cell)
+        tl.store(record.starts + node, record.weights_start + first, mask=is_cell)
         cells = _append(is_cell, node, record.lists.nodes, cells)
         count += tl.sum(length, axis=0)
     return cells, count
@@ -227,7 +229,7 @@ def _cell_of(record, item, inside, cells, CHUNK: tl.constexpr, NODE_BITS: tl.con
 
 @triton.jit
 def read_weights(record, state, next_word, C: tl.constexpr, CHUNK: tl.constexpr, NODE_BITS: tl.constexpr):
-    """Weights of all cells, each to its position in the plane of its channel."""
+    """Weights of all cells, one after the other."""
     step = tl.arange(0, CHUNK)
     integers, lists = record.integers, record.lists
     cells, count = _list_cells(record, C, CHUNK)
@@ -237,9 +239,9 @@ def read_weights(record, state, next_word, C: tl.constexpr, CHUNK: tl.constexpr,
         inside = item < count
         which = _cell_of(record, item, inside, cells, CHUNK, NODE_BITS)
         node = tl.load(lists.nodes + which, mask=inside, other=0)
-        side, row, column = locate(node, record.grid)
+        side, _, _ = locate(node, record.grid)
         level = level_of(record.head, side)
-        number = tl.load(record.symbols + node, mask=inside, other=0).to(tl.int32)
+        number = tl.load(record.classes + node, mask=inside, other=0).to(tl.int32)
         unit = item - tl.load(lists.first_items + which, mask=inside, other=0)
         channel = tl.zeros((CHUNK,), tl.int32)
         for c in tl.static_range(C - 1):
@@ -250,10 +252,9 @@ def read_weights(record, state, next_word, C: tl.constexpr, CHUNK: tl.constexpr,
         unit = tl.minimum(unit + 1, side * side - 1)
         first_of_side = tl.where(side == 32, 0, tl.where(side == 16, 1024, 1280))
         word = tl.load(record.unit_words + first_of_side + unit, mask=inside, other=0)
-        b, a, group = word & 255, (word >> 8) & 255, word >> 16
+        group = word >> 16
         tables = tl.load(level + GROUP_TABLES) + (number * C + channel) * tl.load(level + GROUPS)
         tl.store(lists.tables + step, tl.load(integers + tables + group, mask=inside, other=0), mask=inside)
-        position = (row * side + b) * record.plane_width + column * side + a
-        tl.store(lists.destinations + step, record.plane_start + channel * record.plane_size + position, mask=inside)
-        state, next_word = _decode_chunk(record, state, next_word, tl.minimum(count - base, CHUNK))
+        tl.store(lists.destinations + step, record.weights_start + item, mask=inside)
+        state, next_word = _decode_chunk(record, state, next_word, record.items, tl.minimum(count - base, CHUNK))
     return state, next_word

@@ -1,32 +1,45 @@
-"""Records of cells to symbols, means and sides on the device."""
+"""Records of cells to symbols, means and starts on the device."""
 
-import torch
+import numpy as np
 
-from inrformat.families.cells.reference import read_weights
+from inrformat.families.cells.nodes import CELL_SIDES, node_sides
+from inrformat.families.cells.record import read_record
+from inrformat.families.cells.reference import means_of, quantization_step
 
 from ....decoding.triton.small_files import CELL_ROWS
 
 
-def test_weights_are_the_reference_s(mixed, cells_weights):
-    plan, scratch = cells_weights
+def in_node_order(by_side, sides):
+    """Arrays ``(rows, columns, ...)`` of some sides, one node after the other."""
+    return np.concatenate([by_side[side].reshape(-1, *by_side[side].shape[2:]) for side in sides])
+
+
+def test_symbols_and_means_are_the_compiled_reader_s(mixed, cells_weights):
+    _, scratch = cells_weights
     for sample, row in enumerate(CELL_ROWS):
         number, height, width = mixed.shapes[row].tolist()
         network = mixed.networks[number]
-        decoder = mixed.decoder(
-            torch.tensor([row], device=mixed.device), lanes=network.lanes(height=height, width=width)
-        )
-        expected = read_weights(network, decoder, height=height, width=width)
-        rows, columns = expected.sides.shape[1:]
-        sides = scratch.cell_sides[sample].reshape(-1, plan.fine_columns)[:rows, :columns] & 255
-        assert torch.equal(sides, expected.sides[0].int())
-        step = float(scratch.steps[sample])
-        stored = scratch.symbols[sample, plan.plane_start :][: 3 * plan.plane_size].reshape(3, -1, plan.plane_width)
-        means = scratch.cell_means[sample].reshape(3, -1, plan.fine_columns)
-        for side, planes in expected.planes.items():
-            here = (sides == side).repeat_interleave(8, 0).repeat_interleave(8, 1)
-            wanted = planes[0, :, : 8 * rows, : 8 * columns]
-            y, x = torch.where(here)
-            mean = (y % side == 0) & (x % side == 0)
-            coded = torch.zeros(0) if mean.all() else wanted[:, y[~mean], x[~mean]] / step
-            assert torch.equal(stored[:, y[~mean], x[~mean]].float(), coded.reshape(3, -1).round())
-            assert torch.allclose(means[:, y[mean] // 8, x[mean] // 8], wanted[:, y[mean], x[mean]], rtol=1e-6)
+        first, length = int(mixed.offsets[row]), int(mixed.lengths[row])
+        record = mixed.words.cpu().numpy().tobytes()[first : first + length]
+        symbols = read_record(network, record, mixed.codebook.tables, height=height, width=width)
+        assert float(scratch.steps[sample]) == quantization_step(network, symbols.scale)
+
+        sides = node_sides(height, width)
+        classes = in_node_order(symbols.classes, sides)
+        assert np.array_equal(scratch.classes[sample, : len(classes)].cpu(), classes)
+        means = in_node_order({s: np.moveaxis(m, 0, -1) for s, m in means_of(network, symbols).items()}, sides)
+        read = scratch.node_means[sample, : means.size].reshape(means.shape).cpu()
+        exists = classes >= 0
+        assert np.allclose(read[exists], means[exists], rtol=1e-5, atol=1e-4)
+
+        starts = scratch.starts[sample].cpu()
+        node = len(classes) - sum(symbols.classes[side].size for side in CELL_SIDES)
+        for side in CELL_SIDES:
+            level, weights = network.level(side), iter(symbols.weights[side])
+            for number in symbols.classes[side].ravel():
+                if level.is_cell(number):
+                    expected = [w[1:kept] for w, kept in zip(next(weights), level.kept[number], strict=True)]
+                    wanted = np.concatenate(expected)
+                    start = int(starts[node])
+                    assert np.array_equal(scratch.items[sample, start : start + len(wanted)].cpu(), wanted)
+                node += 1

@@ -1,0 +1,131 @@
+"""Axis operators of ``cells`` under aligned maps: what each coefficient of a block adds to each output of an axis.
+
+A program makes those of one tile of outputs along one axis of one sample: for every block that the tile sees and every
+side of cells a matrix (outputs x units), in which hidden units, folding of what lies outside, the antialiasing filter
+and its normalisation are one. ``aligned.py`` multiplies blocks by them from both sides.
+"""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+from inrformat.decoding.geometry import PaddingMode
+from inrformat.decoding.triton.axes import first_and_last_pixel, lattice_filter, output_axis
+from inrformat.decoding.triton.batch import shape_of
+from inrformat.decoding.triton.descriptors import IN_FAMILY
+from inrformat.decoding.triton.epilogue import CONSTANT
+from inrformat.decoding.triton.sampling import fold
+from inrformat.families.cells.triton.basis import BLOCK, fine_node, units
+from inrformat.families.cells.triton.descriptors import FIELDS
+
+__all__ = ["LEVELS", "OPTIONS", "TILE", "cells_operators_kernel", "constants"]
+
+TILE = 32
+"""Outputs along an axis that an operator makes."""
+LEVELS = tl.constexpr(3)
+"""Cells of 8, 16 and 32 px."""
+OPTIONS = {"num_warps": 1}
+
+
+def constants(*, padding_mode: PaddingMode, products: str) -> dict[str, object]:
+    """Constants of the kernel."""
+    return {"TILE": TILE, "PADDING_MODE": int(padding_mode), "PRECISION": products}
+
+
+@triton.jit
+def _blocks_of(axis, PADDING_MODE: tl.constexpr):
+    """First block of native pixels that a filtered axis sees, before folding, and the one after the last."""
+    first, last = first_and_last_pixel(axis, PADDING_MODE)
+    return first >> 4, (last >> 4) + 1
+
+
+@triton.jit
+def _survey(axis, fine_nodes, PADDING_MODE: tl.constexpr):
+    """Sums of the filter's weights for each output, and the first and the last block that the outputs see."""
+    total = tl.zeros_like(axis.centres)
+    first, last = (fine_nodes - 1) >> 1, 0
+    if axis.at_points:
+        total += 1.0
+        block = fine_node(fold(axis.centres, axis.window, PADDING_MODE), fine_nodes) >> 1
+        first, last = tl.min(block, axis=0), tl.max(block, axis=0)
+    else:
+        begin, end = _blocks_of(axis, PADDING_MODE)
+        for chunk in range(begin, end):
+            at, weight = lattice_filter(chunk * BLOCK, axis, PADDING_MODE, BLOCK)
+            total += tl.sum(weight, axis=1)
+            block = fine_node(fold(at, axis.window, PADDING_MODE), fine_nodes) >> 1
+            seen = tl.max(weight, axis=0) > 0.0
+            first = tl.minimum(first, tl.min(tl.where(seen, block, first), axis=0))
+            last = tl.maximum(last, tl.max(tl.where(seen, block, last), axis=0))
+    return total, first, last
+
+
+@triton.jit
+def _operator(axis, fine_nodes, block, level, PADDING_MODE: tl.constexpr, PRECISION: tl.constexpr):
+    """The operator of a block, before normalisation: ``(n, BLOCK)``."""
+    if axis.at_points:
+        across = units(fold(axis.centres, axis.window, PADDING_MODE), fine_nodes, block, level)
+    else:
+        across = tl.zeros((axis.centres.shape[0], BLOCK), tl.float32)
+        begin, end = _blocks_of(axis, PADDING_MODE)
+        if PADDING_MODE <= CONSTANT:  # without folding, cells are evaluated at their own pixels alone
+            low = tl.where(level == 5, block & ~1, block)
+            begin, end = tl.maximum(begin, low), tl.minimum(end, tl.where(level == 5, low + 2, block + 1))
+        for chunk in range(begin, end):
+            at, weight = lattice_filter(chunk * BLOCK, axis, PADDING_MODE, BLOCK)
+            across += tl.dot(
+                weight, units(fold(at, axis.window, PADDING_MODE), fine_nodes, block, level), input_precision=PRECISION
+            )
+    return across
+
+
+@triton.jit
+def cells_operators_kernel(
+    operators,
+    spans,
+    packed,
+    shapes,
+    rows,
+    record_count,
+    network_count,
+    max_height,
+    max_width,
+    heads,
+    point_span,
+    out_height,
+    out_width,
+    tile_rows,
+    tile_columns,
+    axis_blocks,
+    TILE: tl.constexpr,
+    PADDING_MODE: tl.constexpr,
+    PRECISION: tl.constexpr,
+):
+    """Tiles of rows come first, then tiles of columns."""
+    tile_count = tile_rows + tile_columns
+    sample, tile = (tl.program_id(0) // tile_count).to(tl.int64), tl.program_id(0) % tile_count
+    shape = shape_of(sample, shapes, rows, record_count, network_count, max_height, max_width)
+    head = heads + shape.network * FIELDS
+    if tl.load(head + IN_FAMILY) == 0:
+        return
+    k = tl.arange(0, TILE)
+    if tile < tile_rows:
+        axis = output_axis(packed, sample, 1, tile * TILE + k, out_height, point_span)
+        fine_nodes = (shape.height + 7) // 8
+    else:
+        axis = output_axis(packed, sample, 0, (tile - tile_rows) * TILE + k, out_width, point_span)
+        fine_nodes = (shape.width + 7) // 8
+    total, first, last = _survey(axis, fine_nodes, PADDING_MODE)
+    at = sample * tile_count + tile
+    tl.store(spans + 2 * at, first)
+    tl.store(spans + 2 * at + 1, last)
+    # An output far outside the window weighs nothing, but must not divide by nothing.
+    inverse = 1.0 / tl.maximum(total, 1e-9)
+    place = k[:, None] * BLOCK + tl.arange(0, BLOCK)[None, :]
+    for block in range(first & ~1, (last | 1) + 1):
+        for level in range(3, 3 + LEVELS):
+            if (level == 5) | ((block >= first) & (block <= last)):
+                operator = _operator(axis, fine_nodes, block, level, PADDING_MODE, PRECISION) * inverse[:, None]
+                to = operators + ((at * axis_blocks + block) * LEVELS + (level - 3)) * (TILE * BLOCK)
+                tl.store(to + place, operator.to(operators.dtype.element_ty))
