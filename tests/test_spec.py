@@ -79,9 +79,9 @@ def test_the_decoding_pseudocode_decodes_the_example(smallest):
     state, words = int.from_bytes(record[:4], "little"), list(np.frombuffer(record[4:], "<u2"))
     values = []
     for _ in range(1 + 9):
-        slot = state & 4095
+        slot = state & 1023
         p = int(np.searchsorted(np.cumsum(freqs), slot, side="right"))
-        state = int(freqs[p]) * (state >> 12) + slot - int(freqs[:p].sum())
+        state = int(freqs[p]) * (state >> 10) + slot - int(freqs[:p].sum())
         if state < 65536:
             state = state * 65536 + int(words.pop(0))
         values.append(symbols["lowest"] + p)

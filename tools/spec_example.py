@@ -25,7 +25,7 @@ BEGIN, END = "<!-- example:begin -->\n", "<!-- example:end -->"
 
 def write_smallest(path: Path) -> None:
     """One black pixel."""
-    table = SymbolTable(-1, 0, np.array([1024, 3072, 0], np.uint16))
+    table = SymbolTable(-1, 0, np.array([256, 768], np.uint16))
     network = Siren((2, 1, 3), 30.0, (1.0,) * 4, (0,) * 4, 0)
     tables = TableSet.of([table])
     symbols = np.array([[0] * 6 + [-1] * 3])

@@ -22,7 +22,7 @@ POINTERS = {
     "packed": "*fp32",
     "rows": "*i64",
     "shapes": "*i64",
-    "slot_entries": "*i64",
+    "slot_entries": "*i32",
     "status": "*i32",
     "taps": "*fp32",
     "words": "*i16",

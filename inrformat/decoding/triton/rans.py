@@ -1,142 +1,201 @@
-"""rANS on a device: one warp decodes a record from the resident bytes of the file (spec section 7.2).
+"""rANS on a device: one warp decodes a stream of a record from the resident bytes of the file (spec section 7.2).
 
-A lane of the record is a lane of the warp. Which words lanes take follows from a ballot and population counts. What to
-decode is a list of work items made beforehand, table number and destination of each symbol, so that one loop serves
-every segment of every family.
+A lane of the stream is a lane of the warp. Which words lanes take follows from a ballot and population counts.
 """
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
-from inrformat.coding.tables import ESCAPE_BITS, PRECISION_BITS, TOTAL, TableSet
+from inrformat.coding.rans import LOWER_BOUND, MOST_LANES, STREAM_LANES
+from inrformat.coding.tables import PRECISION_BITS, SLOT_BIAS, SLOT_FREQ, TOKEN_BITS, TOTAL, TableSet
 
 __all__ = [
     "FIRST_FAMILY_FAULT",
     "MISCOUNTED",
+    "SLOTS",
     "TOO_SHORT",
     "UNFINISHED",
-    "RecordStream",
-    "decode_items",
-    "open_record",
-    "record_faults",
+    "WRONG_PATCH",
+    "RecordWords",
+    "Stream",
+    "decode_step",
+    "lanes_for",
+    "plain_low_bits",
+    "plain_number",
+    "record_words",
     "slot_entries",
+    "stream_of",
+    "streams_fit",
 ]
 
 TOO_SHORT = tl.constexpr(1)
 MISCOUNTED = tl.constexpr(2)
 UNFINISHED = tl.constexpr(4)
-FIRST_FAMILY_FAULT = tl.constexpr(8)
+WRONG_PATCH = tl.constexpr(8)
+FIRST_FAMILY_FAULT = tl.constexpr(16)
 """Bits of a status from here on are the family's."""
+SLOTS = tl.constexpr(TOTAL)
+_PRECISION, _BIAS, _FREQ = tl.constexpr(PRECISION_BITS), tl.constexpr(SLOT_BIAS), tl.constexpr(SLOT_FREQ)
+_TOKEN_SHIFT = tl.constexpr(32 - TOKEN_BITS)
+_BOUND = tl.constexpr(LOWER_BOUND)
+_WARP, _MOST_LANES = tl.constexpr(STREAM_LANES), tl.constexpr(MOST_LANES)
+_MOST_STREAMS = tl.constexpr(MOST_LANES // STREAM_LANES)
 
 
-class RecordStream(NamedTuple):
-    """What does not change while a kernel reads a record: its words and how many, its lanes, the tables' slots."""
+class RecordWords(NamedTuple):
+    """A record's 16-bit words: a pointer, and how many there are, 0 where it does not lie inside the payload."""
 
-    words: Any
-    word_count: Any
-    lanes: Any
-    slot_entries: Any
+    first: Any
+    count: Any
+
+
+class Stream(NamedTuple):
+    """A stream at its beginning: its lanes' states, uint32 ``(32,)``, its next word, and the one behind its last."""
+
+    states: Any
+    next_word: Any
+    end: Any
 
 
 def slot_entries(tables: TableSet, device: torch.device) -> Tensor:
-    """All that a decoder needs to know of a slot in 8 bytes: int64 ``(T * 4096,)``.
-
-    From the low end: frequency (13 bits), slot - start (12), plain bits (7), the value without its plain bits (32).
-    16 plain bits stand for the escape alone: tables have at most 12.
-    """
-    table = np.arange(len(tables.tables))[:, None]
-    token = tables.token_at.astype(np.int64)
-    inside = np.arange(TOTAL) - tables.starts[table, token].astype(np.int64)
-    escaped = token == tables.escape[:, None]
-    bits = np.where(escaped, ESCAPE_BITS, tables.low_bits[:, None]).astype(np.int64)
-    value = np.where(escaped, 0, (tables.lowest[:, None] + token) << tables.low_bits[:, None].astype(np.int64))
-    packed = tables.freqs[table, token].astype(np.int64) | inside << 13 | bits << 25 | value << 32
-    return torch.from_numpy(packed.reshape(-1)).to(device)
+    """``TableSet.slots``: int32 ``(T * 1024,)``."""
+    return torch.from_numpy(tables.slots.view("int32").reshape(-1)).to(device)
 
 
-_PRECISION = tl.constexpr(PRECISION_BITS)
-_SLOTS = tl.constexpr(TOTAL)
-_ESCAPE = tl.constexpr(ESCAPE_BITS)
-_BOUND = tl.constexpr(1 << 16)
+@triton.jit
+def lanes_for(wanted):
+    """See ``coding.rans.lanes_for``."""
+    lanes = 1
+    for _ in tl.static_range(5):
+        lanes = tl.where(2 * lanes <= wanted, 2 * lanes, lanes)
+    return tl.where(wanted < _WARP, lanes, tl.minimum(wanted // _WARP * _WARP, _MOST_LANES))
+
+
+@triton.jit
+def record_words(words, word_count, offsets, lengths, row):
+    """The `RecordWords` of record ``row``."""
+    first, length = tl.load(offsets + row) // 2, tl.load(lengths + row)
+    # A record that does not lie inside the payload holds nothing, and is reported for that.
+    inside = (first >= 0) & (length >= 0) & (length % 2 == 0) & (length < 1 << 31)
+    inside &= first <= word_count - length // 2
+    return RecordWords(first=words + tl.where(inside, first, 0), count=tl.where(inside, length // 2, 0).to(tl.int32))
+
+
+@triton.jit
+def _word(record, number, mask):
+    """Words of the record, int32, 0 where there are none."""
+    mask &= (number >= 0) & (number < record.count)
+    return tl.load(record.first + number, mask=mask, other=0).to(tl.int32) & 0xFFFF
+
+
+@triton.jit
+def _number(record, number, mask):
+    """The 32-bit numbers at a record's head, uint32."""
+    low, high = _word(record, 2 * number, mask), _word(record, 2 * number + 1, mask)
+    return low.to(tl.uint32) | (high.to(tl.uint32) << 16)
+
+
+@triton.jit
+def _stream_lengths(record, lanes):
+    """Words of each stream but the last, int64 ``(64,)``, and 0 for others; at most those of the record, and one."""
+    number = tl.arange(0, _MOST_STREAMS)
+    length = _number(record, lanes + number, number < (lanes - 1) // _WARP).to(tl.int64)
+    return tl.minimum(length, record.count + 1)
+
+
+@triton.jit
+def _head_words(lanes):
+    return 2 * (lanes + (lanes - 1) // _WARP)
+
+
+@triton.jit
+def streams_fit(record, lanes):
+    """Whether a record of so many lanes holds its head and its streams."""
+    return _head_words(lanes) + tl.sum(_stream_lengths(record, lanes), axis=0) <= record.count
+
+
+@triton.jit
+def stream_of(record, lanes, number):
+    """The `Stream` of that number."""
+    lane, lengths = tl.arange(0, _WARP), _stream_lengths(record, lanes)
+    which = tl.arange(0, _MOST_STREAMS)
+    first = _head_words(lanes) + tl.sum(tl.where(which < number, lengths, 0), axis=0)
+    own = tl.sum(tl.where(which == number, lengths, 0), axis=0)
+    end = tl.where(number < (lanes - 1) // _WARP, tl.minimum(first + own, record.count), record.count)
+    first = tl.minimum(first, record.count + 1)
+    lane += number * _WARP
+    return Stream(
+        states=_number(record, lane, lane < lanes),
+        next_word=first.to(tl.int32),
+        end=end.to(tl.int32),
+    )
 
 
 @triton.jit
 def _population(x):
-    """Bits set in uint32 ``x``."""
+    """Bits set in uint32 ``x``, in the form in which LLVM knows it for one instruction."""
     x = x - ((x >> 1) & 0x55555555)
     x = (x & 0x33333333) + ((x >> 2) & 0x33333333)
     x = (x + (x >> 4)) & 0x0F0F0F0F
-    x = x + (x >> 8)
-    return ((x + (x >> 16)) & 63).to(tl.int32)
+    return ((x * 0x01010101) >> 24).to(tl.int32)
 
 
 @triton.jit
-def open_record(payload_words, payload_word_count, offsets, lengths, slot_entries, row, lanes):
-    """The record's `RecordStream`, its lanes' states, uint32 ``(32,)``, and the number of the word behind them."""
-    lane = tl.arange(0, 32)
-    first, length = tl.load(offsets + row) // 2, tl.load(lengths + row)
-    # A record that does not lie inside the payload holds nothing, and is reported for that.
-    inside = (first >= 0) & (length >= 0) & (length % 2 == 0) & (length < 1 << 31)
-    inside &= first <= payload_word_count - length // 2
-    count = tl.where(inside, length // 2, 0).to(tl.int32)
-    words = payload_words + tl.where(inside, first, 0)
-    low = tl.load(words + 2 * lane, mask=(lane < lanes) & (2 * lane < count), other=0).to(tl.int32) & 0xFFFF
-    high = tl.load(words + 2 * lane + 1, mask=(lane < lanes) & (2 * lane + 1 < count), other=0).to(tl.int32) & 0xFFFF
-    state = low.to(tl.uint32) | (high.to(tl.uint32) << 16)
-    return RecordStream(words=words, word_count=count, lanes=lanes, slot_entries=slot_entries), state, 2 * lanes
+def decode_step(record, states, next_word, end, slot_entries, table, active):
+    """One symbol of each lane that is ``active``, with ``table`` ``(32,)``.
 
-
-@triton.jit
-def record_faults(state, next_word, stream):
-    """0, or bits that say how a record that was read to its end is not one."""
-    lane = tl.arange(0, 32)
-    wrong = tl.max(((lane < stream.lanes) & (state != _BOUND)).to(tl.int32), axis=0)
-    faults = tl.where(stream.word_count < 2 * stream.lanes, TOO_SHORT, 0)
-    return faults | tl.where(next_word != stream.word_count, MISCOUNTED, 0) | tl.where(wrong > 0, UNFINISHED, 0)
-
-
-@triton.jit
-def _refill(state, next_word, stream, active):
-    """Lanes below 2**16 take the next words, in lane order; words beyond the record's end are 0."""
-    lane = tl.arange(0, 32)
-    bit = tl.full((32,), 1, tl.uint32) << lane.to(tl.uint32)
-    low = active & (state < _BOUND)
+    Returns:
+        States, the number of the next word, and the tokens.
+    """
+    lane = tl.arange(0, _WARP)
+    slot = (states & (SLOTS - 1)).to(tl.int32)
+    entry = tl.load(slot_entries + table * SLOTS + slot, mask=active, other=0)
+    token = (entry << _TOKEN_SHIFT) >> _TOKEN_SHIFT
+    entry = entry.to(tl.uint32, bitcast=True)
+    after = (((entry >> _FREQ) & (SLOTS - 1)) + 1) * (states >> _PRECISION) + (entry >> _BIAS)
+    states = tl.where(active, after, states)
+    # Lanes below 2**16 take the next words, in lane order; words beyond the stream's end are 0.
+    low = active & (states < _BOUND)
+    bit = tl.full((_WARP,), 1, tl.uint32) << lane.to(tl.uint32)
     ballot = tl.sum(tl.where(low, bit, tl.zeros_like(bit)), axis=0)
     number = next_word + _population(ballot & (bit - 1))
-    word = tl.load(stream.words + number, mask=low & (number < stream.word_count), other=0).to(tl.int32) & 0xFFFF
-    state = tl.where(low, (state << 16) | word.to(tl.uint32), state)
-    return state, next_word + _population(ballot)
+    word = tl.load(record.first + number, mask=low & (number < end), other=0).to(tl.int32) & 0xFFFF
+    states = tl.where(low, (states << 16) | word.to(tl.uint32), states)
+    return states, next_word + _population(ballot), token
 
 
 @triton.jit
-def decode_items(state, next_word, stream, tables, destinations, symbols, count):
-    """Decode ``count`` symbols, item i with table ``tables[i]`` to ``symbols[destinations[i]]``.
+def _plain_word(record, states, lanes, first, number, mask):
+    """Words of the plain bits: the low halves of the lanes' last states, then the record's from ``first`` on."""
+    in_state = tl.load(states + number, mask=mask & (number < lanes), other=0) & 0xFFFF
+    behind = _word(record, first + number - lanes, mask & (number >= lanes))
+    return tl.where(number < lanes, in_state, behind)
 
-    Begins a new step of the record: the first item is lane 0's.
+
+@triton.jit
+def plain_low_bits(record, states, lanes, first, at, width, mask):
+    """``plain_number`` of at most 12 bits, int32."""
+    number = _plain_word(record, states, lanes, first, at >> 4, mask)
+    number |= _plain_word(record, states, lanes, first, (at >> 4) + 1, mask) << 16
+    number = number.to(tl.uint32, bitcast=True) >> (at & 15).to(tl.uint32)
+    return number.to(tl.int32, bitcast=True) & ((1 << width) - 1)
+
+
+@triton.jit
+def plain_number(record, states, lanes, first, at, width, mask):
+    """Numbers of ``width`` bits, at most 32, from bit ``at`` of the plain ones on, int64; see spec section 7.4.
+
+    ``states``: pointer to the lanes' last states, int32. ``first``: the record's word behind all coded ones.
     """
-    lane = tl.arange(0, 32)
-    for first in range(0, count, stream.lanes):
-        item = first + lane
-        active = (lane < stream.lanes) & (item < count)
-        table = tl.load(tables + item, mask=active, other=0)
-        destination = tl.load(destinations + item, mask=active, other=0)
-        slot = (state & (_SLOTS - 1)).to(tl.int32)
-        entry = tl.load(stream.slot_entries + table * _SLOTS + slot, mask=active, other=0)
-        low = entry.to(tl.uint32)
-        after = (low & 0x1FFF) * (state >> _PRECISION) + ((low >> 13) & 0xFFF)
-        state = tl.where(active, after, state)
-        state, next_word = _refill(state, next_word, stream, active)
-        bits = tl.where(active, low >> 25, tl.zeros_like(low))
-        plain = (state & ((tl.full((32,), 1, tl.uint32) << bits) - 1)).to(tl.int32)
-        state, next_word = _refill(state >> bits, next_word, stream, active)
-        signed = tl.where(plain > 32767, plain - 65536, plain)
-        value = tl.where(bits == _ESCAPE, signed, (entry >> 32).to(tl.int32) + plain)
-        tl.store(symbols + destination, value.to(tl.int16), mask=active)
-    return state, next_word
+    word = at >> 4
+    number = _plain_word(record, states, lanes, first, word, mask).to(tl.int64)
+    number |= _plain_word(record, states, lanes, first, word + 1, mask).to(tl.int64) << 16
+    number |= _plain_word(record, states, lanes, first, word + 2, mask).to(tl.int64) << 32
+    one = tl.full(number.shape, 1, tl.int64)
+    return (number >> (at & 15)) & ((one << width) - 1)

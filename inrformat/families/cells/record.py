@@ -21,7 +21,16 @@ from inrformat.families.cells.descriptor import NULL_TABLE, Cells, Level
 from inrformat.families.cells.nodes import CELL_SIDES, FINEST_SIDE, LARGEST_CELL, grid, node_sides
 from inrformat.families.family import SymbolDecoder
 
-__all__ = ["SCALE_LIMIT", "CellSymbols", "children", "read_batch", "read_record", "write_record"]
+__all__ = [
+    "SCALE_LIMIT",
+    "CellSymbols",
+    "CodedSymbols",
+    "children",
+    "coded_symbols",
+    "read_batch",
+    "read_record",
+    "write_record",
+]
 
 SCALE_LIMIT = 32
 """Greatest step scale of a record, and the negative of the least."""
@@ -196,17 +205,32 @@ def _divided(values: _Values, parts: Sequence[_Values]) -> list[_Values]:
     return np.split(values, np.cumsum([len(part) for part in parts])[:-1])
 
 
-def write_record(network: Cells, symbols: CellSymbols, tables: TableSet) -> bytes:
-    """The record of ``symbols``; what they hold outside the coded weights and details must be zero."""
+class CodedSymbols(NamedTuple):
+    """A record as it is coded: ``values`` and ``tables`` int32 ``(n,)`` of all segments, ``ends`` where each ends."""
+
+    values: _Values
+    tables: _Values
+    ends: NDArray[np.int64]
+
+
+def coded_symbols(network: Cells, symbols: CellSymbols) -> CodedSymbols:
+    """``symbols`` in the order of a record; what they hold outside the coded weights and details must be zero."""
     # The reader's own walk gives the tables, so that writer and reader cannot disagree on the order.
     walk = segments(network, symbols.height, symbols.width)
     ids, values = [next(walk)], _segment_values(network, symbols)
     ids += [walk.send(sent) for sent in values[:-1]]
-    lanes = network.lanes(height=symbols.height, width=symbols.width)
-    ends = np.cumsum([len(v) for v in values])
     known = [part.tables if isinstance(part, Body) else part for part in ids]
-    flat_ids = (np.concatenate(known) + network.first_table).astype(np.int32)
-    return encode_record(np.concatenate(values).astype(np.int32), flat_ids, ends, tables, lanes=lanes)
+    return CodedSymbols(
+        values=np.concatenate(values).astype(np.int32),
+        tables=(np.concatenate(known) + network.first_table).astype(np.int32),
+        ends=np.cumsum([len(v) for v in values]),
+    )
+
+
+def write_record(network: Cells, symbols: CellSymbols, tables: TableSet) -> bytes:
+    """The record of ``symbols``, see ``coded_symbols``."""
+    coded, lanes = coded_symbols(network, symbols), network.lanes(height=symbols.height, width=symbols.width)
+    return encode_record(coded.values, coded.tables, coded.ends, tables, lanes=lanes)
 
 
 def _segment_values(network: Cells, symbols: CellSymbols) -> list[_Values]:

@@ -12,6 +12,7 @@ from skimage import data as photographs
 
 from inrformat.coding.tables import SymbolTable, TableSet
 from inrformat.decoding.records import DeviceRecords, join_records
+from inrformat.decoding.triton.bodies import Bodies
 from inrformat.decoding.triton.launch import read
 from inrformat.decoding.triton.plan import Plan, Scratch
 from inrformat.encoding.in_memory import encode_in_memory
@@ -45,7 +46,7 @@ def _cells_records(*, grey: bool) -> tuple[list[bytes], Cells, TableSet]:
     records, codebook = encoded.encoded, encoded.records.codebook
     stored = codebook.networks[0]
     assert isinstance(stored, Cells) and {record.network for record in records} == {0}
-    network = replace(stored, lane_pixels=64)
+    network = replace(stored, lane_pixels=30)
     data = []
     for record, (height, width) in zip(records, CELL_SIZES, strict=True):
         symbols = read_record(stored, record.data, codebook.tables, height=height, width=width)
@@ -81,7 +82,7 @@ def mixed_file() -> DeviceRecords:
     shapes = [(0, *size) for size in CELL_SIZES]
     for number, (network, size) in enumerate(zip(sirens, SIREN_SIZES, strict=True), start=1):
         symbols = np.round(rng.normal(0, 12, (1, network.parameter_count))).astype(int)
-        symbols[0, ::97] = -20000 + np.arange(len(symbols[0, ::97]))  # escapes
+        symbols[0, ::97] = -20000 + np.arange(len(symbols[0, ::97]))  # patches
         symbols[0, ::97] //= 400
         data += write_records(network, symbols, np.array([number]), tables)
         shapes.append((number, *size))
@@ -99,9 +100,12 @@ def grey_file() -> DeviceRecords:
 def in_frames(scratch: Scratch) -> Callable[[], bool]:
     """Move a scratch into larger memory; returns what checks that nothing around it has changed."""
     frames = []
-    for part in (scratch, *scratch.families):
+    parts = [scratch, *scratch.families]
+    for part in parts:
         for name in (field.name for field in fields(part)):
             held = getattr(part, name)
+            if isinstance(held, Bodies):
+                parts.append(held)
             if isinstance(held, torch.Tensor):
                 frame = torch.full((held.numel() + 2 * _GUARD,), 77, dtype=held.dtype, device=held.device)
                 object.__setattr__(part, name, frame[_GUARD:-_GUARD].reshape(held.shape))

@@ -14,31 +14,29 @@ from torch import Tensor
 
 from inrformat.decoding.geometry import PaddingMode
 from inrformat.decoding.records import DeviceRecords
-from inrformat.decoding.triton import ahead_of_time
+from inrformat.decoding.triton import ahead_of_time, bodies
 from inrformat.decoding.triton.ahead_of_time import KernelVariant
 from inrformat.decoding.triton.backend import PRECISIONS, View
 from inrformat.decoding.triton.batch import Payload, Samples
-from inrformat.families.cells.triton import aligned, general, operators, place, read as reading
+from inrformat.families.cells.triton import aligned, classes as reading, general, means, operators, place, templates
 from inrformat.families.cells.triton.plan import CellsPlan, CellsScratch
-from inrformat.families.cells.triton.symbols import CHUNK
 from inrformat.families.cells.triton.workspace import Workspace
 
 __all__ = ["kernels", "prepare", "read", "render", "why_not"]
 
 _MOST_SYMBOLS = 1 << 30
 _POINTERS = {
+    **bodies.POINTERS,
     "blocks": "*fp16",
     "classes": "*i16",
     "covers": "*i16",
-    "items": "*i16",
+    "low_bit_starts": "*i32",
     "node_means": "*fp32",
     "operators": "*fp16",
     "spans": "*i32",
     "starts": "*i32",
     "steps": "*fp32",
     "unit_ranks": "*i16",
-    "unit_words": "*i32",
-    "work": "*i32",
 }
 _EXACT_POINTERS = _POINTERS | {"blocks": "*fp32", "operators": "*fp32"}
 
@@ -57,31 +55,53 @@ def prepare(records: DeviceRecords) -> CellsPlan:
 
 
 def read(plan: CellsPlan, scratch: CellsScratch, *, payload: Payload, samples: Samples, status: Tensor) -> None:
-    """See ``TritonBackend.read``; status bits of the family: ``symbols.NO_SUCH_CLASS``, ``read.NO_SUCH_SCALE``."""
-    batch = len(samples.rows)
-    kernel: Any = reading.read_cells_kernel
+    """See ``TritonBackend.read``; status bits of the family: ``classes.NO_SUCH_CLASS``, ``means.NO_SUCH_SCALE``."""
+    batch, node_parts = len(samples.rows), -(-plan.node_count // templates.NODES)
+    held, bytes_of_records = scratch.bodies, {k: v for k, v in payload._asdict().items() if k != "slot_entries"}
+    shared = {
+        **samples._asdict(),
+        "heads": plan.descriptors.heads,
+        "classes": scratch.classes,
+        "starts": scratch.starts,
+        "node_count": plan.node_count,
+        "C": plan.channels,
+    }
+    integers = plan.descriptors.integers
+    kernel: Any = reading.cells_classes_kernel
     kernel[(batch,)](
         **payload._asdict(),
-        **samples._asdict(),
-        heads=plan.descriptors.heads,
-        integers=plan.descriptors.integers,
+        **shared,
+        integers=integers,
+        low_bit_starts=scratch.low_bit_starts,
+        states=held.states,
+        progress=held.progress,
+        status=status,
+        lane_capacity=plan.lane_capacity,
+        **reading.OPTIONS,
+    )
+    shared |= {"items": held.items, "item_capacity": plan.item_capacity}
+    kernel = templates.cells_items_kernel
+    kernel[(batch * node_parts,)](**shared, integers=integers, node_parts=node_parts, **templates.OPTIONS)
+    bodies.read_bodies(held, payload=payload, samples=samples, status=status)
+    shared |= {"states": held.states, "progress": held.progress, "lane_capacity": plan.lane_capacity}
+    kernel = templates.cells_low_bits_kernel
+    kernel[(batch * node_parts,)](
+        **bytes_of_records,
+        **shared,
+        integers=integers,
+        low_bit_starts=scratch.low_bit_starts,
+        node_parts=node_parts,
+        **templates.OPTIONS,
+    )
+    kernel = means.cells_means_kernel
+    kernel[(batch,)](
+        **bytes_of_records,
+        **shared,
         floats=plan.descriptors.floats,
-        unit_words=plan.unit_words,
-        items=scratch.items,
-        classes=scratch.classes,
-        starts=scratch.starts,
-        work=scratch.work,
         node_means=scratch.node_means,
         steps=scratch.steps,
         status=status,
-        item_capacity=plan.item_capacity,
-        node_count=plan.node_count,
-        details_start=plan.details_start,
-        roots_start=plan.roots_start,
-        weights_start=plan.weights_start,
-        scale_position=plan.scale_position,
-        **_read_constants(plan.channels, node_count=plan.node_count),
-        **reading.OPTIONS,
+        **means.OPTIONS,
     )
 
 
@@ -128,7 +148,7 @@ def _place(plan: CellsPlan, scratch: CellsScratch, workspace: Workspace, *, view
         integers=plan.descriptors.integers,
         floats=plan.descriptors.floats,
         unit_ranks=plan.unit_ranks,
-        items=scratch.items,
+        items=scratch.bodies.items,
         classes=scratch.classes,
         starts=scratch.starts,
         node_means=scratch.node_means,
@@ -184,13 +204,27 @@ def kernels() -> Iterator[KernelVariant]:
     """See ``TritonBackend.kernels``."""
     channels, padding_mode = ahead_of_time.ALIGNED["C"], PaddingMode(ahead_of_time.ALIGNED["PADDING_MODE"])
     yield KernelVariant(
-        name="cells read",
-        kernel=reading.read_cells_kernel,
-        constants=_read_constants(channels, node_count=1024),
-        options=reading.OPTIONS,
+        name="bodies",
+        kernel=bodies.read_bodies_kernel,
+        constants={},
+        options=bodies.OPTIONS,
         pointers=_POINTERS,
         multiples_of_16=("item_capacity",),
     )
+    for name, kernel, options in (
+        ("classes", reading.cells_classes_kernel, reading.OPTIONS),
+        ("items", templates.cells_items_kernel, templates.OPTIONS),
+        ("low bits", templates.cells_low_bits_kernel, templates.OPTIONS),
+        ("means", means.cells_means_kernel, means.OPTIONS),
+    ):
+        yield KernelVariant(
+            name=f"cells {name}",
+            kernel=kernel,
+            constants={"C": channels},
+            options=options,
+            pointers=_POINTERS,
+            multiples_of_16=("item_capacity",),
+        )
     yield KernelVariant(
         name="cells general",
         kernel=general.cells_general_kernel,
@@ -222,7 +256,3 @@ def kernels() -> Iterator[KernelVariant]:
             options=aligned.OPTIONS,
             pointers=pointers,
         )
-
-
-def _read_constants(channels: int, *, node_count: int) -> dict[str, int]:
-    return {"C": channels, "CHUNK": CHUNK, "NODE_BITS": node_count.bit_length()}

@@ -11,9 +11,10 @@ import triton.language as tl
 from numpy.typing import NDArray
 from torch import Tensor
 
+from inrformat.coding.tables import TableSet
 from inrformat.decoding.triton.descriptors import IN_FAMILY, DescriptorArrays, Descriptors, FlatArray
-from inrformat.families.cells.descriptor import Cells, Level
-from inrformat.families.cells.nodes import CELL_SIDES, unit_groups, unit_order
+from inrformat.families.cells.descriptor import NULL_TABLE as NULL_NUMBER, Cells, Level
+from inrformat.families.cells.nodes import CELL_SIDES, unit_order
 from inrformat.families.family import Network
 
 __all__ = [
@@ -22,30 +23,41 @@ __all__ = [
     "COLOUR",
     "EXTENTS",
     "FIELDS",
-    "GROUPS",
-    "GROUP_TABLES",
+    "HAS_LOW_BITS",
     "KEPT",
     "LANE_PIXELS",
-    "ROOT_TABLES",
-    "SCALE_TABLE",
+    "NULL_TABLE",
+    "ROOT_LOW_BITS",
+    "ROOT_TEMPLATE",
+    "SCALE_LOW_BITS",
+    "SCALE_TEMPLATE",
     "SPLIT_CLASSES",
-    "SPLIT_TABLES",
     "STEP",
+    "TEMPLATES",
+    "TEMPLATE_BITS",
+    "class_templates",
     "flatten",
     "level_of",
     "unit_ranks",
-    "unit_words",
 ]
 
 # Fields of a network.
 STEP = tl.constexpr(1)
 """Where its quantization step lies in ``floats``."""
-SCALE_TABLE = tl.constexpr(2)
-LANE_PIXELS = tl.constexpr(3)
-ROOT_TABLES = tl.constexpr(4)
-COLOUR = tl.constexpr(5)
+LANE_PIXELS = tl.constexpr(2)
+COLOUR = tl.constexpr(3)
 """Where its C x C matrix begins in ``floats``: image channels, the columns, of the network's."""
-_LEVELS = tl.constexpr(8)
+NULL_TABLE = tl.constexpr(4)
+SCALE_TEMPLATE = tl.constexpr(5)
+ROOT_TEMPLATE = tl.constexpr(6)
+"""Where the template of the step scale, or of one top node's means, begins among those of classes, see TEMPLATES."""
+SCALE_LOW_BITS = tl.constexpr(7)
+ROOT_LOW_BITS = tl.constexpr(8)
+TEMPLATE_BITS = tl.constexpr(9)
+"""How far behind a template symbol's table its low bits are: those before it and its own, ``before << 4 | own``."""
+HAS_LOW_BITS = tl.constexpr(10)
+"""Whether any symbol of a body may have low bits."""
+_LEVELS = tl.constexpr(12)
 """Where the fields of its levels begin: of 32, 16, 8 and 64 px."""
 
 # Fields of a level.
@@ -53,14 +65,14 @@ CLASSES = tl.constexpr(0)
 SPLIT_CLASSES = tl.constexpr(1)
 CLASS_TABLE = tl.constexpr(2)
 KEPT = tl.constexpr(3)
-GROUP_TABLES = tl.constexpr(4)
-GROUPS = tl.constexpr(5)
-SPLIT_TABLES = tl.constexpr(6)
-EXTENTS = tl.constexpr(7)
+TEMPLATES = tl.constexpr(4)
+"""Where the list begins that has three numbers for each class, those of cells first: where its template begins, a list
+of the tables of all symbols of such a node; how long it is; and how many low bits they have together."""
+EXTENTS = tl.constexpr(5)
 """Where the list begins that has, for each class, one more than the greatest a + b of a unit that it keeps."""
-_LEVEL_FIELDS = tl.constexpr(8)
+_LEVEL_FIELDS = tl.constexpr(6)
 
-FIELDS = tl.constexpr(40)
+FIELDS = tl.constexpr(36)
 """Fields of a network and its four levels."""
 
 
@@ -71,21 +83,13 @@ def level_of(head, side):
     return head + _LEVELS + number * _LEVEL_FIELDS
 
 
-def flatten(networks: Sequence[Network], *, table_count: int, device: torch.device) -> Descriptors:
-    """The `Cells` among a file's networks, on ``device``."""
+def flatten(networks: Sequence[Network], *, tables: TableSet, device: torch.device) -> Descriptors:
+    """The `Cells` among a file's networks, on ``device``; ``tables``: of the file."""
     arrays = DescriptorArrays(networks=len(networks), fields=FIELDS.value)
     for head, network in zip(arrays.heads, networks, strict=True):
         if isinstance(network, Cells):
-            _add_network(network, head, arrays, last_table=table_count - 1)
+            _add_network(network, head, arrays, tables=tables)
     return arrays.to(device)
-
-
-def unit_words(device: torch.device) -> Tensor:
-    """int32 ``(32**2 + 16**2 + 8**2,)``: of each unit of cells of 32, 16, 8 px, in unit order, ``group << 16``."""
-    words = FlatArray()
-    for side in CELL_SIDES:
-        words.add(np.maximum(unit_groups(side), 0) << 16)
-    return words.to(device, torch.int32)
 
 
 def unit_ranks(device: torch.device) -> Tensor:
@@ -96,25 +100,51 @@ def unit_ranks(device: torch.device) -> Tensor:
     return ranks.to(device, torch.int16)
 
 
-def _add_network(network: Cells, head: NDArray[np.int32], arrays: DescriptorArrays, *, last_table: int) -> None:
-    def absolute(tables: object) -> NDArray[np.int64]:
-        return np.minimum(np.asarray(tables, np.int64) + network.first_table, last_table)
+def class_templates(level: Level) -> list[NDArray[np.int64]]:
+    """Of each class, those of cells first, the tables of a node's symbols in the order of a record."""
+    units = np.arange(level.side**2 if len(level.kept) else 1)
+    coded = (units > 0) & (units < level.kept[..., None])
+    cells = [tables[mask].astype(np.int64) for tables, mask in zip(level.unit_tables(), coded, strict=True)]
+    return cells + [tables.ravel().astype(np.int64) for tables in level.split_tables]
+
+
+def _add_network(network: Cells, head: NDArray[np.int32], arrays: DescriptorArrays, *, tables: TableSet) -> None:
+    levels = [class_templates(level) for level in network.levels]
+    templates = [
+        np.array([network.scale_table]),
+        np.array(network.root_tables),
+        *(t for level in levels for t in level),
+    ]
+    numbers = [np.minimum(template + network.first_table, len(tables.tables) - 1) for template in templates]
+    low_bits = [tables.low_bits[template].astype(np.int64) for template in numbers]
+    ends = np.cumsum([len(template) for template in numbers])
+    first = arrays.integers.add(np.concatenate(numbers))
+    entries = [
+        (first + end - len(bits), len(bits), bits.sum()) for end, bits in zip(ends.tolist(), low_bits, strict=True)
+    ]
+    (scale, _, scale_bits), (root, _, root_bits), *by_class = entries
 
     head[IN_FAMILY.value] = 1
     head[STEP.value] = arrays.floats.add(network.step)
     head[COLOUR.value] = arrays.floats.add(network.colour)
-    head[SCALE_TABLE.value] = absolute(network.scale_table)
     head[LANE_PIXELS.value] = network.lane_pixels
-    head[ROOT_TABLES.value] = arrays.integers.add(absolute(network.root_tables))
-    for number, level in enumerate(network.levels):
-        fields = head[_LEVELS.value + number * _LEVEL_FIELDS.value :]
+    head[NULL_TABLE.value] = network.first_table + NULL_NUMBER
+    head[SCALE_TEMPLATE.value], head[SCALE_LOW_BITS.value] = scale, scale_bits
+    head[ROOT_TEMPLATE.value], head[ROOT_LOW_BITS.value] = root, root_bits
+    behind = arrays.integers.add(np.concatenate([(np.cumsum(bits) - bits) << 4 | bits for bits in low_bits]))
+    head[TEMPLATE_BITS.value] = behind - first
+    head[HAS_LOW_BITS.value] = any(bits.any() for bits in low_bits)
+    for number, (level, known) in enumerate(zip(network.levels, levels, strict=True)):
+        fields, own, by_class = (
+            head[_LEVELS.value + number * _LEVEL_FIELDS.value :],
+            by_class[: len(known)],
+            by_class[len(known) :],
+        )
         fields[CLASSES.value] = len(level.kept)
         fields[SPLIT_CLASSES.value] = len(level.split_tables)
-        fields[CLASS_TABLE.value] = absolute(level.class_table)
+        fields[CLASS_TABLE.value] = network.first_table + level.class_table
         fields[KEPT.value] = arrays.integers.add(level.kept)
-        fields[GROUP_TABLES.value] = arrays.integers.add(absolute(level.group_tables))
-        fields[GROUPS.value] = level.group_tables.shape[2]
-        fields[SPLIT_TABLES.value] = arrays.integers.add(absolute(level.split_tables))
+        fields[TEMPLATES.value] = arrays.integers.add(own)
         fields[EXTENTS.value] = arrays.integers.add(_extents(level))
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import triton
 import triton.language as tl
 
-__all__ = ["NodeGrid", "locate", "node_grid", "parent_of", "start_of", "top_side"]
+__all__ = ["NodeGrid", "locate", "node_grid", "start_of", "top_node_count", "top_side"]
 
 
 class NodeGrid(NamedTuple):
@@ -31,6 +31,13 @@ def top_side(height, width):
     """Side of the greatest nodes in px, 32..256."""
     longest = tl.maximum(height, width)
     return tl.where(longest > 128, 256, tl.where(longest > 64, 128, tl.where(longest > 32, 64, 32)))
+
+
+@triton.jit
+def top_node_count(height, width):
+    """How many nodes of the greatest side there are."""
+    side = top_side(height, width)
+    return ((height + side - 1) // side) * ((width + side - 1) // side)
 
 
 @triton.jit
@@ -76,11 +83,3 @@ def locate(node, grid):
     within = node - start_of(side, grid)
     row = within // columns
     return side, row, within - row * columns
-
-
-@triton.jit
-def parent_of(side, row, column, grid):
-    """Number of the node that a node lies in; of a top node, something harmless."""
-    double = tl.minimum(2 * side, 256)
-    columns = (grid.width + double - 1) // double
-    return start_of(double, grid) + (row // 2) * columns + column // 2

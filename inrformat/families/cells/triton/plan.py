@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
 
 from inrformat.decoding.records import DeviceRecords
+from inrformat.decoding.triton.bodies import Bodies
 from inrformat.decoding.triton.descriptors import Descriptors
-from inrformat.families.cells.nodes import CELL_SIDES, TOP_SIDE_MAX, grid, top_side
-from inrformat.families.cells.triton.descriptors import flatten, unit_ranks, unit_words
-from inrformat.families.cells.triton.symbols import CHUNK
+from inrformat.families.cells.descriptor import Cells
+from inrformat.families.cells.nodes import CELL_SIDES, grid, node_sides
+from inrformat.families.cells.triton.descriptors import class_templates, flatten, unit_ranks
 
 __all__ = ["CellsPlan", "CellsScratch"]
 
@@ -21,54 +23,42 @@ class CellsScratch:
     """What reading leaves of ``batch`` records.
 
     Attributes:
-        items: int16 ``(batch, item_capacity)``, symbols, among them the weights of cells: cell after cell, channel
-            after channel, units 1 .. kept - 1 in unit order.
+        bodies: symbols of the bodies: the step scale, means of top nodes, then node by node.
         classes: int16 ``(batch, node_count)``, of each node; -1 where there is none.
-        starts: int32 ``(batch, node_count)``: of a node that is a cell, the number in ``items`` of its first weight.
+        starts: int32 ``(batch, node_count)``, the number in ``bodies.items`` of a node's first symbol: a detail of one
+            that is split; of a cell weights, channel after channel, units 1 .. kept - 1 in unit order.
+        low_bit_starts: int32 ``(batch, node_count)``, of each node, low bits of the body that come before its own.
         node_means: float32 ``(batch, node_count * C)``: the pyramid of means, in 1/255 units.
         steps: float32 ``(batch,)``, quantization step of each record.
-        work: int32: lists and work items, see ``symbols.WorkLists``.
     """
 
-    items: Tensor
+    bodies: Bodies
     classes: Tensor
     starts: Tensor
+    low_bit_starts: Tensor
     node_means: Tensor
     steps: Tensor
-    work: Tensor
 
     def __getitem__(self, samples: slice) -> CellsScratch:
-        return CellsScratch(
-            items=self.items[samples],
-            classes=self.classes[samples],
-            starts=self.starts[samples],
-            node_means=self.node_means[samples],
-            steps=self.steps[samples],
-            work=self.work[samples],
-        )
+        return CellsScratch(*(getattr(self, field.name)[samples] for field in fields(self)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CellsPlan:
     """Sized for the greatest native height and width of the file.
 
-    Symbols of a record lie one after the other: from ``details_start`` three details of each node and channel, from
-    ``roots_start`` means of the top nodes, from ``weights_start`` the weights of cells, last the record's step scale.
-
     Attributes:
-        unit_words, unit_ranks: see ``descriptors.py``. node_count: of a record, at most.
-        height, width: greatest native size in whole cells of 32 px.
+        unit_ranks: see ``descriptors.py``. node_count, item_capacity, lane_capacity: nodes, symbols of a body and rANS
+            lanes of a record, at most. height, width: greatest native size in whole cells of 32 px.
     """
 
     device: torch.device
     channels: int
     descriptors: Descriptors
-    unit_words: Tensor
     unit_ranks: Tensor
     node_count: int
-    details_start: int
-    roots_start: int
-    weights_start: int
+    item_capacity: int
+    lane_capacity: int
     height: int
     width: int
 
@@ -76,43 +66,27 @@ class CellsPlan:
     def of(cls, records: DeviceRecords) -> CellsPlan:
         """Reads the greatest sizes from the device."""
         _, height, width = records.shapes.amax(0).tolist()
-        channels, device = records.channels, records.device
-        top = top_side(height, width)
-        sides = [TOP_SIDE_MAX >> k for k in range(6) if top >= TOP_SIDE_MAX >> k]
-        counts = [rows * columns for rows, columns in (grid(height, width, side) for side in sides)]
+        device, largest = records.device, CELL_SIDES[0]
+        networks = [network for network in records.networks if isinstance(network, Cells)]
         # A smaller image may have fewer levels, but nowhere more nodes.
-        node_count, root_count = sum(counts), counts[0]
-        roots_start = node_count * 3 * channels
-        largest = CELL_SIDES[0]
+        counts = [rows * columns for rows, columns in (grid(height, width, side) for side in node_sides(height, width))]
         return cls(
             device=device,
-            channels=channels,
-            descriptors=flatten(records.networks, table_count=len(records.codebook.tables.tables), device=device),
-            unit_words=unit_words(device),
+            channels=records.channels,
+            descriptors=flatten(records.networks, tables=records.codebook.tables, device=device),
             unit_ranks=unit_ranks(device),
-            node_count=node_count,
-            details_start=0,
-            roots_start=roots_start,
-            weights_start=roots_start + root_count * channels,
+            node_count=sum(counts),
+            item_capacity=-(-max(_most_symbols(network, counts) for network in networks) // 16) * 16,
+            lane_capacity=max(network.lanes(height=height, width=width) for network in networks),
             height=-(-height // largest) * largest,
             width=-(-width // largest) * largest,
         )
 
     @property
-    def item_capacity(self) -> int:
-        """Symbols of a record, at most, a multiple of 16."""
-        return -(-(self.weights_start + self.channels * self.height * self.width + 1) // 16) * 16
-
-    @property
-    def scale_position(self) -> int:
-        """Where the record's step scale lies among its symbols."""
-        return self.item_capacity - 1
-
-    @property
     def record_bytes(self) -> int:
         """Scratch of one record."""
-        numbers = 2 * (CHUNK + self.node_count) + self.node_count * (1 + self.channels) + 1
-        return 2 * (self.item_capacity + self.node_count) + 4 * numbers
+        bodies = Bodies.record_bytes(items=self.item_capacity, lanes=self.lane_capacity)
+        return bodies + self.node_count * (2 + 4 + 4 + 4 * self.channels) + 4
 
     def allocate(self, batch: int) -> CellsScratch:
         """Scratch for ``batch`` records."""
@@ -121,10 +95,23 @@ class CellsPlan:
             return torch.empty((batch, *shape), dtype=dtype, device=self.device)
 
         return CellsScratch(
-            items=empty(self.item_capacity, dtype=torch.int16),
+            bodies=Bodies.empty(batch, items=self.item_capacity, lanes=self.lane_capacity, device=self.device),
             classes=empty(self.node_count, dtype=torch.int16),
             starts=empty(self.node_count, dtype=torch.int32),
+            low_bit_starts=empty(self.node_count, dtype=torch.int32),
             node_means=empty(self.node_count * self.channels, dtype=torch.float32),
             steps=empty(dtype=torch.float32),
-            work=empty(2 * (CHUNK + self.node_count), dtype=torch.int32),
         )
+
+
+def _most_symbols(network: Cells, counts: Sequence[int]) -> int:
+    """Symbols of a body at most, where the grids of an image have so many nodes, greatest side first."""
+    *_, of_32px, _, of_8px = counts
+    # What 32 px of the image need at most: that of one cell, or of four of 16 px, or of sixteen of 8 px.
+    by_side = {
+        level.side: max((len(t) for t in class_templates(level)[: len(level.kept)]), default=0)
+        for level in network.levels
+    }
+    weights = of_32px * max(by_side[32], 4 * by_side[16], 16 * by_side[8])
+    roots_and_details = network.channels * (counts[0] + 3 * (sum(counts) - of_8px))
+    return 1 + roots_and_details + weights

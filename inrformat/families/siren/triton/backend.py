@@ -23,6 +23,7 @@ from inrformat.decoding.records import DeviceRecords
 from inrformat.decoding.triton.ahead_of_time import ALIGNED, GENERAL, KernelVariant
 from inrformat.decoding.triton.backend import PRECISIONS, Precision, View
 from inrformat.decoding.triton.batch import Payload, Samples
+from inrformat.decoding.triton.bodies import POINTERS as BODY_POINTERS, read_bodies
 from inrformat.families.siren.descriptor import Siren
 from inrformat.families.siren.triton import points, read as reading, shrinking
 from inrformat.families.siren.triton.plan import SirenPlan, SirenScratch
@@ -30,7 +31,7 @@ from inrformat.families.siren.triton.plan import SirenPlan, SirenScratch
 __all__ = ["kernels", "prepare", "read", "render", "why_not"]
 
 _WIDEST = 64
-_POINTERS = {"parameters": "*fp32", "scale_item": "*i32", "symbols": "*i16"}
+_POINTERS = {**BODY_POINTERS, "parameters": "*fp32"}
 
 
 def why_not(records: DeviceRecords) -> str | None:
@@ -46,22 +47,30 @@ def prepare(records: DeviceRecords) -> SirenPlan:
 
 def read(plan: SirenPlan, scratch: SirenScratch, *, payload: Payload, samples: Samples, status: Tensor) -> None:
     """See ``TritonBackend.read``; the family has no status bits of its own."""
-    kernel: Any = reading.read_siren_kernel
-    kernel[(len(samples.rows),)](
-        **payload._asdict(),
+    batch, bodies = len(samples.rows), scratch.bodies
+    shared = {
+        **{name: value for name, value in payload._asdict().items() if name != "slot_entries"},
         **samples._asdict(),
-        heads=plan.descriptors.heads,
-        integers=plan.descriptors.integers,
-        floats=plan.descriptors.floats,
-        symbols=scratch.symbols,
-        scale_item=scratch.scale_item,
-        parameters=scratch.parameters,
-        status=status,
-        symbol_count=plan.symbol_count,
-        scale_position=plan.scale_position,
-        padded_count=plan.shape.size,
+        "heads": plan.descriptors.heads,
+        "integers": plan.descriptors.integers,
+        "items": bodies.items,
+        "states": bodies.states,
+        "progress": bodies.progress,
+        "status": status,
+        "item_capacity": plan.item_capacity,
+        "lane_capacity": plan.lane_capacity,
         **reading.CONSTANTS,
         **reading.OPTIONS,
+    }
+    kernel: Any = reading.siren_items_kernel
+    kernel[(batch,)](**shared)
+    read_bodies(bodies, payload=payload, samples=samples, status=status)
+    kernel = reading.siren_parameters_kernel
+    kernel[(batch,)](
+        **shared,
+        floats=plan.descriptors.floats,
+        parameters=scratch.parameters,
+        padded_count=plan.shape.size,
     )
 
 
@@ -100,14 +109,18 @@ def render(plan: SirenPlan, scratch: SirenScratch, *, view: View) -> None:
 
 def kernels() -> Iterator[KernelVariant]:
     """See ``TritonBackend.kernels``: of networks padded to 32 units, and to 64 where products are fast."""
-    yield KernelVariant(
-        name="siren read",
-        kernel=reading.read_siren_kernel,
-        constants=reading.CONSTANTS,
-        options=reading.OPTIONS,
-        pointers=_POINTERS,
-        multiples_of_16=("symbol_count",),
-    )
+    for name, kernel in (
+        ("siren items", reading.siren_items_kernel),
+        ("siren parameters", reading.siren_parameters_kernel),
+    ):
+        yield KernelVariant(
+            name=name,
+            kernel=kernel,
+            constants=reading.CONSTANTS,
+            options=reading.OPTIONS,
+            pointers=_POINTERS,
+            multiples_of_16=("item_capacity",),
+        )
     for name, precision in PRECISIONS.items():
         for units in (32, 64) if precision.half else (32,):
             yield from _variants(units, precision, suffix=f"{units} {name}")

@@ -15,6 +15,7 @@ import torch
 import triton.language as tl
 from numpy.typing import NDArray
 
+from inrformat.coding.tables import TableSet
 from inrformat.decoding.triton.descriptors import IN_FAMILY, DescriptorArrays, Descriptors
 from inrformat.families.family import Network
 from inrformat.families.siren.descriptor import Siren, layer_slices
@@ -22,12 +23,13 @@ from inrformat.families.siren.descriptor import Siren, layer_slices
 __all__ = [
     "COLOUR",
     "FIELDS",
-    "LANES",
     "LAYERS",
-    "PARAMETERS",
+    "LOW_BIT_COUNT",
     "PARAMETER_COUNT",
+    "POSITIONS",
     "QUANTIZATION",
-    "SCALE_TABLE",
+    "RANS_LANES",
+    "SYMBOLS",
     "PaddedShape",
     "flatten",
     "padded_shape",
@@ -35,16 +37,20 @@ __all__ = [
 
 QUANTIZATION = tl.constexpr(1)
 """Where the list begins in ``floats`` of each parameter's quantization step, and behind it of each one's base."""
-SCALE_TABLE = tl.constexpr(2)
-LANES = tl.constexpr(3)
+POSITIONS = tl.constexpr(2)
+"""Where the list begins in ``integers`` of each parameter's padded position."""
+RANS_LANES = tl.constexpr(3)
 PARAMETER_COUNT = tl.constexpr(4)
-PARAMETERS = tl.constexpr(5)
-"""Where the list begins in ``integers`` of each parameter's table, and behind it of each one's padded position."""
+SYMBOLS = tl.constexpr(5)
+"""Where the list begins in ``integers`` of each symbol's table, the step scale's first, and behind it that of low bits:
+those of symbols before it and its own, ``before << 4 | own``."""
 LAYERS = tl.constexpr(6)
 COLOUR = tl.constexpr(7)
 """Where its C x C matrix begins in ``floats``: image channels, the columns, of the network's."""
 
-FIELDS = tl.constexpr(8)
+LOW_BIT_COUNT = tl.constexpr(8)
+"""Low bits of all symbols."""
+FIELDS = tl.constexpr(9)
 
 
 class PaddedShape(NamedTuple):
@@ -75,16 +81,18 @@ def padded_shape(networks: Sequence[Network]) -> PaddedShape:
     return PaddedShape(layers=max(len(w) for w in widths) - 1, units=max(1 << (widest - 1).bit_length(), 16))
 
 
-def flatten(networks: Sequence[Network], *, shape: PaddedShape, device: torch.device) -> Descriptors:
-    """The sirens among a file's networks, on ``device``."""
+def flatten(networks: Sequence[Network], *, tables: TableSet, shape: PaddedShape, device: torch.device) -> Descriptors:
+    """The sirens among a file's networks, on ``device``; ``tables``: of the file."""
     arrays = DescriptorArrays(networks=len(networks), fields=FIELDS.value)
     for head, network in zip(arrays.heads, networks, strict=True):
         if isinstance(network, Siren):
-            _add_network(network, head, arrays, shape=shape)
+            _add_network(network, head, arrays, tables=tables, shape=shape)
     return arrays.to(device)
 
 
-def _add_network(network: Siren, head: NDArray[np.int32], arrays: DescriptorArrays, *, shape: PaddedShape) -> None:
+def _add_network(
+    network: Siren, head: NDArray[np.int32], arrays: DescriptorArrays, *, tables: TableSet, shape: PaddedShape
+) -> None:
     parameters = network.parameter_count
     base = np.zeros(parameters) if network.base is None else network.base
     # Sines are taken of half turns. The last layer has none.
@@ -92,9 +100,11 @@ def _add_network(network: Siren, head: NDArray[np.int32], arrays: DescriptorArra
     scale[layer_slices(network.widths)[-1][0].start :] = 1
     head[IN_FAMILY.value] = 1
     head[QUANTIZATION.value] = arrays.floats.add([network.step_vector * scale, base * scale])
-    head[SCALE_TABLE.value] = network.scale_table
-    head[LANES.value] = network.lanes(height=1, width=1)
+    head[RANS_LANES.value] = network.rans_lanes
     head[PARAMETER_COUNT.value] = parameters
-    head[PARAMETERS.value] = arrays.integers.add([network.table_vector, shape.positions(network.widths)])
+    head[POSITIONS.value] = arrays.integers.add(shape.positions(network.widths))
+    low_bits = tables.low_bits[network.symbol_tables].astype(np.int64)
+    head[SYMBOLS.value] = arrays.integers.add([network.symbol_tables, (np.cumsum(low_bits) - low_bits) << 4 | low_bits])
+    head[LOW_BIT_COUNT.value] = low_bits.sum()
     head[LAYERS.value] = len(network.widths) - 1
     head[COLOUR.value] = arrays.floats.add(np.eye(network.channels))

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from inrformat.decoding.records import DeviceRecords
+from inrformat.decoding.triton.bodies import Bodies
 from inrformat.decoding.triton.descriptors import Descriptors
+from inrformat.families.siren.descriptor import Siren
 from inrformat.families.siren.triton.descriptors import PaddedShape, flatten, padded_shape
 
 __all__ = ["SirenPlan", "SirenScratch"]
@@ -19,53 +21,50 @@ class SirenScratch:
     """Of ``batch`` records.
 
     Attributes:
-        symbols: int16 ``(batch, symbol_count)``: those of the parameters, padded, and last the record's step scale.
-        scale_item: int32 ``(batch, 2)``: the work item of the step scale.
+        bodies: the step scale, then the parameters' symbols.
         parameters: float32 ``(batch, PaddedShape.size)``.
     """
 
-    symbols: Tensor
-    scale_item: Tensor
+    bodies: Bodies
     parameters: Tensor
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SirenPlan:
-    """Sized for the greatest siren of the file, see `PaddedShape`."""
+    """Sized for the greatest siren of the file, see `PaddedShape`.
+
+    Attributes:
+        item_capacity, lane_capacity: symbols of a body and rANS lanes of a record, at most.
+    """
 
     device: torch.device
     shape: PaddedShape
     descriptors: Descriptors
+    item_capacity: int
+    lane_capacity: int
 
     @classmethod
     def of(cls, records: DeviceRecords) -> SirenPlan:
         """Of the sirens among the records' networks."""
         shape = padded_shape(records.networks)
-        return cls(records.device, shape, flatten(records.networks, shape=shape, device=records.device))
-
-    @property
-    def symbol_count(self) -> int:
-        """Symbols of a record, a multiple of 16."""
-        return self.shape.size + 16
-
-    @property
-    def scale_position(self) -> int:
-        """Where the record's step scale lies among its symbols."""
-        return self.symbol_count - 1
+        sirens = [network for network in records.networks if isinstance(network, Siren)]
+        tables = records.codebook.tables
+        return cls(
+            device=records.device,
+            shape=shape,
+            descriptors=flatten(records.networks, tables=tables, shape=shape, device=records.device),
+            item_capacity=-(-max(1 + network.parameter_count for network in sirens) // 16) * 16,
+            lane_capacity=max(network.rans_lanes for network in sirens),
+        )
 
     @property
     def record_bytes(self) -> int:
         """Scratch of one record."""
-        return 2 * self.symbol_count + 4 * (2 + self.shape.size)
+        return Bodies.record_bytes(items=self.item_capacity, lanes=self.lane_capacity) + 4 * self.shape.size
 
     def allocate(self, batch: int) -> SirenScratch:
         """Scratch for ``batch`` records."""
-
-        def empty(count: int, dtype: torch.dtype) -> Tensor:
-            return torch.empty((batch, count), dtype=dtype, device=self.device)
-
         return SirenScratch(
-            symbols=empty(self.symbol_count, torch.int16),
-            scale_item=empty(2, torch.int32),
-            parameters=empty(self.shape.size, torch.float32),
+            bodies=Bodies.empty(batch, items=self.item_capacity, lanes=self.lane_capacity, device=self.device),
+            parameters=torch.empty((batch, self.shape.size), dtype=torch.float32, device=self.device),
         )

@@ -41,5 +41,5 @@ def test_symbols_and_means_are_the_compiled_reader_s(mixed, cells_weights):
                     expected = [w[1:kept] for w, kept in zip(next(weights), level.kept[number], strict=True)]
                     wanted = np.concatenate(expected)
                     start = int(starts[node])
-                    assert np.array_equal(scratch.items[sample, start : start + len(wanted)].cpu(), wanted)
+                    assert np.array_equal(scratch.bodies.items[sample, start : start + len(wanted)].cpu(), wanted)
                 node += 1
