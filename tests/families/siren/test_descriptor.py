@@ -108,7 +108,7 @@ def test_a_malformed_descriptor_is_refused_by_name(network, change, rule):
 
 
 def codebook_map(network):
-    return {"networks": [network.to_map()], "tables": [SymbolTable(0, 0, np.array([4095, 1])).to_map()] * 3}
+    return {"networks": [network.to_map()], "tables": [SymbolTable(0, 0, np.array([1023, 1])).to_map()] * 3}
 
 
 def index_of(*, network=0, height=32, width=32):
