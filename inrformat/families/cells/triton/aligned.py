@@ -86,7 +86,7 @@ def cells_aligned_kernel(
     coefficient = unit[:, None] * BLOCK + unit[None, :]
     sums = ()
     for _ in tl.static_range(C):
-        sums += (tl.full((TILE, TILE), OFFSET, tl.float32),)
+        sums += (tl.zeros((TILE, TILE), tl.float32),)
     for r in range(first_y & ~1, (last_y | 1) + 1):
         for c in range(first_x & ~1, (last_x | 1) + 1):
             side, extent = side_and_extent(tl.load(covers + r * block_columns + c))
@@ -111,7 +111,7 @@ def cells_aligned_kernel(
         coverage = coverage_of(output_axis(packed, sample, 1, y, out_height, point_span))[:, None]
         coverage *= coverage_of(output_axis(packed, sample, 0, x, out_width, point_span))[None, :]
     for d in tl.static_range(C):
-        plane = sums[d]
+        plane = sums[d] + OFFSET
         if PADDING_MODE == CONSTANT:
             fill = tl.load(channel_style + 2 * C + d)
             plane = fill + (plane - fill) * coverage

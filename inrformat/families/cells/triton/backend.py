@@ -36,7 +36,7 @@ _POINTERS = {
     "spans": "*i32",
     "starts": "*i32",
     "steps": "*fp32",
-    "unit_ranks": "*i16",
+    "weight_numbers": "*i16",
     "unit_words": "*i32",
     "work": "*i32",
 }
@@ -119,7 +119,7 @@ def _make_operators(plan: CellsPlan, workspace: Workspace, *, view: View) -> Non
 def _place(plan: CellsPlan, scratch: CellsScratch, workspace: Workspace, *, view: View) -> None:
     kernel: Any = place.cells_place_kernel
     block_count = workspace.block_rows * workspace.block_columns
-    kernel[(len(view) * block_count,)](
+    kernel[(len(view) * block_count // 4,)](
         **view.samples._asdict(),
         blocks=workspace.blocks,
         covers=workspace.covers,
@@ -127,7 +127,7 @@ def _place(plan: CellsPlan, scratch: CellsScratch, workspace: Workspace, *, view
         heads=plan.descriptors.heads,
         integers=plan.descriptors.integers,
         floats=plan.descriptors.floats,
-        unit_ranks=plan.unit_ranks,
+        weight_numbers=plan.weight_numbers,
         items=scratch.items,
         classes=scratch.classes,
         starts=scratch.starts,

@@ -33,8 +33,8 @@ __all__ = [
     "STEP",
     "flatten",
     "level_of",
-    "unit_ranks",
     "unit_words",
+    "weight_numbers",
 ]
 
 # Fields of a network.
@@ -88,12 +88,15 @@ def unit_words(device: torch.device) -> Tensor:
     return words.to(device, torch.int32)
 
 
-def unit_ranks(device: torch.device) -> Tensor:
-    """int16 ``(32**2 + 16**2 + 8**2,)``: of each unit b * side + a of cells of 32, 16, 8 px, its unit order."""
-    ranks = FlatArray()
+def weight_numbers(device: torch.device) -> Tensor:
+    """int16 ``(32**2 + 16**2 + 8**2,)``: of each unit b * side + a of cells of 32, 16, 8 px, which weight is its.
+
+    Weights are numbered in unit order, without unit 0, the mean, which has -1 here.
+    """
+    numbers = FlatArray()
     for side in CELL_SIDES:
-        ranks.add(np.argsort(unit_order(side)))
-    return ranks.to(device, torch.int16)
+        numbers.add(np.argsort(unit_order(side)) - 1)
+    return numbers.to(device, torch.int16)
 
 
 def _add_network(network: Cells, head: NDArray[np.int32], arrays: DescriptorArrays, *, last_table: int) -> None:

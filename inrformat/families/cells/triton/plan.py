@@ -10,7 +10,7 @@ from torch import Tensor
 from inrformat.decoding.records import DeviceRecords
 from inrformat.decoding.triton.descriptors import Descriptors
 from inrformat.families.cells.nodes import CELL_SIDES, TOP_SIDE_MAX, grid, top_side
-from inrformat.families.cells.triton.descriptors import flatten, unit_ranks, unit_words
+from inrformat.families.cells.triton.descriptors import flatten, weight_numbers, unit_words
 from inrformat.families.cells.triton.symbols import CHUNK
 
 __all__ = ["CellsPlan", "CellsScratch"]
@@ -56,7 +56,7 @@ class CellsPlan:
     ``roots_start`` means of the top nodes, from ``weights_start`` the weights of cells, last the record's step scale.
 
     Attributes:
-        unit_words, unit_ranks: see ``descriptors.py``. node_count: of a record, at most.
+        unit_words, weight_numbers: see ``descriptors.py``. node_count: of a record, at most.
         height, width: greatest native size in whole cells of 32 px.
     """
 
@@ -64,7 +64,7 @@ class CellsPlan:
     channels: int
     descriptors: Descriptors
     unit_words: Tensor
-    unit_ranks: Tensor
+    weight_numbers: Tensor
     node_count: int
     details_start: int
     roots_start: int
@@ -89,7 +89,7 @@ class CellsPlan:
             channels=channels,
             descriptors=flatten(records.networks, table_count=len(records.codebook.tables.tables), device=device),
             unit_words=unit_words(device),
-            unit_ranks=unit_ranks(device),
+            weight_numbers=weight_numbers(device),
             node_count=node_count,
             details_start=0,
             roots_start=roots_start,
