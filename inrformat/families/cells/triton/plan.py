@@ -10,7 +10,7 @@ from torch import Tensor
 from inrformat.decoding.records import DeviceRecords
 from inrformat.decoding.triton.descriptors import Descriptors
 from inrformat.families.cells.nodes import CELL_SIDES, TOP_SIDE_MAX, grid, top_side
-from inrformat.families.cells.triton.descriptors import flatten, weight_numbers, unit_words
+from inrformat.families.cells.triton.descriptors import flatten, unit_words, weight_numbers
 from inrformat.families.cells.triton.symbols import CHUNK
 
 __all__ = ["CellsPlan", "CellsScratch"]
