@@ -29,7 +29,7 @@ def constants(*, channels: int, tiles: int) -> dict[str, int]:
 
 
 class Cells(NamedTuple):
-    """The cells that lie in blocks or that these lie in: their side, node and class, which is -1 where there is none."""
+    """The cells that blocks lie in or hold: their side, node and class, which is -1 where there is no cell."""
 
     side: Any
     node: Any
@@ -72,6 +72,33 @@ def _cells_of(classes, class_counts, grid, height, width, r, c, half_y, half_x):
         node=tl.where(side == 8, node_8, tl.where(side == 16, node_16, node_32)),
         number=tl.where(side == 8, class_8, tl.where(side == 16, class_16, class_32)),
     )
+
+
+@triton.jit
+def _shares(colour, scale, count):
+    """What each of the network's channels adds to each of the image's: a tuple of ``count`` by ``count`` numbers."""
+    shares = ()
+    for pair in tl.static_range(count * count):
+        shares += (scale * tl.load(colour + pair),)
+    return shares
+
+
+@triton.jit
+def _nothing(count):
+    """A tuple of zeros."""
+    sums = ()
+    for _ in tl.static_range(count):
+        sums += (0.0,)
+    return sums
+
+
+@triton.jit
+def _mixed(sums, weight, shares, channel, count):
+    """``sums``, of the image's channels, with what one of the network's adds."""
+    added = ()
+    for of_image in tl.static_range(count):
+        added += (sums[of_image] + weight * shares[channel * count + of_image],)
+    return added
 
 
 @triton.jit
@@ -128,9 +155,7 @@ def cells_place_kernel(
     )
     step = tl.load(steps + sample)
     steps_in_one = 1.0 / step
-    shares = ()
-    for k in tl.static_range(C * C):
-        shares += (step * UNIT * tl.load(floats + tl.load(head + COLOUR) + k),)
+    shares = _shares(floats + tl.load(head + COLOUR), step * UNIT, C)
     # Pixels of two blocks: (2, 8) down, (2, 2, 8) across. What a quarter of a block has in common is found once.
     half, pixel = tl.arange(0, 2), tl.arange(0, 8)
     half_y, y = half[:, None, None, None, None], pixel[None, :, None, None, None]
@@ -154,7 +179,7 @@ def cells_place_kernel(
             number = tl.load(weight_numbers + first + x).to(tl.int32)
             start = tl.load(starts + cells.node, mask=is_cell, other=0)
             kept = integers + tl.load(level + KEPT) + cells.number * C
-            mixed = ()
+            mixed = _nothing(C)
             for k in tl.static_range(C):
                 count = tl.load(kept + k, mask=is_cell, other=1) - 1
                 # No weight lies outside the record's items, whatever its bytes are.
@@ -163,11 +188,7 @@ def cells_place_kernel(
                 weight = tl.load(items + start + number, mask=number.to(tl.uint32) < inside, other=0).to(tl.float32)
                 mean = tl.load(node_means + cells.node * C + k, mask=is_cell, other=0.0)
                 weight = tl.where(number < 0, mean * steps_in_one, weight)
-                added = ()
-                for d in tl.static_range(C):
-                    share = shares[k * C + d]
-                    added += (weight * share if k == 0 else mixed[d] + weight * share,)
-                mixed = added
+                mixed = _mixed(mixed, weight, shares, k, C)
                 start += count
             for d in tl.static_range(C):
                 to = blocks + (at * C + d) * (BLOCK * BLOCK) + ((half_y * 8 + y) * BLOCK + half_x * 8 + x)
