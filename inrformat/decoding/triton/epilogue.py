@@ -44,8 +44,7 @@ def frame_of(sample, out, height, width, stride_b, stride_c, stride_y, stride_x)
 
 @triton.jit
 def finished(colours, scale, shift, BYTES: tl.constexpr):
-    """Clamped to [0, 1], then ``floor(255 v + 0.5)`` or ``scale v + shift``."""
-    colours = tl.where(colours == colours, colours, 0.0)
+    """Clamped to [0, 1], then ``floor(255 v + 0.5)`` or ``scale v + shift``; of what is no number the maximum is 0."""
     colours = tl.minimum(tl.maximum(colours, 0.0), 1.0)
     if BYTES:
         return tl.floor(colours * 255.0 + 0.5)

@@ -30,6 +30,26 @@ def constants(*, products: str) -> dict[str, object]:
 
 
 @triton.jit
+def _zeros(count, size):
+    """As many planes of zeros: a tuple of ``(size, size)``."""
+    planes = ()
+    for _ in tl.static_range(count):
+        planes += (tl.zeros((size, size), tl.float32),)
+    return planes
+
+
+@triton.jit
+def _added(sums, left, coefficients, right, count, precision):
+    """``sums``, of each channel, with what a block adds, whose first channel is at the pointers ``coefficients``."""
+    planes = ()
+    for channel in tl.static_range(count):
+        weights = tl.load(coefficients + channel * (BLOCK * BLOCK))
+        half = tl.dot(left, weights, input_precision=precision).to(weights.dtype)
+        planes += (tl.dot(half, right, acc=sums[channel], input_precision=precision),)
+    return planes
+
+
+@triton.jit
 def cells_aligned_kernel(
     out,
     packed,
@@ -84,9 +104,7 @@ def cells_aligned_kernel(
     place = k[:, None] * BLOCK + unit[None, :]
     transposed = unit[:, None] + k[None, :] * BLOCK
     coefficient = unit[:, None] * BLOCK + unit[None, :]
-    sums = ()
-    for _ in tl.static_range(C):
-        sums += (tl.full((TILE, TILE), OFFSET, tl.float32),)
+    sums = _zeros(C, TILE)
     for r in range(first_y & ~1, (last_y | 1) + 1):
         for c in range(first_x & ~1, (last_x | 1) + 1):
             side, extent = side_and_extent(tl.load(covers + r * block_columns + c))
@@ -96,12 +114,7 @@ def cells_aligned_kernel(
                 left = tl.load(down_operators + (r * LEVELS + level) * (TILE * BLOCK) + place)
                 right = tl.load(across_operators + (c * LEVELS + level) * (TILE * BLOCK) + transposed)
                 block = blocks + (r * block_columns + c) * (C * BLOCK * BLOCK)
-                added = ()
-                for d in tl.static_range(C):
-                    weights = tl.load(block + d * (BLOCK * BLOCK) + coefficient)
-                    half = tl.dot(left, weights, input_precision=PRECISION).to(weights.dtype)
-                    added += (tl.dot(half, right, acc=sums[d], input_precision=PRECISION),)
-                sums = added
+                sums = _added(sums, left, block + coefficient, right, C, PRECISION)
 
     frame = frame_of(sample, out, out_height, out_width, stride_b, stride_c, stride_y, stride_x)
     y, x = row * TILE + k, column * TILE + k
@@ -111,7 +124,7 @@ def cells_aligned_kernel(
         coverage = coverage_of(output_axis(packed, sample, 1, y, out_height, point_span))[:, None]
         coverage *= coverage_of(output_axis(packed, sample, 0, x, out_width, point_span))[None, :]
     for d in tl.static_range(C):
-        plane = sums[d]
+        plane = OFFSET + sums[d]
         if PADDING_MODE == CONSTANT:
             fill = tl.load(channel_style + 2 * C + d)
             plane = fill + (plane - fill) * coverage

@@ -36,7 +36,7 @@ _POINTERS = {
     "spans": "*i32",
     "starts": "*i32",
     "steps": "*fp32",
-    "unit_ranks": "*i16",
+    "weight_numbers": "*i16",
 }
 _EXACT_POINTERS = _POINTERS | {"blocks": "*fp32", "operators": "*fp32"}
 
@@ -139,7 +139,7 @@ def _make_operators(plan: CellsPlan, workspace: Workspace, *, view: View) -> Non
 def _place(plan: CellsPlan, scratch: CellsScratch, workspace: Workspace, *, view: View) -> None:
     kernel: Any = place.cells_place_kernel
     block_count = workspace.block_rows * workspace.block_columns
-    kernel[(len(view) * block_count,)](
+    kernel[(len(view) * block_count // 4,)](
         **view.samples._asdict(),
         blocks=workspace.blocks,
         covers=workspace.covers,
@@ -147,7 +147,7 @@ def _place(plan: CellsPlan, scratch: CellsScratch, workspace: Workspace, *, view
         heads=plan.descriptors.heads,
         integers=plan.descriptors.integers,
         floats=plan.descriptors.floats,
-        unit_ranks=plan.unit_ranks,
+        weight_numbers=plan.weight_numbers,
         items=scratch.bodies.items,
         classes=scratch.classes,
         starts=scratch.starts,

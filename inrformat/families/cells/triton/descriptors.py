@@ -38,7 +38,7 @@ __all__ = [
     "class_templates",
     "flatten",
     "level_of",
-    "unit_ranks",
+    "weight_numbers",
 ]
 
 # Fields of a network.
@@ -92,12 +92,15 @@ def flatten(networks: Sequence[Network], *, tables: TableSet, device: torch.devi
     return arrays.to(device)
 
 
-def unit_ranks(device: torch.device) -> Tensor:
-    """int16 ``(32**2 + 16**2 + 8**2,)``: of each unit b * side + a of cells of 32, 16, 8 px, its unit order."""
-    ranks = FlatArray()
+def weight_numbers(device: torch.device) -> Tensor:
+    """int16 ``(32**2 + 16**2 + 8**2,)``: of each unit b * side + a of cells of 32, 16, 8 px, which weight is its.
+
+    Weights are numbered in unit order, without unit 0, the mean, which has -1 here.
+    """
+    numbers = FlatArray()
     for side in CELL_SIDES:
-        ranks.add(np.argsort(unit_order(side)))
-    return ranks.to(device, torch.int16)
+        numbers.add(np.argsort(unit_order(side)) - 1)
+    return numbers.to(device, torch.int16)
 
 
 def class_templates(level: Level) -> list[NDArray[np.int64]]:

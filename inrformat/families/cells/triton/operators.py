@@ -62,22 +62,21 @@ def _survey(axis, fine_nodes, PADDING_MODE: tl.constexpr):
 
 
 @triton.jit
-def _operator(axis, fine_nodes, block, level, PADDING_MODE: tl.constexpr, PRECISION: tl.constexpr):
-    """The operator of a block, before normalisation: ``(n, BLOCK)``."""
-    if axis.at_points:
-        across = units(fold(axis.centres, axis.window, PADDING_MODE), fine_nodes, block, level)
-    else:
-        across = tl.zeros((axis.centres.shape[0], BLOCK), tl.float32)
-        begin, end = _blocks_of(axis, PADDING_MODE)
-        if PADDING_MODE <= CONSTANT:  # without folding, cells are evaluated at their own pixels alone
-            low = tl.where(level == 5, block & ~1, block)
-            begin, end = tl.maximum(begin, low), tl.minimum(end, tl.where(level == 5, low + 2, block + 1))
-        for chunk in range(begin, end):
-            at, weight = lattice_filter(chunk * BLOCK, axis, PADDING_MODE, BLOCK)
-            across += tl.dot(
-                weight, units(fold(at, axis.window, PADDING_MODE), fine_nodes, block, level), input_precision=PRECISION
-            )
-    return across
+def _filtered(axis, scale, fine_nodes, block, LEVEL: tl.constexpr, PADDING_MODE: tl.constexpr, PRECISION: tl.constexpr):
+    """The operator of a block for outputs that are filtered, each times its ``scale``: ``(n, BLOCK)``."""
+    across = tl.zeros((axis.centres.shape[0], BLOCK), tl.float32)
+    one = tl.full((BLOCK,), 1.0, tl.float32)
+    begin, end = _blocks_of(axis, PADDING_MODE)
+    if PADDING_MODE <= CONSTANT:  # without folding, cells are evaluated at their own pixels alone
+        low = block & ~1 if LEVEL == 5 else block
+        begin, end = tl.maximum(begin, low), tl.minimum(end, low + 2 if LEVEL == 5 else low + 1)
+    for chunk in range(begin, end):
+        at, weight = lattice_filter(chunk * BLOCK, axis, PADDING_MODE, BLOCK)
+        at = fold(at, axis.window, PADDING_MODE)
+        across += tl.dot(
+            weight, units(at, one, fine_nodes, block, LEVEL, PRECISION == "ieee"), input_precision=PRECISION
+        )
+    return across * scale[:, None]
 
 
 @triton.jit
@@ -122,10 +121,14 @@ def cells_operators_kernel(
     tl.store(spans + 2 * at + 1, last)
     # An output far outside the window weighs nothing, but must not divide by nothing.
     inverse = 1.0 / tl.maximum(total, 1e-9)
+    position = fold(axis.centres, axis.window, PADDING_MODE)
     place = k[:, None] * BLOCK + tl.arange(0, BLOCK)[None, :]
     for block in range(first & ~1, (last | 1) + 1):
-        for level in range(3, 3 + LEVELS):
-            if (level == 5) | ((block >= first) & (block <= last)):
-                operator = _operator(axis, fine_nodes, block, level, PADDING_MODE, PRECISION) * inverse[:, None]
-                to = operators + ((at * axis_blocks + block) * LEVELS + (level - 3)) * (TILE * BLOCK)
+        for LEVEL in tl.static_range(3, 3 + LEVELS):
+            if LEVEL == 5 or (block >= first) & (block <= last):
+                if axis.at_points:
+                    operator = units(position, inverse, fine_nodes, block, LEVEL, PRECISION == "ieee")
+                else:
+                    operator = _filtered(axis, inverse, fine_nodes, block, LEVEL, PADDING_MODE, PRECISION)
+                to = operators + ((at * axis_blocks + block) * LEVELS + (LEVEL - 3)) * (TILE * BLOCK)
                 tl.store(to + place, operator.to(operators.dtype.element_ty))

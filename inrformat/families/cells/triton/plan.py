@@ -13,7 +13,7 @@ from inrformat.decoding.triton.bodies import Bodies
 from inrformat.decoding.triton.descriptors import Descriptors
 from inrformat.families.cells.descriptor import Cells
 from inrformat.families.cells.nodes import CELL_SIDES, grid, node_sides
-from inrformat.families.cells.triton.descriptors import class_templates, flatten, unit_ranks
+from inrformat.families.cells.triton.descriptors import class_templates, flatten, weight_numbers
 
 __all__ = ["CellsPlan", "CellsScratch"]
 
@@ -48,14 +48,14 @@ class CellsPlan:
     """Sized for the greatest native height and width of the file.
 
     Attributes:
-        unit_ranks: see ``descriptors.py``. node_count, item_capacity, lane_capacity: nodes, symbols of a body and rANS
+        weight_numbers: see ``descriptors.py``. node_count, item_capacity, lane_capacity: nodes, symbols of a body and rANS
             lanes of a record, at most. height, width: greatest native size in whole cells of 32 px.
     """
 
     device: torch.device
     channels: int
     descriptors: Descriptors
-    unit_ranks: Tensor
+    weight_numbers: Tensor
     node_count: int
     item_capacity: int
     lane_capacity: int
@@ -74,7 +74,7 @@ class CellsPlan:
             device=device,
             channels=records.channels,
             descriptors=flatten(records.networks, tables=records.codebook.tables, device=device),
-            unit_ranks=unit_ranks(device),
+            weight_numbers=weight_numbers(device),
             node_count=sum(counts),
             item_capacity=-(-max(_most_symbols(network, counts) for network in networks) // 16) * 16,
             lane_capacity=max(network.lanes(height=height, width=width) for network in networks),
