@@ -5,13 +5,13 @@
     python tools/bench/on_gpu.py run bundle --only parity graphs  some sections
 
 ``run`` needs torch, torchvision, Triton and numba; what else is missing there can be carried in the bundle as wheels
-(``prepare --wheels``), which ``run`` finds by itself. Every section (a file of ``gpu/sections``) runs in a process of its
-own, so that none takes others with it, and for a limited time. What it finds is a line of JSON each in
+(``prepare --wheels``), which ``run`` finds by itself. Every section (a file of ``gpu/sections``) runs in a process of
+its own, so that none takes others with it, and for a limited time. What it finds is a line of JSON each in
 ``bundle/findings.jsonl`` as soon as it is found; the last lines printed are a table of the main figures and the checks.
 
 Without a GPU a bundle of a few tiny images shows that everything runs (streams, graphs and synchronisation apart):
 
-    python tools/bench/on_gpu.py prepare PHOTOGRAPHS tiny --images 2 --side 16 --siren-images 1 --siren-side 8
+    python tools/bench/on_gpu.py prepare PHOTOGRAPHS tiny --images 1 --side 8 --siren-images 1 --siren-side 8
     TRITON_INTERPRET=1 python tools/bench/on_gpu.py run tiny --device cpu
 """
 
@@ -44,7 +44,7 @@ SECTIONS = {
     "damage": 60,
     "encoding": 90,
 }
-"""Seconds that each may take, in the order in which they run: what matters most comes first."""
+"""Seconds that each may take on a GPU, in the order in which they run: what matters most comes first."""
 FINDINGS = "findings.jsonl"
 
 
@@ -59,7 +59,8 @@ def run(folder: Path, *, device: str, only: list[str], total_seconds: float) -> 
             journal.write(path, section, {"what": "left out", "error": "no time was left"})
             continue
         start = time.monotonic()
-        failure = _run_section(folder, section, device=device, seconds=min(SECTIONS[section], remaining))
+        limit = min(SECTIONS[section], remaining) if device == "cuda" else remaining
+        failure = _run_section(folder, section, device=device, seconds=limit)
         if failure:
             journal.write(path, section, {"what": "ended early", "error": failure})
         journal.write(path, section, {"what": "took", "seconds": round(time.monotonic() - start, 1)})

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 from decode import MEAN, STD
-from gpu.setting import Setting
 from torchvision.transforms import v2
 
+from gpu.setting import Setting
 from inrformat import InrdLoader
 
 __all__ = ["usual_loader"]

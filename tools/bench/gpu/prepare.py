@@ -54,9 +54,7 @@ def prepare(photographs: Path, folder: Path, amounts: Amounts, *, wheels: Sequen
             archive.extractall(folder / "wheels" / wheel.name.partition("-")[0])
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     print(f"{folder}: {size / 1e6:.1f} MB, {json.dumps(facts)}")
-    print(
-        f"copy the checkout and this folder to the machine with the GPU; there: python tools/bench/on_gpu.py run {folder}"
-    )
+    print(f"copy the checkout and this folder to the GPU's machine; there: python tools/bench/on_gpu.py run {folder}")
     if size > MOST_BYTES:
         raise SystemExit(f"that is more than {MOST_BYTES / 1e6:.0f} MB: take fewer --images")
 

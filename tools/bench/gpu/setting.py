@@ -32,8 +32,9 @@ class Scale:
 
     Attributes:
         batch: images. sweep: other batches. passes: of which the median counts. checked: images of a check.
-        checked_px: their size. epochs: of prefetching. gap_bytes: unused payload in front of records that are far away.
-        steps: of training. encoded: images that are encoded.
+        checked_px: their size. kinds: of geometries and of damages, the first so many; None: all. epochs: of
+        prefetching. gap_bytes: unused payload in front of records that are far away. steps: of training.
+        encoded: images that are encoded.
     """
 
     batch: int
@@ -41,14 +42,37 @@ class Scale:
     passes: int
     checked: int
     checked_px: int
+    kinds: int | None
     epochs: int
     gap_bytes: int
     steps: int
     encoded: int
 
 
-FULL = Scale(256, (32, 64, 128, 512, 1024, 2048), 20, 6, 96, 40, (4 << 30) + (64 << 20), 60, 64)
-TINY = Scale(2, (1,), 1, 2, 8, 2, 1 << 20, 1, 2)
+FULL = Scale(
+    batch=256,
+    sweep=(32, 64, 128, 512, 1024, 2048),
+    passes=20,
+    checked=6,
+    checked_px=96,
+    kinds=None,
+    epochs=40,
+    gap_bytes=(4 << 30) + (64 << 20),
+    steps=60,
+    encoded=64,
+)
+TINY = Scale(
+    batch=1,
+    sweep=(2,),
+    passes=1,
+    checked=1,
+    checked_px=8,
+    kinds=1,
+    epochs=2,
+    gap_bytes=1 << 20,
+    steps=1,
+    encoded=1,
+)
 """For a run in Triton's interpreter, which only shows that everything runs."""
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import torch
-from gpu.geometries import geometries
-from gpu.setting import FAMILIES, Setting
 from torch import Tensor
 
+from gpu.geometries import geometries
+from gpu.setting import FAMILIES, Setting
 from inrformat import PixelFormat
 from inrformat.decoding.records import DeviceRecords
 from inrformat.decoding.triton.launch import decode
@@ -31,10 +32,11 @@ def measure(setting: Setting) -> Iterator[dict[str, Any]]:
     for family in FAMILIES:
         records = setting.records(family)
         rows = setting.rows(records, setting.scale.checked)
-        for what, broken in damages(records).items():
+        looks = geometries(records, rows, setting.scale.checked_px)
+        for what, broken in islice(damages(records).items(), setting.scale.kinds):
             status = torch.zeros(len(rows), dtype=torch.int32, device=setting.device)
             sound = True
-            for geometry in geometries(records, rows, setting.scale.checked_px).values():
+            for geometry in islice(looks.values(), setting.scale.kinds):
                 shape = (len(rows), records.channels, *geometry.size)
                 frame = torch.full((math.prod(shape) + 2 * _GUARD,), -9.0, device=setting.device)
                 out = frame[_GUARD:-_GUARD].reshape(shape)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from decode import View
+
 from gpu.setting import FAMILIES, FORM, USUAL, Setting
 from gpu.timing import host_seconds, seconds
-
 from inrformat.decoding.records import DeviceRecords
 from inrformat.decoding.triton.launch import decode
 
@@ -20,7 +21,7 @@ def measure(setting: Setting) -> Iterator[dict[str, Any]]:
     """Images per second on the device, and seconds of the host per batch."""
     for family in FAMILIES:
         records = setting.records(family)
-        for view in setting.views(records):
+        for view in islice(setting.views(records), setting.scale.kinds):
             yield _decoded(setting, records, family, view, setting.scale.batch)
         for batch in setting.scale.sweep:
             (usual,) = (view for view in setting.views(records, batch) if view.name == USUAL)

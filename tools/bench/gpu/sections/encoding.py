@@ -10,15 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from gpu.setting import FAMILIES, Setting
-
 from inrformat import CellsOptions, SirenOptions, convert
+from inrformat.encoding.encoder import EncoderOptions
 
 __all__ = ["measure"]
 
 
 def measure(setting: Setting) -> Iterator[dict[str, Any]]:
     """Per family, of the carried JPEGs."""
-    options = {"cells": CellsOptions(quality=60), "siren": SirenOptions(hidden=(10, 28), steps=100)}
+    options: dict[str, EncoderOptions] = {
+        "cells": CellsOptions(quality=60),
+        "siren": SirenOptions(hidden=(10, 28), steps=100),
+    }
     jpegs = sorted(setting.folder.glob("jpeg/*/*.jpg"))[: setting.scale.encoded]
     for family in FAMILIES:
         with tempfile.TemporaryDirectory() as folder:

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from gpu.setting import FAMILIES, FORM, Setting
 
+from gpu.setting import FAMILIES, FORM, Setting
 from inrformat.decoding.triton.launch import decode
 
 __all__ = ["measure"]

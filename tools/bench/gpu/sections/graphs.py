@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+
 from gpu.setting import FAMILIES, FORM, Setting
 from gpu.timing import host_seconds, seconds
-
 from inrformat.decoding.triton.launch import decode
 
 __all__ = ["measure"]

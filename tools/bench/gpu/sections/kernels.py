@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import torch
-from gpu.setting import FAMILIES, FORM, Setting
 from torch.profiler import ProfilerActivity, profile
 
+from gpu.setting import FAMILIES, FORM, Setting
 from inrformat.decoding.triton.launch import decode
 
 __all__ = ["measure"]
@@ -22,7 +23,7 @@ def measure(setting: Setting) -> Iterator[dict[str, Any]]:
     for family in FAMILIES:
         records = setting.records(family)
         rows, side = setting.rows(records), int(records.shapes[0, 1])
-        for view in setting.views(records):
+        for view in islice(setting.views(records), setting.scale.kinds):
             geometry = view.geometry(side).to(setting.device)
             out = decode(records, rows, geometry, FORM)
             torch.cuda.synchronize()

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 import torchvision
 import triton
+
 from gpu.setting import Setting
 from gpu.timing import seconds
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
+
 from gpu.loaders import usual_loader
 from gpu.setting import FAMILIES, FORM, Setting
-
 from inrformat.decoding.triton.launch import decode
 
 __all__ = ["measure"]

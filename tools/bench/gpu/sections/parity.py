@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import torch
-from gpu.geometries import geometries
-from gpu.setting import FAMILIES, Setting
 from torch import Tensor
 
+from gpu.geometries import geometries
+from gpu.setting import FAMILIES, Setting
 from inrformat import PixelFormat
 from inrformat.data.residency import load_resident
 from inrformat.decoding import dispatch, reference
@@ -29,7 +30,8 @@ def measure(setting: Setting) -> Iterator[dict[str, Any]]:
         records, data = setting.records(family), setting.dataset(family)
         at_home = load_resident(data.reader, data.codebook, torch.device("cpu"))
         rows = setting.rows(records, setting.scale.checked)
-        for name, geometry in geometries(records, rows, setting.scale.checked_px).items():
+        looks = geometries(records, rows, setting.scale.checked_px)
+        for name, geometry in islice(looks.items(), setting.scale.kinds):
             expected = form.of(reference.decode(records, rows, geometry))
             on_cpu = dispatch.decode(at_home, rows.cpu(), geometry.to(torch.device("cpu")), form, backend="cpu")
             for precision in PRECISIONS:

@@ -8,10 +8,10 @@ from itertools import islice
 from typing import Any
 
 import torch
+
 from gpu.loaders import usual_loader
 from gpu.setting import FAMILIES, Setting
 from gpu.timing import synchronize
-
 from inrformat import InrdLoader
 
 __all__ = ["measure"]

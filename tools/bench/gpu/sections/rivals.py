@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 from decode import MEAN, STD, View, grids, theirs_raw
-from gpu.setting import FORM, USUAL, Setting
-from gpu.timing import seconds
 from torch import Tensor
 from torchvision import io as torchvision_io
 from torchvision.transforms.v2 import functional as F
+
+from gpu.setting import FORM, USUAL, Setting
+from gpu.timing import seconds
 
 __all__ = ["measure"]
 
@@ -34,7 +35,7 @@ def measure(setting: Setting) -> Iterator[dict[str, Any]]:
     for name, prepare in ways.items():
         try:
             taken = seconds(prepare(), setting.device, passes=max(setting.scale.passes // 4, 1))
-        except Exception as error:  # noqa: BLE001  (whatever befalls another library is a finding)
+        except Exception as error:  # whatever befalls another library is a finding
             yield {"what": name, "error": f"{type(error).__name__}: {error}"}
         else:
             yield {"what": name, "batch": len(batch), "images_per_second": len(batch) / taken}
@@ -56,8 +57,8 @@ def _torchvision_and_v2(setting: Setting, jpegs: list[bytes], view: View) -> Cal
 
     def batch() -> Tensor:
         images = torch.stack([view.torchvision(image, k) for k, image in enumerate(decoded())])
-        images = F.normalize(F.to_dtype(images, torch.float32, scale=True), MEAN, STD).as_subclass(Tensor)
-        return images.to(FORM.dtype, memory_format=torch.channels_last)
+        normalised: Tensor = F.normalize(F.to_dtype(images, torch.float32, scale=True), MEAN, STD).as_subclass(Tensor)
+        return normalised.to(FORM.dtype, memory_format=torch.channels_last)
 
     return batch
 

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
+from torch import Tensor, nn
+from torchvision.models import resnet18
+
 from gpu.loaders import usual_loader
 from gpu.setting import FAMILIES, FORM, Setting
 from gpu.timing import synchronize
-from torch import Tensor, nn
-from torchvision.models import resnet18
 
 __all__ = ["measure"]
 

@@ -8,9 +8,9 @@ from itertools import islice
 from typing import Any
 
 import torch
+
 from gpu.loaders import usual_loader
 from gpu.setting import FAMILIES, FORM, Setting
-
 from inrformat.decoding.triton.launch import decode
 
 __all__ = ["measure"]
