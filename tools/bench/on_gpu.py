@@ -109,6 +109,7 @@ def main() -> None:
     preparing.add_argument("--quality", type=float, default=60.0, help="of cells; 60 is about 1 bit per pixel")
     preparing.add_argument("--siren-images", type=int, default=8)
     preparing.add_argument("--siren-side", type=int, default=224)
+    preparing.add_argument("--siren-hidden", type=int, nargs=2, default=(10, 28), metavar=("LAYERS", "UNITS"))
     preparing.add_argument("--siren-steps", type=int, default=100, help="decoding takes as long whatever the fit")
     preparing.add_argument("--wheels", type=Path, nargs="*", default=[], help="packages that are missing there")
     running = commands.add_parser("run", help="measure everything")
@@ -130,6 +131,7 @@ def main() -> None:
             quality=arguments.quality,
             siren_images=arguments.siren_images,
             siren_side=arguments.siren_side,
+            siren_hidden=tuple(arguments.siren_hidden),
             siren_steps=arguments.siren_steps,
         )
         prepare(arguments.photographs, arguments.folder, amounts, wheels=arguments.wheels)

@@ -30,6 +30,7 @@ class Amounts:
     quality: float
     siren_images: int
     siren_side: int
+    siren_hidden: tuple[int, int]
     siren_steps: int
 
 
@@ -42,10 +43,12 @@ def prepare(photographs: Path, folder: Path, amounts: Amounts, *, wheels: Sequen
     folder.mkdir(parents=True)
     squares(photographs, folder / "jpeg", count=amounts.images, side=amounts.side)
     squares(photographs, folder / "siren_jpeg", count=amounts.siren_images, side=amounts.siren_side)
-    siren = SirenOptions(hidden=(10, 28), steps=amounts.siren_steps, pruning=Pruning.NONE, shared_base=False)
+    siren = SirenOptions(
+        hidden=amounts.siren_hidden, steps=amounts.siren_steps, pruning=Pruning.NONE, shared_base=False
+    )
     facts = {
         "cells": _converted(folder / "jpeg", folder / "cells.inrd", CellsOptions(quality=amounts.quality)),
-        "siren 10x28": _converted(folder / "siren_jpeg", folder / "siren.inrd", siren),
+        "siren": _converted(folder / "siren_jpeg", folder / "siren.inrd", siren),
     }
     shutil.rmtree(folder / "siren_jpeg")
     (folder / "prepared.json").write_text(json.dumps(facts, indent=1) + "\n")
