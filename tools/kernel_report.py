@@ -1,9 +1,11 @@
-"""Compile the Triton decoder ahead of time, without a GPU, and say what each kernel takes: registers, spills, shared.
+"""Compile the Triton decoder ahead of time, without a GPU, and say what each kernel takes and what it executes.
 
-python tools/kernel_report.py [sm ...] [--only TEXT] [--json]      sm: 80, 90 (both where none is given)
+python tools/kernel_report.py [sm ...] [--only TEXT] [--loops] [--json]      sm: 80, 90 (both where none is given)
 
-Kernels are those that the families' Triton backends list. What a kernel takes is the compiler's affair and changes with
-its version, which the report names: compare reports of one version.
+Kernels are those that the families' Triton backends list. For each: registers, spills, shared memory, how many of its
+warps fit a multiprocessor, and its machine instructions by class (``machine_code/classes.py``), in all and by loop.
+Those are a warp's, a loop's are of one round, without the loops within it. The compiler decides about all of this:
+compare reports of one version, which the report names.
 """
 
 from __future__ import annotations
@@ -14,13 +16,18 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 os.environ.pop("TRITON_INTERPRET", None)  # interpreted functions cannot be compiled
 
 import triton
+from machine_code.classes import counted
+from machine_code.disassembly import TOOLS, instructions_of
+from machine_code.loops import Loop, loops_of
+from machine_code.occupancy import Occupancy, occupancy
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
@@ -32,15 +39,45 @@ ARCHITECTURES = (80, 90)
 
 
 @dataclass(frozen=True, slots=True)
+class LoopCount:
+    """A loop's machine instructions per warp and round.
+
+    Attributes:
+        begin_bytes: its address in the kernel. instructions, classes: its own, without those of the loops ``inner``.
+    """
+
+    begin_bytes: int
+    instructions: int
+    classes: dict[str, int]
+    inner: tuple[LoopCount, ...]
+
+    @classmethod
+    def of(cls, loop: Loop) -> LoopCount:
+        """Count a loop and those in it."""
+        inner = tuple(map(cls.of, loop.inner))
+        return cls(loop.begin_bytes, len(loop.own), counted(loop.own), inner)
+
+
+@dataclass(frozen=True, slots=True)
 class Taken:
-    """What a program of a kernel takes: warps, registers per thread, bytes spilled per thread, bytes shared."""
+    """What a program of a kernel takes: warps, registers per thread, bytes spilled per thread, bytes shared.
+
+    Attributes:
+        occupancy: how many of its programs and warps a multiprocessor holds. function: of the kernel, as profilers say.
+        instructions, classes: all of its machine instructions. loops: the outermost ones.
+    """
 
     kernel: str
+    function: str
     sm: int
     warps: int
     registers: int
     spilled_bytes: int
     shared_bytes: int
+    occupancy: Occupancy
+    instructions: int
+    classes: dict[str, int]
+    loops: tuple[LoopCount, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +113,20 @@ def compiled(variant: KernelVariant, sm: int) -> tuple[Taken, str]:
     spills = re.findall(r"(\d+) bytes spill stores, (\d+) bytes spill loads", assembler.log)
     if registers is None:
         raise SystemExit(f"ptxas said nothing of registers:\n{assembler.log}")
+    warps, shared_bytes = variant.options["num_warps"], built.metadata.shared
+    instructions = instructions_of(built.asm["cubin"])
     taken = Taken(
         kernel=variant.name,
+        function=built.metadata.name,
         sm=sm,
-        warps=variant.options["num_warps"],
+        warps=warps,
         registers=int(registers.group(1)),
         spilled_bytes=sum(int(n) for pair in spills for n in pair),
-        shared_bytes=built.metadata.shared,
+        shared_bytes=shared_bytes,
+        occupancy=occupancy(sm, warps=warps, registers=int(registers.group(1)), shared_bytes=shared_bytes),
+        instructions=len(instructions),
+        classes=counted(instructions),
+        loops=tuple(map(LoopCount.of, loops_of(instructions))),
     )
     return taken, assembler.version
 
@@ -92,7 +136,7 @@ def assembled(ptx: str) -> Assembled:
     target = re.search(r"\.target (\w+)", ptx)
     assert target is not None
     log = ""
-    for tool in sorted((Path(triton.__file__).parent / "backends/nvidia/bin").glob("ptxas*")):
+    for tool in sorted(TOOLS.glob("ptxas*")):
         with tempfile.TemporaryDirectory() as folder:
             source = Path(folder) / "kernel.ptx"
             source.write_text(ptx)
@@ -107,36 +151,60 @@ def assembled(ptx: str) -> Assembled:
     return Assembled(log, "")
 
 
+def told(taken: Taken, *, loops: bool) -> Iterator[str]:
+    """Lines about a kernel."""
+    held = taken.occupancy
+    yield (
+        f"sm_{taken.sm} {taken.kernel:26} {taken.warps} warps, {taken.registers} registers, "
+        f"{taken.spilled_bytes} bytes spilled, {taken.shared_bytes} shared, "
+        f"{held.warps} warps a multiprocessor (by {held.limit}), {taken.instructions} instructions"
+    )
+    if loops:
+        yield f"      {classes_told(taken.classes)}"
+        yield from loops_told(taken.loops, depth=1)
+
+
+def loops_told(loops: Iterable[LoopCount], *, depth: int) -> Iterator[str]:
+    """A line a loop, inner ones further to the right."""
+    for loop in loops:
+        indent = "    " * depth
+        yield f"  {indent}loop at {loop.begin_bytes:#06x}: {loop.instructions}: {classes_told(loop.classes)}"
+        yield from loops_told(loop.inner, depth=depth + 1)
+
+
+def classes_told(classes: dict[str, int]) -> str:
+    """Most frequent first."""
+    return ", ".join(f"{count} {name}" for name, count in classes.items())
+
+
+def reported(architectures: Iterable[int], *, only: str = "") -> dict[str, Any]:
+    """Of the kernels whose name has ``only`` in it, compiled for each compute capability."""
+    found = [compiled(variant, sm) for sm in architectures for variant in all_kernels() if only in variant.name]
+    return {
+        "triton": triton.__version__,
+        "ptxas": sorted({version for _, version in found}),
+        "kernels": [taken for taken, _ in found],
+    }
+
+
 def main() -> None:
     """Print the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sm", nargs="*", type=int, default=[])
     parser.add_argument("--only", default="", help="kernels whose name has this in it")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--loops", action="store_true", help="instructions by class, in all and by loop")
+    parser.add_argument("--json", action="store_true", help="everything, loops included")
     arguments = parser.parse_args()
     if triton_version() < OLDEST_TRITON:
         oldest = ".".join(map(str, OLDEST_TRITON))
         raise SystemExit(f"the kernels need Triton {oldest} or newer, this is {triton.__version__}")
-    found = [
-        compiled(variant, sm)
-        for sm in arguments.sm or ARCHITECTURES
-        for variant in all_kernels()
-        if arguments.only in variant.name
-    ]
-    report = {
-        "triton": triton.__version__,
-        "ptxas": sorted({version for _, version in found}),
-        "kernels": [asdict(taken) for taken, _ in found],
-    }
+    report = reported(arguments.sm or ARCHITECTURES, only=arguments.only)
     if arguments.json:
-        print(json.dumps(report))
+        print(json.dumps(report | {"kernels": [asdict(taken) for taken in report["kernels"]]}))
         return
     print(f"Triton {report['triton']}, ptxas {', '.join(report['ptxas'])}")
-    for taken, _ in found:
-        print(
-            f"sm_{taken.sm} {taken.kernel:26} {taken.warps} warps, {taken.registers} registers, "
-            f"{taken.spilled_bytes} bytes spilled, {taken.shared_bytes} shared"
-        )
+    for taken in report["kernels"]:
+        print("\n".join(told(taken, loops=arguments.loops)))
 
 
 if __name__ == "__main__":

@@ -63,8 +63,7 @@ def parse(stored: dict[str, Any], *, table_count: int) -> Mean:
 
 
 def read_weights(network: Mean, decoder: Any, *, height: int, width: int) -> torch.Tensor:
-    colours = decoder.decode(np.full(CHANNELS, network.table))
-    decoder.finish()
+    colours = decoder.decode_body(np.full(CHANNELS, network.table))
     weights: torch.Tensor = colours.float() / 255
     return weights
 

@@ -82,11 +82,11 @@ class View:
         return F.rotate(image, self.angles[k], InterpolationMode.BILINEAR) if self.angles[k] else image
 
 
-def views(side: int, count: int) -> list[View]:
-    """Geometries of interest for ``count`` square images."""
+def views(side: int, count: int, *, size: int = 224) -> list[View]:
+    """Geometries of interest for ``count`` square images; names are those of the usual ``size``."""
     rng = np.random.default_rng(0)
     blank = torch.zeros(3, side, side)
-    draw = v2.RandomResizedCrop(224)
+    draw = v2.RandomResizedCrop(size)
     torch.manual_seed(0)
     boxes = [tuple(draw.make_params([blank])[n] for n in ("top", "left", "height", "width")) for _ in range(count)]
     whole = [(0, 0, side, side)] * count
@@ -94,9 +94,9 @@ def views(side: int, count: int) -> list[View]:
     flips = (rng.random(count) < 0.5).tolist()
     return [
         View("native", whole, side, none, still),
-        View("random resized crop 224, flip", boxes, 224, flips, still),
-        View("resize 112", whole, 112, none, still),
-        View("random resized crop 224, rotate", boxes, 224, none, rng.uniform(-30, 30, count).tolist()),
+        View("random resized crop 224, flip", boxes, size, flips, still),
+        View("resize 112", whole, size // 2, none, still),
+        View("random resized crop 224, rotate", boxes, size, none, rng.uniform(-30, 30, count).tolist()),
     ]
 
 

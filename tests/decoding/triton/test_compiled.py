@@ -50,3 +50,7 @@ def test_every_kernel_compiles_and_the_report_says_what_it_takes(sm):
     for taken in report["kernels"]:
         assert taken["sm"] == sm and taken["warps"] > 0 and taken["registers"] > 0
         assert taken["spilled_bytes"] >= 0 and taken["shared_bytes"] >= 0
+        assert taken["occupancy"]["warps"] >= taken["warps"]
+        assert taken["instructions"] == sum(taken["classes"].values()) > 100
+        assert taken["loops"], "every kernel goes through records, layers or taps"
+        assert sum(loop["instructions"] for loop in taken["loops"]) < taken["instructions"]

@@ -48,8 +48,8 @@ class CellsPlan:
     """Sized for the greatest native height and width of the file.
 
     Attributes:
-        weight_numbers: see ``descriptors.py``. node_count, item_capacity, lane_capacity: nodes, symbols of a body and rANS
-            lanes of a record, at most. height, width: greatest native size in whole cells of 32 px.
+        weight_numbers: see ``descriptors.py``. node_count, item_capacity, lane_capacity: nodes, symbols of a body and
+            rANS lanes of a record, at most. height, width: greatest native size in whole cells of 32 px.
     """
 
     device: torch.device

@@ -31,21 +31,26 @@ class Tiling(NamedTuple):
 def tiling(units: int, *, aligned: bool, half: bool) -> Tiling:
     """Of networks padded to ``units`` units per layer; ``half``: as the kernel's HALF.
 
-    Registers per thread on compute capability 9.0, of 65,536, and warps, of 64, that fit a multiprocessor at once:
+    What fast work takes on compute capability 9.0: registers per thread, of 65,536, warps, of 64, that fit a
+    multiprocessor at once, and instructions of a warp per layer and 32 pixels. There sines alone keep their unit busy
+    for 8 clocks per unit of the layer: 256 at 32 units.
 
-    =====  =============  ============================  ============================
-    units  pixels, warps  aligned                       other maps
-    =====  =============  ============================  ============================
-    32     16, 8          72 registers, 24 warps        130 registers, 8 warps
-    32     8, 4           52 registers, 36 warps        75 registers, 24 warps
-    64     16, 8          142 registers, 8 warps        more, 8 warps
-    64     8, 4           79 registers, 20 warps        105 registers, 16 warps
-    =====  =============  ============================  ============================
+    =====  =============  ===============================  ===============================
+    units  pixels, warps  aligned                          other maps
+    =====  =============  ===============================  ===============================
+    32     16, 4          128 registers, 16 warps, 180     215 registers, 8 warps, 180
+    32     16, 8          77 registers, 24 warps, 214      128 registers, 16 warps, 213
+    32     8, 4           56 registers, 36 warps, 364      127 registers, 16 warps, 360
+    64     8, 4           96 registers, 20 warps, 852      175 registers, 8 warps, 852
+    =====  =============  ===============================  ===============================
 
     Large tiles read the parameters less often: they are taken where enough of them fit.
     """
-    if aligned and units <= 32:
-        return Tiling(side=16, options={"num_warps": 8})
+    if units <= 32 and aligned:
+        return Tiling(side=16, options={"num_warps": 4 if half else 8})
+    if units <= 32 and half:
+        # Left to itself, the compiler takes 159 registers, of which no two programs fit.
+        return Tiling(side=16, options={"num_warps": 8, "maxnreg": 128})
     # Left to itself, the assembler spills a few bytes of exact work to fit one more program.
     return Tiling(side=8, options={"num_warps": 4} if half else {"num_warps": 4, "maxnreg": 128})
 
