@@ -24,7 +24,7 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from inrformat.decoding.dispatch import OLDEST_TRITON, triton_version
+from inrformat.decoding.availability import OLDEST_TRITON, triton_version
 from inrformat.decoding.triton.ahead_of_time import KernelVariant
 from inrformat.families.registry import family_named, family_names
 
