@@ -118,7 +118,7 @@ def damage(records: DeviceRecords, rows: Tensor, size: int) -> dict[str, Any]:
     found: dict[str, Any] = {"passed": True}
     form = PixelFormat(torch.float32)
     views = geometries(records, rows, size)
-    plan = Plan.of(records)
+    plan = Plan.of(records.file)
     for what, broken in damages(records).items():
         scratch, intact = _in_frames(plan.scratch(len(rows)))
         read(plan, broken, rows=rows, scratch=scratch)
@@ -185,7 +185,7 @@ def side_streams(records: DeviceRecords, rows: Tensor, geometry: Geometry, form:
 def memory(records: DeviceRecords, rows: Tensor, geometry: Geometry, form: PixelFormat) -> dict[str, Any]:
     """Device memory beside the output at most, of a plan that has decoded nothing yet."""
     torch.cuda.synchronize()
-    plan = Plan.of(records)
+    plan = Plan.of(records.file)
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()
     out = decode(records, rows, geometry, form, plan=plan)

@@ -108,7 +108,7 @@ def test_one_such_network_beside_others_is_refused(register_one_colour, mixed):
 
 
 def test_a_family_can_say_why_its_kernels_cannot(register_one_colour):
-    register_one_colour(lambda: SimpleNamespace(why_not=lambda records: f"{len(records)} images of one colour"))
+    register_one_colour(lambda: SimpleNamespace(why_not=lambda file: f"{file.record_count} images of one colour"))
     with pytest.raises(DeviceError, match="2 images of one colour"):
         plan_of(records_of(OneColour(), OneColour()))
 

@@ -13,6 +13,7 @@ import triton.language as tl
 from inrformat.decoding.triton.axes import both_axes, output_axis, shrinks, store_tile
 from inrformat.decoding.triton.batch import shape_of
 from inrformat.decoding.triton.descriptors import IN_FAMILY
+from inrformat.decoding.triton.entry import entry
 from inrformat.decoding.triton.epilogue import frame_of
 from inrformat.families.cells.triton.basis import BLOCK, operator, survey
 from inrformat.families.cells.triton.descriptors import COLOUR, FIELDS
@@ -61,7 +62,7 @@ def _coefficients(cells, levels, level, r, c, C: tl.constexpr, C_PAD: tl.constex
     return tl.where(here, cells.step * weights, 0.0) + means
 
 
-@triton.jit
+@entry(varying=("plane_columns", "plane_nodes"))
 def cells_aligned_kernel(
     out,
     packed,

@@ -11,6 +11,7 @@ import triton.language as tl
 
 from inrformat.decoding.triton.batch import shape_of
 from inrformat.decoding.triton.descriptors import IN_FAMILY
+from inrformat.decoding.triton.entry import entry
 from inrformat.decoding.triton.epilogue import frame_of, store_points
 from inrformat.decoding.triton.sampling import fold, output_pixels, source_of, tap, taps_of, window_of
 from inrformat.decoding.triton.trigonometry import cosine
@@ -73,7 +74,7 @@ def _mixed(outputs, colour, C: tl.constexpr, C_PAD: tl.constexpr):
     return tl.sum(outputs[:, :, None] * matrix[None, :, :], axis=1)
 
 
-@triton.jit
+@entry(varying=("plane_columns", "plane_nodes"))
 def cells_general_kernel(
     out,
     packed,

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from inrformat.decoding.records import DeviceRecords
+from inrformat.decoding.device_file import DeviceFile
+from inrformat.decoding.triton.arena import Arena
 from inrformat.decoding.triton.descriptors import Descriptors
 from inrformat.families.cells.nodes import CELL_SIDES, TOP_SIDE_MAX, grid, top_side
 from inrformat.families.cells.triton.descriptors import flatten, unit_words
@@ -62,10 +63,9 @@ class CellsPlan:
     plane_width: int
 
     @classmethod
-    def of(cls, records: DeviceRecords) -> CellsPlan:
-        """Reads the greatest sizes from the device."""
-        _, height, width = records.shapes.amax(0).tolist()
-        channels, device = records.channels, records.device
+    def of(cls, file: DeviceFile) -> CellsPlan:
+        """Of the greatest sizes in the file."""
+        height, width, channels, device = file.max_height, file.max_width, file.channels, file.device
         top = top_side(height, width)
         sides = [TOP_SIDE_MAX >> k for k in range(6) if top >= TOP_SIDE_MAX >> k]
         counts = [rows * columns for rows, columns in (grid(height, width, side) for side in sides)]
@@ -76,7 +76,7 @@ class CellsPlan:
         return cls(
             device=device,
             channels=channels,
-            descriptors=flatten(records.networks, table_count=len(records.codebook.tables.tables), device=device),
+            descriptors=flatten(file.networks, table_count=len(file.codebook.tables.tables), device=device),
             unit_words=unit_words(device),
             node_count=node_count,
             details_start=node_count,
@@ -119,11 +119,11 @@ class CellsPlan:
         )
         return 2 * self.symbol_count + 4 * numbers
 
-    def allocate(self, batch: int) -> CellsScratch:
-        """Scratch for ``batch`` records."""
+    def allocate(self, batch: int, arena: Arena) -> CellsScratch:
+        """Scratch for ``batch`` records, cut from ``arena``."""
 
         def empty(*shape: int, dtype: torch.dtype) -> Tensor:
-            return torch.empty((batch, *shape), dtype=dtype, device=self.device)
+            return arena.empty(batch, *shape, dtype=dtype)
 
         return CellsScratch(
             symbols=empty(self.symbol_count, dtype=torch.int16),

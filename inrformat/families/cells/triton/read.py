@@ -10,6 +10,7 @@ import triton.language as tl
 
 from inrformat.decoding.triton.batch import shape_of
 from inrformat.decoding.triton.descriptors import IN_FAMILY
+from inrformat.decoding.triton.entry import entry
 from inrformat.decoding.triton.rans import FIRST_FAMILY_FAULT, open_record, record_faults
 from inrformat.families.cells.descriptor import SCALES_PER_OCTAVE
 from inrformat.families.cells.triton.descriptors import FIELDS, LANE_PIXELS, STEP
@@ -47,10 +48,10 @@ def _work_lists(work, node_count, CHUNK: tl.constexpr):
     return WorkLists(tables=work, destinations=work + CHUNK, nodes=nodes, first_items=nodes + node_count)
 
 
-@triton.jit
+@entry(varying=("node_count", "details_start", "roots_start", "scale_position"))
 def read_cells_kernel(
     words,
-    word_count,
+    word_count: tl.int64,
     offsets,
     lengths,
     slot_entries,

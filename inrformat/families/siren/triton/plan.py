@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from inrformat.decoding.records import DeviceRecords
+from inrformat.decoding.device_file import DeviceFile
+from inrformat.decoding.triton.arena import Arena
 from inrformat.decoding.triton.descriptors import Descriptors
 from inrformat.families.siren.triton.descriptors import PaddedShape, flatten, padded_shape
 
@@ -38,10 +39,10 @@ class SirenPlan:
     descriptors: Descriptors
 
     @classmethod
-    def of(cls, records: DeviceRecords) -> SirenPlan:
-        """Of the sirens among the records' networks."""
-        shape = padded_shape(records.networks)
-        return cls(records.device, shape, flatten(records.networks, shape=shape, device=records.device))
+    def of(cls, file: DeviceFile) -> SirenPlan:
+        """Of the sirens among the file's networks."""
+        shape = padded_shape(file.networks)
+        return cls(file.device, shape, flatten(file.networks, shape=shape, device=file.device))
 
     @property
     def symbol_count(self) -> int:
@@ -58,11 +59,11 @@ class SirenPlan:
         """Scratch of one record."""
         return 2 * self.symbol_count + 4 * (2 + self.shape.size)
 
-    def allocate(self, batch: int) -> SirenScratch:
-        """Scratch for ``batch`` records."""
+    def allocate(self, batch: int, arena: Arena) -> SirenScratch:
+        """Scratch for ``batch`` records, cut from ``arena``."""
 
         def empty(count: int, dtype: torch.dtype) -> Tensor:
-            return torch.empty((batch, count), dtype=dtype, device=self.device)
+            return arena.empty(batch, count, dtype=dtype)
 
         return SirenScratch(
             symbols=empty(self.symbol_count, torch.int16),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import triton
 import triton.language as tl
 
 from inrformat.decoding.triton.batch import shape_of
 from inrformat.decoding.triton.descriptors import IN_FAMILY
+from inrformat.decoding.triton.entry import entry
 from inrformat.decoding.triton.rans import decode_items, open_record, record_faults
 from inrformat.families.siren.descriptor import SCALES_PER_OCTAVE
 from inrformat.families.siren.triton.descriptors import (
@@ -27,10 +27,10 @@ _SCALE_BOUND = tl.constexpr(800)
 _SCALES_PER_OCTAVE = tl.constexpr(SCALES_PER_OCTAVE)
 
 
-@triton.jit
+@entry(varying=("scale_position",))
 def read_siren_kernel(
     words,
-    word_count,
+    word_count: tl.int64,
     offsets,
     lengths,
     slot_entries,
