@@ -31,7 +31,7 @@ from machine_code.occupancy import Occupancy, occupancy
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from inrformat.decoding.dispatch import OLDEST_TRITON, triton_version
+from inrformat.decoding.availability import OLDEST_TRITON, triton_version
 from inrformat.decoding.triton.ahead_of_time import KernelVariant
 from inrformat.families.registry import family_named, family_names
 
@@ -99,12 +99,8 @@ def all_kernels() -> Iterator[KernelVariant]:
 def compiled(variant: KernelVariant, sm: int) -> tuple[Taken, str]:
     """Compile one kernel for bf16 output and three channels; returns the assembler's version as well."""
     kernel, signature = variant.kernel, variant.signature()
-    divisible = [["tt.divisibility", 16]]
-    attributes = {
-        (number,): divisible
-        for number, (name, kind) in enumerate(signature.items())
-        if kind.startswith("*") or name in variant.multiples_of_16
-    }
+    divisible = variant.divisible()
+    attributes = {(number,): [["tt.divisibility", 16]] for number, name in enumerate(signature) if name in divisible}
     constants = {(kernel.arg_names.index(name),): value for name, value in variant.constants.items()}
     source = ASTSource(fn=kernel, signature=signature, constexprs=constants, attrs=attributes)
     built = triton.compile(source, target=GPUTarget("cuda", sm, 32), options=dict(variant.options))

@@ -66,10 +66,11 @@ def run(arguments: argparse.Namespace) -> int:
 def _print_backends(*, as_json: bool) -> None:
     import torch
 
-    from inrformat.decoding.dispatch import backend_for, backends
+    from inrformat.decoding.availability import backends
+    from inrformat.decoding.dispatch import backend_for
 
     chosen = {kind: backend_for(torch.device(kind)).name for kind in ("cpu", "cuda") if kind == "cpu" or _has_cuda()}
-    states = {b.name: b.missing or "runs here" for b in backends()}
+    states = {b.name: "runs here" if b.missing is None else str(b.missing) for b in backends()}
     if as_json:
         print_json({"backends": states, "chosen": chosen})
         return

@@ -20,7 +20,7 @@ from inrformat.data.dataloader_arguments import prefetched_batches, seed_of, war
 from inrformat.data.dataset import InrdDataset
 from inrformat.data.epoch_order import EpochOrder, check_order
 from inrformat.data.finish import Finish
-from inrformat.data.prefetch import prefetched
+from inrformat.data.prefetch import Prefetcher
 from inrformat.data.residency import RecordStore, Residency
 from inrformat.data.shards import Shards, Source, opened
 from inrformat.data.transforms.plan import Plan
@@ -138,7 +138,8 @@ class InrdLoader:
         kind = _checked_residency(residency)
         self.batch_size, self.device = batch_size, checked_device(device)
         self._sampler, self.batch_sampler, self.drop_last = sampler, batch_sampler, drop_last
-        self._seed, self._prefetch = seed_of(seed, generator), prefetched_batches(prefetch, prefetch_factor)
+        self._seed = seed_of(seed, generator)
+        self._prefetcher = Prefetcher(depth=prefetched_batches(prefetch, prefetch_factor), device=self.device)
         self.dataset = opened(dataset)
         self._shards = Shards.of(self.dataset)
         self._order = EpochOrder.of(
@@ -303,7 +304,7 @@ class InrdLoader:
                     yield partial(_made, maker, drawn, slice(start, start + len(job.samples)))
                     start += len(job.samples)
 
-        with closing(prefetched(jobs(), depth=self._prefetch, device=self.device)) as batches:
+        with closing(self._prefetcher.results(jobs())) as batches:
             for batch in batches:
                 result = finish(batch, epoch=epoch)
                 self._at = epoch, ahead.popleft()

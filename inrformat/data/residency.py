@@ -15,10 +15,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inrformat.coding.rans_torch import TorchTables
 from inrformat.container.layout import SectionKind
 from inrformat.container.reader import InrdReader
+from inrformat.decoding.device_file import DeviceFile
 from inrformat.decoding.records import DeviceRecords
+from inrformat.decoding.transfer import sent
 from inrformat.errors import UsageError
 from inrformat.families.codebook import Codebook
 
@@ -51,25 +52,26 @@ class Part:
     rows: Tensor
 
 
-def load_resident(
-    reader: InrdReader, codebook: Codebook, device: torch.device, *, count: int | None = None
-) -> DeviceRecords:
-    """Copy the payload, the record places and the symbol tables of a file to ``device``, checksums verified.
+def load_resident(reader: InrdReader, codebook: Codebook, device: torch.device) -> DeviceRecords:
+    """Copy the payload, the record places and the symbol tables of a file to ``device``, checksums verified."""
+    file = DeviceFile.of(codebook, shapes=reader.index.shapes(slice(None)), device=device)
+    return _first_records(reader, file, len(reader))
 
-    Args:
-        count: only the first so many records.
-    """
+
+def _first_records(reader: InrdReader, file: DeviceFile, count: int) -> DeviceRecords:
     payload, index = reader.payload(), reader.index
-    records = len(index) if count is None else count
-    if records < len(index):
-        payload = payload[: int(index.offsets_bytes[records])]
-    return DeviceRecords.of(
-        _words(payload),
-        offsets=index.offsets_bytes[:records],
-        lengths=index.lengths_bytes[:records].astype(np.int64),
-        shapes=index.shapes(slice(records)),
-        codebook=codebook,
-        device=device,
+    if count < len(index):
+        payload = payload[: int(index.offsets_bytes[count])]
+
+    def copied(array: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(file.device)
+
+    return DeviceRecords(
+        words=copied(_words(payload)),
+        offsets=copied(index.offsets_bytes[:count]),
+        lengths=copied(index.lengths_bytes[:count].astype(np.int64)),
+        shapes=copied(index.shapes(slice(count))),
+        file=file,
     )
 
 
@@ -101,10 +103,11 @@ class RecordStore:
         """
         if budget_bytes is not None and residency is not Residency.AUTO:
             raise UsageError(f"a budget goes with residency auto, not with {residency}")
-        self._reader, self._codebook, self.device = reader, codebook, device
+        self._reader, self.device = reader, device
+        # One for all batches: what decoders prepare of a file must not be made anew with every batch that is sent.
+        self._file = DeviceFile.of(codebook, shapes=reader.index.shapes(slice(None)), device=device)
         self.resident = self._resident_count(residency, budget_bytes)
-        self._records = load_resident(reader, codebook, device, count=self.resident) if self.resident else None
-        self._tables = self._records.tables if self._records else TorchTables.of(codebook.tables, device)
+        self._records = _first_records(reader, self._file, self.resident) if self.resident else None
         self._host = self._host_bytes(residency) if self.resident < len(reader) else None
         self._by_range = self._host is None and reader.is_remote
 
@@ -159,12 +162,11 @@ class RecordStore:
         ends = np.cumsum(sizes)
         self._check(words, rows, ends - sizes)
         return DeviceRecords(
-            self._sent(_words(words)),
-            self._sent(ends - sizes),
-            self._sent(lengths),
-            self._sent(index.shapes(rows)),
-            self._tables,
-            self._codebook,
+            words=self._sent(_words(words)),
+            offsets=self._sent(ends - sizes),
+            lengths=self._sent(lengths),
+            shapes=self._sent(index.shapes(rows)),
+            file=self._file,
         )
 
     def _stored(self, starts: NDArray[np.int64], sizes: NDArray[np.int64]) -> list[NDArray[np.uint8]]:
@@ -181,7 +183,4 @@ class RecordStore:
             self._reader.check_record(k, words[start : start + length].tobytes())
 
     def _sent(self, array: NDArray[Any]) -> Tensor:
-        tensor = torch.from_numpy(np.ascontiguousarray(array))
-        if self.device.type != "cuda":
-            return tensor
-        return tensor.pin_memory().to(self.device, non_blocking=True)
+        return sent(torch.from_numpy(np.ascontiguousarray(array)), self.device)

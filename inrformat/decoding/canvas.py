@@ -199,9 +199,12 @@ class Canvas:
         return self._exposed(PaddingMode.CONSTANT, fill)._mapped(matrix, *self._extent(), aligned=False)
 
     def displace(self, displacement: Tensor, *, fill: tuple[float, ...] = (0.0,)) -> Canvas:
-        """Positions moved by ``displacement (B, height, width, 2)``, (x, y) in frame pixels; no step may follow."""
+        """Positions moved by ``displacement (B, height, width, 2)``, (x, y) in frame pixels; no step may follow.
+
+        It keeps its dtype, float32 or float64: it is far larger than all else of a canvas.
+        """
         exposed = self._exposed(PaddingMode.CONSTANT, fill)
-        return replace(exposed, aligned=False, displacement=displacement.to(self.matrices))
+        return replace(exposed, aligned=False, displacement=displacement.to(self.matrices.device))
 
     # -- results
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cache, lru_cache
-from importlib.metadata import version
 
 import torch
 from torch import Tensor
 
 from inrformat.decoding import reference
+from inrformat.decoding.availability import BACKENDS, Backend, backends
 from inrformat.decoding.canvas import Canvas
 from inrformat.decoding.geometry import Geometry
 from inrformat.decoding.output_size import Size, output_size
@@ -21,50 +19,11 @@ from inrformat.decoding.pixels import PixelFormat
 from inrformat.decoding.records import DeviceRecords
 from inrformat.errors import DeviceError, GeometryError, UsageError
 
-__all__ = [
-    "BACKENDS",
-    "OLDEST_TRITON",
-    "Backend",
-    "backend_for",
-    "backends",
-    "decode",
-    "decode_images",
-    "decode_views",
-    "triton_version",
-]
+__all__ = ["backend_for", "decode", "decode_images", "decode_views"]
 
 _LOG = logging.getLogger(__name__)
 _BYTES = PixelFormat()
 _BATCH_PIXELS = 1 << 21
-OLDEST_TRITON = (3, 5)
-"""The first whose ``range`` can keep what is cheap to make again out of registers (``disable_licm``)."""
-
-BACKENDS = ("triton", "cpu", "reference")
-"""Names, fastest first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Backend:
-    """One way to decode, on this machine.
-
-    Attributes:
-        name: triton, cpu or reference. device: the kind of device it decodes on, or "any".
-        missing: why it cannot run here, with the remedy; empty where it can.
-    """
-
-    name: str
-    device: str
-    missing: str
-
-
-@cache
-def backends() -> tuple[Backend, ...]:
-    """All backends, fastest first, and what each lacks here."""
-    return (
-        Backend("triton", "cuda", _triton_missing()),
-        Backend("cpu", "cpu", "" if _has("numba") else "numba is not installed: pip install numba"),
-        Backend("reference", "any", ""),
-    )
 
 
 def backend_for(device: torch.device, *, wanted: str = "auto") -> Backend:
@@ -225,25 +184,3 @@ def _decode_reference(
 ) -> list[Tensor]:
     views = reference.decode_views(records, rows, geometries)
     return [form.of(colours) for colours, form in zip(views, pixels, strict=True)]
-
-
-def _has(module: str) -> bool:
-    return importlib.util.find_spec(module) is not None
-
-
-def triton_version() -> tuple[int, int]:
-    """Of the Triton that is installed: major and minor."""
-    major, minor = version("triton").split(".")[:2]
-    return int(major), int(minor)
-
-
-def _triton_missing() -> str:
-    if not torch.cuda.is_available():
-        return "torch finds no CUDA device"
-    if not _has("triton"):
-        return "triton is not installed: pip install triton"
-    if triton_version() < OLDEST_TRITON:
-        return f"Triton {version('triton')} is older than 3.5: pip install -U triton, or torch 2.9 or newer"
-    if torch.cuda.get_device_capability() < (8, 0):
-        return "the GPU is older than compute capability 8.0"
-    return ""

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inrformat.coding.rans_torch import TorchRansDecoder, TorchTables
-from inrformat.errors import UsageError
+from inrformat.decoding.device_file import DeviceFile
 from inrformat.families.codebook import Codebook
 from inrformat.families.family import Network
 
 __all__ = ["DeviceRecords", "join_records"]
 
 
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class DeviceRecords:
     """Records end to end in one tensor.
 
@@ -26,15 +26,14 @@ class DeviceRecords:
         words: int16 ``(payload bytes / 2,)``, the payload's bytes unchanged.
         offsets, lengths: int64 ``(records,)``, bytes.
         shapes: int64 ``(records, 3)``: network number, native height, native width.
-        tables: symbol tables of the file, on the same device. codebook: the same and the networks, on the host.
+        file: that they are of, or some of them.
     """
 
     words: Tensor
     offsets: Tensor
     lengths: Tensor
     shapes: Tensor
-    tables: TorchTables
-    codebook: Codebook
+    file: DeviceFile
 
     @classmethod
     def of(
@@ -47,10 +46,10 @@ class DeviceRecords:
         codebook: Codebook,
         device: torch.device,
     ) -> DeviceRecords:
-        """Copy to ``device`` what was checked on the host: ranges inside the payload, shapes within the codebook."""
+        """Copy all of a file to ``device``, checked on the host: ranges inside the payload, shapes in the codebook."""
         arrays = (payload, offsets, lengths, shapes)
         words, at, sizes, of = (torch.from_numpy(np.ascontiguousarray(a)).to(device) for a in arrays)
-        return cls(words, at, sizes, of, TorchTables.of(codebook.tables, device), codebook)
+        return cls(words, at, sizes, of, DeviceFile.of(codebook, shapes=shapes, device=device))
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -60,21 +59,24 @@ class DeviceRecords:
         return self.words.device
 
     @property
+    def tables(self) -> TorchTables:
+        """Symbol tables of the file, on the same device."""
+        return self.file.tables
+
+    @property
+    def codebook(self) -> Codebook:
+        """Tables and networks of the file, on the host."""
+        return self.file.codebook
+
+    @property
     def networks(self) -> tuple[Network, ...]:
         """Network descriptors by number."""
-        return self.codebook.networks
+        return self.file.networks
 
     @property
     def channels(self) -> int:
-        """Colour channels of every image.
-
-        Raises:
-            UsageError: the file holds images of different channel counts, which make no batch.
-        """
-        counts = {network.channels for network in self.networks}
-        if len(counts) != 1:
-            raise UsageError(f"images of {sorted(counts)} channels do not make one batch")
-        return counts.pop()
+        """See ``DeviceFile.channels``."""
+        return self.file.channels
 
     def decoder(self, rows: Tensor, *, lanes: int) -> TorchRansDecoder:
         """A decoder at the heads of the records ``rows``, int64 ``(B,)`` on the same device."""

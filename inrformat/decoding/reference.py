@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from inrformat.decoding.float32_products import float32_products
 from inrformat.decoding.geometry import Geometry, PaddingMode, fold
 from inrformat.decoding.records import DeviceRecords
 from inrformat.families.family import Network, SymbolDecoder
@@ -65,6 +66,7 @@ def decode(records: DeviceRecords, rows: Tensor, geometry: Geometry, *, dtype: t
     return decode_views(records, rows, [geometry], dtype=dtype)[0]
 
 
+@float32_products()
 def decode_views(
     records: DeviceRecords, rows: Tensor, geometries: Sequence[Geometry], *, dtype: torch.dtype = torch.float32
 ) -> list[Tensor]:
@@ -92,6 +94,7 @@ def read_weights(network: Network, records: DeviceRecords, rows: Tensor, *, nati
     return _backend(network).read_weights(network, decoder, height=native[0], width=native[1])
 
 
+@float32_products()
 def render(network: Network, weights: Any, geometry: Geometry, *, native: tuple[int, int]) -> Tensor:
     """Evaluate B networks of one native (height, width) under the one map of ``geometry``, which holds one sample.
 
@@ -103,6 +106,7 @@ def render(network: Network, weights: Any, geometry: Geometry, *, native: tuple[
     return (_render_aligned if geometry.aligned else _render_general)(network, weights, geometry, native)
 
 
+@float32_products()
 def decode_gradient(network: Network, weights: Any, xy: Tensor, *, native: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """Analytic image gradients at any positions.
 

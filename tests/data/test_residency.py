@@ -9,7 +9,8 @@ import torch
 from torchvision.transforms import v2
 
 from inrformat import ChecksumError, InrdDataset, InrdLoader
-from inrformat.data.residency import RecordStore, Residency
+from inrformat.data.residency import RecordStore, Residency, load_resident
+from inrformat.decoding.triton.plan import plan_of
 
 CROP = v2.Compose([v2.RandomResizedCrop(16), v2.RandomHorizontalFlip()])
 
@@ -43,6 +44,27 @@ def test_a_budget_keeps_a_prefix(tile_file):
         np.array([9, 0, 5, 3]), np.arange(4)
     )
     assert [p.places.tolist() for p in parts] == [[1, 3], [0, 2]]
+
+
+@pytest.mark.parametrize(
+    "options", [{"residency": Residency.PINNED}, {"residency": Residency.MMAP}, {"budget_bytes": 3000}]
+)
+def test_what_decoders_prepare_of_a_file_serves_every_batch(tile_file, options):
+    dataset = InrdDataset(tile_file)
+    store = RecordStore(dataset.reader, dataset.codebook, torch.device("cpu"), **options)
+    parts = [part for rows in ([0, 9], [5], [11, 2, 3]) for part in store.parts(np.array(rows), np.arange(len(rows)))]
+    assert len({id(part.records.words) for part in parts}) >= 3
+    assert len({plan_of(part.records) for part in parts}) == 1
+
+
+def test_a_store_knows_the_greatest_sizes_of_the_whole_file_though_it_holds_few_records(tile_file):
+    dataset = InrdDataset(tile_file)
+    whole = load_resident(dataset.reader, dataset.codebook, torch.device("cpu"))
+    (part,) = RecordStore(dataset.reader, dataset.codebook, torch.device("cpu"), residency=Residency.MMAP).parts(
+        np.array([3]), np.array([0])
+    )
+    sizes = [(f.record_count, f.max_height, f.max_width) for f in (whole.file, part.records.file)]
+    assert sizes[0] == sizes[1] == (12, *whole.shapes.amax(0)[1:].tolist())
 
 
 @pytest.mark.parametrize("residency", [Residency.MMAP])

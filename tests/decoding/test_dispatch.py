@@ -4,15 +4,9 @@ import pytest
 import torch
 
 from inrformat.decoding import dispatch
+from inrformat.decoding.availability import Backend, Lack, Missing, backends
 from inrformat.decoding.canvas import Canvas
 from inrformat.errors import DeviceError, GeometryError
-
-
-def test_each_backend_says_whether_it_runs_here_or_what_it_lacks():
-    known = {b.name: b for b in dispatch.backends()}
-    assert tuple(known) == dispatch.BACKENDS
-    assert not known["reference"].missing
-    assert bool(known["triton"].missing) != torch.cuda.is_available()
 
 
 def test_the_choice_is_logged(caplog):
@@ -23,10 +17,8 @@ def test_the_choice_is_logged(caplog):
 
 
 def test_without_numba_the_reference_decodes_and_the_log_says_so(monkeypatch, caplog):
-    without = tuple(
-        b if b.name != "cpu" else dispatch.Backend("cpu", "cpu", "numba is not installed: pip install numba")
-        for b in dispatch.backends()
-    )
+    missing = Missing(Lack.NUMBA, "numba is not installed: pip install numba")
+    without = tuple(b if b.name != "cpu" else Backend("cpu", "cpu", missing) for b in backends())
     monkeypatch.setattr(dispatch, "backends", lambda: without)
     dispatch._choose.cache_clear()
     assert dispatch.backend_for(torch.device("cpu")).name == "reference"

@@ -66,7 +66,7 @@ def photographs(folder: Path, *, side: int) -> list[NDArray[np.uint8]]:
     return images
 
 
-def shares(counts: NDArray[np.float64], *, precision: int) -> NDArray[np.float64]:
+def shares(counts: NDArray[Any], *, precision: int) -> NDArray[np.float64]:
     """Probabilities as integers that sum to ``2**precision``, at least 1 where anything was counted."""
     total = 1 << precision
     ideal = counts / counts.sum() * total

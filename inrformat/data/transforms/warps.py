@@ -101,9 +101,12 @@ def _elastic(transform: Any, state: State) -> Step:
         if canvas.size is None:
             raise GeometryError("an elastic transform of samples that differ in size: resize or crop before it")
         height, width = canvas.size
-        noise = generator.field(2 * height * width).reshape(-1, 2, height, width) * 2 - 1
-        axes = [_smoothed(noise[:, axis : axis + 1], sigma, axis) * (alpha[axis] / 2) for axis in (0, 1)]
-        return canvas.displace(torch.cat(axes, dim=1).permute(0, 2, 3, 1), fill=fill)
+        noise = generator.field(2 * height * width).view(-1, 2, height, width).mul_(2).sub_(1)
+        displacement = torch.empty((len(canvas), height, width, 2), dtype=noise.dtype, device=noise.device)
+        for axis in (0, 1):
+            smoothed = _smoothed(noise[:, axis : axis + 1], sigma, axis)
+            torch.mul(smoothed[:, 0], alpha[axis] / 2, out=displacement[..., axis])
+        return canvas.displace(displacement, fill=fill)
 
     return Step(apply)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from inrformat.decoding.geometry import PaddingMode
+from inrformat.decoding.triton.entry import SCALAR_POINTERS
 
 __all__ = ["ALIGNED", "FLOATS", "GENERAL", "POINTERS", "KernelVariant"]
 
@@ -29,7 +30,9 @@ POINTERS = {
 }
 """Types of the tensors that kernels of all families are given, by name, as Triton spells them."""
 FLOATS = {"point_span"}
-"""Arguments that are float32 numbers; other numbers are int32."""
+"""Arguments that are float32 numbers."""
+LONG = {"word_count"}
+"""Arguments that are int64 numbers, whatever their size; those that are neither are int32."""
 ALIGNED = {"C": 3, "C_PAD": 4, "BYTES": False, "PADDING_MODE": int(PaddingMode.EXTEND)}
 """Constants of the usual aligned map: colour images, floats out, nothing outside in view."""
 GENERAL = ALIGNED | {"PADDING_MODE": int(PaddingMode.CONSTANT)}
@@ -56,6 +59,15 @@ class KernelVariant:
     def signature(self) -> dict[str, str]:
         """Type of every argument by name, in their order, as Triton spells them."""
         types = (
-            POINTERS | dict(self.pointers) | dict.fromkeys(FLOATS, "fp32") | dict.fromkeys(self.constants, "constexpr")
+            POINTERS
+            | dict(self.pointers)
+            | dict.fromkeys(FLOATS, "fp32")
+            | dict.fromkeys(LONG, "i64")
+            | dict.fromkeys(self.constants, "constexpr")
         )
         return {name: types.get(name, "i32") for name in self.kernel.arg_names}
+
+    def divisible(self) -> set[str]:
+        """Arguments that the kernel is compiled for as multiples of 16 where they are launched with such."""
+        tensors = {name for name, kind in self.signature().items() if kind.startswith("*")}
+        return tensors - set(SCALAR_POINTERS) | set(self.multiples_of_16)

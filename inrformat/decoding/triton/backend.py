@@ -10,8 +10,9 @@ import torch
 import triton
 from torch import Tensor
 
-from inrformat.decoding.records import DeviceRecords
+from inrformat.decoding.device_file import DeviceFile
 from inrformat.decoding.triton.ahead_of_time import KernelVariant
+from inrformat.decoding.triton.arena import Arena
 from inrformat.decoding.triton.batch import Payload, Samples
 from inrformat.decoding.triton.sampling import Maps
 
@@ -95,8 +96,8 @@ class FamilyPlan(Protocol):
     def record_bytes(self) -> int:
         """Scratch of one record."""
 
-    def allocate(self, batch: int) -> Any:
-        """Scratch for ``batch`` records: a frozen dataclass of tensors on the records' device."""
+    def allocate(self, batch: int, arena: Arena) -> Any:
+        """Scratch for ``batch`` records: a frozen dataclass of tensors cut from ``arena``, on the file's device."""
 
 
 class TritonBackend(Protocol):
@@ -105,11 +106,11 @@ class TritonBackend(Protocol):
     Every kernel is launched for whole batches; its programs leave at once where the sample is of another family.
     """
 
-    def why_not(self, records: DeviceRecords) -> str | None:
-        """Why the kernels cannot decode the family's networks in ``records``, which hold a record, or None."""
+    def why_not(self, file: DeviceFile) -> str | None:
+        """Why the kernels cannot decode the family's networks in ``file``, which holds a record, or None."""
 
-    def prepare(self, records: DeviceRecords) -> FamilyPlan:
-        """The plan of a file with networks of the family; may read from the device."""
+    def prepare(self, file: DeviceFile) -> FamilyPlan:
+        """The plan of a file with networks of the family; reads nothing from the device."""
 
     def read(self, plan: Any, scratch: Any, *, payload: Payload, samples: Samples, status: Tensor) -> None:
         """Records to weights in ``scratch``.

@@ -16,7 +16,9 @@ from torch import Tensor
 
 from inrformat.coding.rans import STREAM_LANES
 from inrformat.coding.tables import VALUE_BITS
+from inrformat.decoding.triton.arena import Arena
 from inrformat.decoding.triton.batch import Payload, Samples
+from inrformat.decoding.triton.entry import entry
 from inrformat.decoding.triton.rans import (
     MISCOUNTED,
     UNFINISHED,
@@ -73,12 +75,12 @@ class Bodies:
     progress: Tensor
 
     @classmethod
-    def empty(cls, batch: int, *, items: int, lanes: int, device: torch.device) -> Bodies:
-        """Memory for ``batch`` records of at most so many symbols and lanes."""
+    def empty(cls, batch: int, *, items: int, lanes: int, arena: Arena) -> Bodies:
+        """Memory for ``batch`` records of at most so many symbols and lanes, cut from ``arena``."""
         return cls(
-            items=torch.empty((batch, items), dtype=torch.int16, device=device),
-            states=torch.empty((batch, lanes), dtype=torch.int32, device=device),
-            progress=torch.empty((batch, FIELDS.value), dtype=torch.int32, device=device),
+            items=arena.empty(batch, items, dtype=torch.int16),
+            states=arena.empty(batch, lanes, dtype=torch.int32),
+            progress=arena.empty(batch, FIELDS.value, dtype=torch.int32),
         )
 
     def __getitem__(self, samples: slice) -> Bodies:
@@ -109,10 +111,10 @@ def read_bodies(bodies: Bodies, *, payload: Payload, samples: Samples, status: T
     )
 
 
-@triton.jit
+@entry(varying=("lane_capacity", "stream_capacity"))
 def read_bodies_kernel(
     words,
-    word_count,
+    word_count: tl.int64,
     offsets,
     lengths,
     slot_entries,

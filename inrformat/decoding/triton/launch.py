@@ -79,8 +79,7 @@ def decode_views(
     part = plan.part(len(rows))
     # Triton launches on the current device, whatever device its arguments are on.
     current = torch.cuda.device(plan.device) if plan.device.type == "cuda" else nullcontext()
-    with plan.launching, current:
-        scratch = plan.scratch(part)
+    with current, plan.scratch_pool.lent(plan, part) as scratch:
         for first in range(0, len(rows), part):
             batch = slice(first, min(first + part, len(rows)))
             read(plan, records, rows=rows[batch], scratch=scratch)

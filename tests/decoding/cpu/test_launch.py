@@ -130,7 +130,8 @@ def test_a_file_with_a_family_without_cpu_decoder_is_left_to_other_decoders(cell
     registry.register(elsewhere)
     codebook = cells_records.codebook
     mixed = dataclasses.replace(codebook, networks=(*codebook.networks, Elsewhere()))
-    records = dataclasses.replace(cells_records, codebook=mixed)
+    file = dataclasses.replace(cells_records.file, codebook=mixed)
+    records = dataclasses.replace(cells_records, file=file)
     geometry = Canvas.of([72], [96]).resize(16, 16).geometry()
     with pytest.raises(DeviceError, match="'elsewhere' has no CPU decoder"):
         launch.decode_views(records, torch.tensor([0]), [geometry], [FLOAT])

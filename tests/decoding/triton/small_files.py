@@ -119,7 +119,7 @@ def in_frames(scratch: Scratch) -> Callable[[], bool]:
 
 def weights_of(records: DeviceRecords, rows: tuple[int, ...]) -> tuple[Plan, Scratch]:
     """The plan of the mixed file, and a scratch that holds the weights of ``rows``."""
-    plan = Plan.of(records)
+    plan = Plan.of(records.file)
     scratch = plan.scratch(len(rows))
     intact = in_frames(scratch)
     read(plan, records, rows=torch.tensor(rows, device=records.device), scratch=scratch)

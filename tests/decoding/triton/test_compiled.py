@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import triton
 
-from inrformat.decoding.dispatch import OLDEST_TRITON, triton_version
+from inrformat.decoding.availability import OLDEST_TRITON, triton_version
 from inrformat.families.registry import family_named, family_names
 
 REPORT = Path(__file__).parents[3] / "tools" / "kernel_report.py"

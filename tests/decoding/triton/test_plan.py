@@ -10,6 +10,7 @@ import torch
 
 from inrformat.coding.tables import SymbolTable, TableSet
 from inrformat.decoding import dispatch
+from inrformat.decoding.availability import Backend
 from inrformat.decoding.canvas import Canvas
 from inrformat.decoding.pixels import PixelFormat
 from inrformat.decoding.records import join_records
@@ -107,7 +108,7 @@ def test_one_such_network_beside_others_is_refused(register_one_colour, mixed):
 
 
 def test_a_family_can_say_why_its_kernels_cannot(register_one_colour):
-    register_one_colour(lambda: SimpleNamespace(why_not=lambda records: f"{len(records)} images of one colour"))
+    register_one_colour(lambda: SimpleNamespace(why_not=lambda file: f"{file.record_count} images of one colour"))
     with pytest.raises(DeviceError, match="2 images of one colour"):
         plan_of(records_of(OneColour(), OneColour()))
 
@@ -120,7 +121,7 @@ def test_a_file_of_no_records_is_refused(mixed):
 
 def test_what_is_refused_is_decoded_by_the_reference(register_one_colour, monkeypatch, caplog):
     register_one_colour(None)
-    monkeypatch.setattr(dispatch, "backend_for", lambda device, *, wanted: dispatch.Backend("triton", device.type, ""))
+    monkeypatch.setattr(dispatch, "backend_for", lambda device, *, wanted: Backend("triton", device.type))
     dispatch._warn_once.cache_clear()
     records, rows = records_of(OneColour()), torch.tensor([0], device=DEVICE)
     out = dispatch.decode(records, rows, small_map(1), FLOATS)

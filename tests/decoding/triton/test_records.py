@@ -37,7 +37,7 @@ def test_damaged_records_stay_inside_their_memory_are_reported_and_decode_to_num
     records = damaged(mixed, DAMAGES[name])
     numbers = [0, 4]
     rows = torch.tensor(numbers, device=records.device)
-    plan = Plan.of(records)
+    plan = Plan.of(records.file)
     scratch = plan.scratch(len(rows))
     intact = in_frames(scratch)
     read(plan, records, rows=rows, scratch=scratch)

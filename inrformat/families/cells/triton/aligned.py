@@ -13,6 +13,7 @@ import triton.language as tl
 from inrformat.decoding.triton.axes import coverage_of, output_axis
 from inrformat.decoding.triton.batch import shape_of
 from inrformat.decoding.triton.descriptors import IN_FAMILY
+from inrformat.decoding.triton.entry import entry
 from inrformat.decoding.triton.epilogue import CONSTANT, finished, frame_of
 from inrformat.families.cells.triton.basis import BLOCK
 from inrformat.families.cells.triton.blocks import OFFSET, holds_weights, side_and_extent
@@ -49,7 +50,7 @@ def _added(sums, left, coefficients, right, count, precision):
     return planes
 
 
-@triton.jit
+@entry(varying=("block_columns", "block_count", "tile_rows", "axis_blocks"))
 def cells_aligned_kernel(
     out,
     packed,

@@ -12,8 +12,8 @@ from typing import Any
 
 from torch import Tensor
 
+from inrformat.decoding.device_file import DeviceFile
 from inrformat.decoding.geometry import PaddingMode
-from inrformat.decoding.records import DeviceRecords
 from inrformat.decoding.triton import ahead_of_time, bodies
 from inrformat.decoding.triton.ahead_of_time import KernelVariant
 from inrformat.decoding.triton.backend import PRECISIONS, View
@@ -41,17 +41,16 @@ _POINTERS = {
 _EXACT_POINTERS = _POINTERS | {"blocks": "*fp32", "operators": "*fp32"}
 
 
-def why_not(records: DeviceRecords) -> str | None:
+def why_not(file: DeviceFile) -> str | None:
     """See ``TritonBackend.why_not``: images must not be beyond what 32 bits count."""
-    _, height, width = records.shapes.amax(0).tolist()
-    if records.channels * (height + 31) * (width + 31) * 4 // 3 > _MOST_SYMBOLS:
-        return f"images of {height} x {width} px"
+    if file.channels * (file.max_height + 31) * (file.max_width + 31) * 4 // 3 > _MOST_SYMBOLS:
+        return f"images of {file.max_height} x {file.max_width} px"
     return None
 
 
-def prepare(records: DeviceRecords) -> CellsPlan:
+def prepare(file: DeviceFile) -> CellsPlan:
     """See ``TritonBackend.prepare``."""
-    return CellsPlan.of(records)
+    return CellsPlan.of(file)
 
 
 def read(plan: CellsPlan, scratch: CellsScratch, *, payload: Payload, samples: Samples, status: Tensor) -> None:

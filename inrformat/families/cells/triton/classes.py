@@ -13,6 +13,7 @@ import triton.language as tl
 from inrformat.decoding.triton.batch import shape_of
 from inrformat.decoding.triton.bodies import COUNT, FIELDS as PROGRESS, LANES, LOW_BITS, NEXT_WORD
 from inrformat.decoding.triton.descriptors import IN_FAMILY
+from inrformat.decoding.triton.entry import entry
 from inrformat.decoding.triton.rans import (
     FIRST_FAMILY_FAULT,
     TOO_SHORT,
@@ -149,10 +150,10 @@ def _place_nodes(nodes, integers, starts, low_bit_starts, first, first_bit, low,
     return first, first_bit
 
 
-@triton.jit
+@entry(varying=("node_count", "lane_capacity"))
 def cells_classes_kernel(
     words,
-    word_count,
+    word_count: tl.int64,
     offsets,
     lengths,
     slot_entries,

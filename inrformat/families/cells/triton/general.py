@@ -11,6 +11,7 @@ import triton.language as tl
 
 from inrformat.decoding.triton.batch import shape_of
 from inrformat.decoding.triton.descriptors import IN_FAMILY
+from inrformat.decoding.triton.entry import entry
 from inrformat.decoding.triton.epilogue import frame_of, store_points
 from inrformat.decoding.triton.sampling import fold, output_pixels, source_of, tap, taps_of, window_of
 from inrformat.decoding.triton.trigonometry import cosine
@@ -64,7 +65,7 @@ def _outputs(x, y, blocks, covers, fine_rows, fine_columns, block_columns, C: tl
     return total
 
 
-@triton.jit
+@entry(varying=("block_columns",))
 def cells_general_kernel(
     out,
     packed,

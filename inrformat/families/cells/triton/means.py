@@ -11,6 +11,7 @@ import triton.language as tl
 from inrformat.decoding.triton.batch import shape_of
 from inrformat.decoding.triton.bodies import FIELDS as PROGRESS, add_patches
 from inrformat.decoding.triton.descriptors import IN_FAMILY
+from inrformat.decoding.triton.entry import entry
 from inrformat.decoding.triton.rans import FIRST_FAMILY_FAULT, record_words
 from inrformat.families.cells.descriptor import SCALES_PER_OCTAVE
 from inrformat.families.cells.record import SCALE_LIMIT
@@ -72,10 +73,10 @@ def _build(nodes, items, starts, step, height, width, node_means, item_capacity,
         side = side // 2
 
 
-@triton.jit
+@entry(varying=("node_count", "lane_capacity"))
 def cells_means_kernel(
     words,
-    word_count,
+    word_count: tl.int64,
     offsets,
     lengths,
     shapes,

@@ -14,6 +14,7 @@ from inrformat.decoding.geometry import PaddingMode
 from inrformat.decoding.triton.axes import first_and_last_pixel, lattice_filter, output_axis
 from inrformat.decoding.triton.batch import shape_of
 from inrformat.decoding.triton.descriptors import IN_FAMILY
+from inrformat.decoding.triton.entry import entry
 from inrformat.decoding.triton.epilogue import CONSTANT
 from inrformat.decoding.triton.sampling import fold
 from inrformat.families.cells.triton.basis import BLOCK, fine_node, units
@@ -79,7 +80,7 @@ def _filtered(axis, scale, fine_nodes, block, LEVEL: tl.constexpr, PADDING_MODE:
     return across * scale[:, None]
 
 
-@triton.jit
+@entry(varying=("tile_rows", "axis_blocks"))
 def cells_operators_kernel(
     operators,
     spans,

@@ -13,6 +13,7 @@ import triton.language as tl
 
 from inrformat.decoding.triton.batch import shape_of
 from inrformat.decoding.triton.descriptors import IN_FAMILY
+from inrformat.decoding.triton.entry import entry
 from inrformat.families.cells.triton.basis import BLOCK
 from inrformat.families.cells.triton.blocks import UNIT, cover_of, holds_weights
 from inrformat.families.cells.triton.descriptors import CLASSES, COLOUR, EXTENTS, FIELDS, KEPT, level_of
@@ -101,7 +102,7 @@ def _mixed(sums, weight, shares, channel, count):
     return added
 
 
-@triton.jit
+@entry(varying=("node_count", "block_columns", "block_count", "tile_rows"))
 def cells_place_kernel(
     blocks,
     covers,

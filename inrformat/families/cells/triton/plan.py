@@ -8,7 +8,8 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from inrformat.decoding.records import DeviceRecords
+from inrformat.decoding.device_file import DeviceFile
+from inrformat.decoding.triton.arena import Arena
 from inrformat.decoding.triton.bodies import Bodies
 from inrformat.decoding.triton.descriptors import Descriptors
 from inrformat.families.cells.descriptor import Cells
@@ -63,17 +64,16 @@ class CellsPlan:
     width: int
 
     @classmethod
-    def of(cls, records: DeviceRecords) -> CellsPlan:
-        """Reads the greatest sizes from the device."""
-        _, height, width = records.shapes.amax(0).tolist()
-        device, largest = records.device, CELL_SIDES[0]
-        networks = [network for network in records.networks if isinstance(network, Cells)]
+    def of(cls, file: DeviceFile) -> CellsPlan:
+        """Of the greatest sizes in the file."""
+        height, width, device, largest = file.max_height, file.max_width, file.device, CELL_SIDES[0]
+        networks = [network for network in file.networks if isinstance(network, Cells)]
         # A smaller image may have fewer levels, but nowhere more nodes.
         counts = [rows * columns for rows, columns in (grid(height, width, side) for side in node_sides(height, width))]
         return cls(
             device=device,
-            channels=records.channels,
-            descriptors=flatten(records.networks, tables=records.codebook.tables, device=device),
+            channels=file.channels,
+            descriptors=flatten(file.networks, tables=file.codebook.tables, device=device),
             weight_numbers=weight_numbers(device),
             node_count=sum(counts),
             item_capacity=-(-max(_most_symbols(network, counts) for network in networks) // 16) * 16,
@@ -88,14 +88,14 @@ class CellsPlan:
         bodies = Bodies.record_bytes(items=self.item_capacity, lanes=self.lane_capacity)
         return bodies + self.node_count * (2 + 4 + 4 + 4 * self.channels) + 4
 
-    def allocate(self, batch: int) -> CellsScratch:
-        """Scratch for ``batch`` records."""
+    def allocate(self, batch: int, arena: Arena) -> CellsScratch:
+        """Scratch for ``batch`` records, cut from ``arena``."""
 
         def empty(*shape: int, dtype: torch.dtype) -> Tensor:
-            return torch.empty((batch, *shape), dtype=dtype, device=self.device)
+            return arena.empty(batch, *shape, dtype=dtype)
 
         return CellsScratch(
-            bodies=Bodies.empty(batch, items=self.item_capacity, lanes=self.lane_capacity, device=self.device),
+            bodies=Bodies.empty(batch, items=self.item_capacity, lanes=self.lane_capacity, arena=arena),
             classes=empty(self.node_count, dtype=torch.int16),
             starts=empty(self.node_count, dtype=torch.int32),
             low_bit_starts=empty(self.node_count, dtype=torch.int32),

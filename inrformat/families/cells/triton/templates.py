@@ -15,6 +15,7 @@ import triton.language as tl
 from inrformat.decoding.triton.batch import shape_of
 from inrformat.decoding.triton.bodies import FIELDS as PROGRESS, LANES, PLAIN_FIRST
 from inrformat.decoding.triton.descriptors import IN_FAMILY
+from inrformat.decoding.triton.entry import entry
 from inrformat.decoding.triton.rans import plain_low_bits, record_words
 from inrformat.families.cells.triton.descriptors import (
     FIELDS,
@@ -65,7 +66,7 @@ def _part_of(head, integers, classes, starts, grid, first):
     )
 
 
-@triton.jit
+@entry(varying=("node_count", "node_parts", "lane_capacity"))
 def cells_items_kernel(
     shapes,
     rows,
@@ -120,10 +121,10 @@ def _add_low_bits(record, states, lanes, plain_first, items, item, bits, first_b
     tl.store(items + item, ((token << width) | plain).to(tl.int16), mask=mask)
 
 
-@triton.jit
+@entry(varying=("node_count", "node_parts", "lane_capacity"))
 def cells_low_bits_kernel(
     words,
-    word_count,
+    word_count: tl.int64,
     offsets,
     lengths,
     shapes,

@@ -19,7 +19,7 @@ from typing import Any
 
 from torch import Tensor
 
-from inrformat.decoding.records import DeviceRecords
+from inrformat.decoding.device_file import DeviceFile
 from inrformat.decoding.triton.ahead_of_time import ALIGNED, GENERAL, KernelVariant
 from inrformat.decoding.triton.backend import PRECISIONS, Precision, View
 from inrformat.decoding.triton.batch import Payload, Samples
@@ -34,15 +34,15 @@ _WIDEST = 64
 _POINTERS = {**BODY_POINTERS, "parameters": "*fp32"}
 
 
-def why_not(records: DeviceRecords) -> str | None:
+def why_not(file: DeviceFile) -> str | None:
     """See ``TritonBackend.why_not``: a layer's activations must fit the registers of a multiprocessor."""
-    widest = max((max(n.widths) for n in records.networks if isinstance(n, Siren)), default=0)
+    widest = max((max(n.widths) for n in file.networks if isinstance(n, Siren)), default=0)
     return f"a siren of {widest} units in a layer, where {_WIDEST} fit a multiprocessor" if widest > _WIDEST else None
 
 
-def prepare(records: DeviceRecords) -> SirenPlan:
+def prepare(file: DeviceFile) -> SirenPlan:
     """See ``TritonBackend.prepare``."""
-    return SirenPlan.of(records)
+    return SirenPlan.of(file)
 
 
 def read(plan: SirenPlan, scratch: SirenScratch, *, payload: Payload, samples: Samples, status: Tensor) -> None:

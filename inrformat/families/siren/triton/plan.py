@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from inrformat.decoding.records import DeviceRecords
+from inrformat.decoding.device_file import DeviceFile
+from inrformat.decoding.triton.arena import Arena
 from inrformat.decoding.triton.bodies import Bodies
 from inrformat.decoding.triton.descriptors import Descriptors
 from inrformat.families.siren.descriptor import Siren
@@ -44,15 +45,14 @@ class SirenPlan:
     lane_capacity: int
 
     @classmethod
-    def of(cls, records: DeviceRecords) -> SirenPlan:
-        """Of the sirens among the records' networks."""
-        shape = padded_shape(records.networks)
-        sirens = [network for network in records.networks if isinstance(network, Siren)]
-        tables = records.codebook.tables
+    def of(cls, file: DeviceFile) -> SirenPlan:
+        """Of the sirens among the file's networks."""
+        shape, tables = padded_shape(file.networks), file.codebook.tables
+        sirens = [network for network in file.networks if isinstance(network, Siren)]
         return cls(
-            device=records.device,
+            device=file.device,
             shape=shape,
-            descriptors=flatten(records.networks, tables=tables, shape=shape, device=records.device),
+            descriptors=flatten(file.networks, tables=tables, shape=shape, device=file.device),
             item_capacity=-(-max(1 + network.parameter_count for network in sirens) // 16) * 16,
             lane_capacity=max(network.rans_lanes for network in sirens),
         )
@@ -62,9 +62,9 @@ class SirenPlan:
         """Scratch of one record."""
         return Bodies.record_bytes(items=self.item_capacity, lanes=self.lane_capacity) + 4 * self.shape.size
 
-    def allocate(self, batch: int) -> SirenScratch:
-        """Scratch for ``batch`` records."""
+    def allocate(self, batch: int, arena: Arena) -> SirenScratch:
+        """Scratch for ``batch`` records, cut from ``arena``."""
         return SirenScratch(
-            bodies=Bodies.empty(batch, items=self.item_capacity, lanes=self.lane_capacity, device=self.device),
-            parameters=torch.empty((batch, self.shape.size), dtype=torch.float32, device=self.device),
+            bodies=Bodies.empty(batch, items=self.item_capacity, lanes=self.lane_capacity, arena=arena),
+            parameters=arena.empty(batch, self.shape.size, dtype=torch.float32),
         )

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import triton
 import triton.language as tl
 
 from inrformat.decoding.triton.axes import shrinks
 from inrformat.decoding.triton.batch import shape_of
 from inrformat.decoding.triton.descriptors import IN_FAMILY
+from inrformat.decoding.triton.entry import entry
 from inrformat.decoding.triton.epilogue import frame_of, store_points
 from inrformat.decoding.triton.sampling import fold, output_pixels, source_of, tap, taps_of, window_of
 from inrformat.families.siren.triton.descriptors import FIELDS
@@ -60,7 +60,7 @@ def constants(side: int, *, aligned: bool, displaced: bool) -> dict[str, object]
     return {"TILE": side, "ALIGNED": aligned, "DISPLACED": displaced}
 
 
-@triton.jit
+@entry(varying=("most_layers",))
 def siren_points_kernel(
     out,
     packed,

@@ -5,7 +5,6 @@ Which table a symbol has, and where its low bits lie, is the same in all records
 
 from __future__ import annotations
 
-import triton
 import triton.language as tl
 
 from inrformat.decoding.triton.batch import shape_of
@@ -19,6 +18,7 @@ from inrformat.decoding.triton.bodies import (
     add_patches,
 )
 from inrformat.decoding.triton.descriptors import IN_FAMILY
+from inrformat.decoding.triton.entry import entry
 from inrformat.decoding.triton.rans import TOO_SHORT, plain_low_bits, record_words, stream_of, streams_fit
 from inrformat.families.siren.descriptor import SCALES_PER_OCTAVE
 from inrformat.families.siren.triton.descriptors import (
@@ -41,10 +41,10 @@ _SCALES_PER_OCTAVE = tl.constexpr(SCALES_PER_OCTAVE)
 _WARP = tl.constexpr(32)
 
 
-@triton.jit
+@entry(varying=("lane_capacity",))
 def siren_items_kernel(
     words,
-    word_count,
+    word_count: tl.int64,
     offsets,
     lengths,
     shapes,
@@ -88,10 +88,10 @@ def siren_items_kernel(
     tl.store(status + sample, tl.where(streams_fit(record, lanes), 0, TOO_SHORT))
 
 
-@triton.jit
+@entry(varying=("lane_capacity",))
 def siren_parameters_kernel(
     words,
-    word_count,
+    word_count: tl.int64,
     offsets,
     lengths,
     shapes,

@@ -17,6 +17,7 @@ from inrformat.decoding.triton.axes import (
 )
 from inrformat.decoding.triton.batch import shape_of
 from inrformat.decoding.triton.descriptors import IN_FAMILY
+from inrformat.decoding.triton.entry import entry
 from inrformat.decoding.triton.epilogue import frame_of
 from inrformat.decoding.triton.sampling import fold
 from inrformat.families.siren.triton.descriptors import COLOUR, FIELDS
@@ -81,7 +82,7 @@ def _totals(chunks, first, axis, PADDING_MODE: tl.constexpr, CHUNK: tl.constexpr
     return total
 
 
-@triton.jit
+@entry(varying=("most_layers",))
 def siren_shrinking_kernel(
     out,
     packed,

@@ -125,7 +125,13 @@ def spilled_bytes(hidden, *, capability, folder):
     }
     kernel = triton_kernel.errors_and_gradients_kernel
     kinds = {
-        n: "constexpr" if n in fixed else "*fp32" if n.endswith("_ptr") else "i32" if n == "pixels" else "fp32"
+        n: "constexpr"
+        if n in fixed
+        else "*fp32"
+        if n.endswith("_ptr")
+        else "i32"
+        if n in {"items", "pixels"}
+        else "fp32"
         for n in kernel.arg_names
     }
     target = GPUTarget("cuda", capability, 32)
