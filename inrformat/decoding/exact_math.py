@@ -2,17 +2,18 @@
 
 Libraries' own differ in their last bits from one device to the next, and random parameters must not. These are made of
 additions and multiplications, each rounded by itself. They take numbers and tensors, and are compiled by numba and
-Triton from this very source: so no function here calls another, and every constant stands where it is used.
+Triton from this very source: so no function here calls another, every constant stands where it is used, and
+annotations name what Triton can look up.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import typing
 
 __all__ = ["cosine", "exponential", "sine"]
 
 
-def exponential(x: Any) -> Any:
+def exponential(x: typing.Any) -> typing.Any:
     """exp(x), to a relative error of 1e-11 for \\|x\\| <= 5: the series at x / 16, to its 16th power."""
     y = x * 0.0625
     tail = 1.0 + y * (1.0 / 7) * (1.0 + y * (1.0 / 8) * (1.0 + y * (1.0 / 9) * (1.0 + y * (1.0 / 10))))
@@ -24,7 +25,7 @@ def exponential(x: Any) -> Any:
     return p * p
 
 
-def sine(degrees: Any) -> Any:
+def sine(degrees: typing.Any) -> typing.Any:
     """The sine of an angle below 2**50 degrees, to an error of 1e-14: its series within half a turn of 0."""
     turns = degrees * (1.0 / 360)
     x = (turns - (turns + 6755399441055744.0 - 6755399441055744.0)) * 6.283185307179586
@@ -35,7 +36,7 @@ def sine(degrees: Any) -> Any:
     return x * (1.0 - u * (1.0 / 6) * (1.0 - u * (1.0 / 20) * (1.0 - u * (1.0 / 42) * tail)))
 
 
-def cosine(degrees: Any) -> Any:
+def cosine(degrees: typing.Any) -> typing.Any:
     """The cosine of an angle below 2**50 degrees, to an error of 1e-14: its series within half a turn of 0."""
     turns = degrees * (1.0 / 360)
     x = (turns - (turns + 6755399441055744.0 - 6755399441055744.0)) * 6.283185307179586

@@ -13,6 +13,7 @@ from torchvision import transforms as v1
 from torchvision.transforms import v2
 
 from inrformat.data.randomness import CounterGenerator
+from inrformat.data.transforms.fused.operations import Instruction, Operation
 from inrformat.data.transforms.lifting import NotLiftable, State, Step, lifts, require_bilinear, setting
 from inrformat.decoding.canvas import Canvas, Number
 from inrformat.decoding.exact_math import exponential
@@ -38,7 +39,8 @@ def _random_resized_crop(transform: Any, _state: State) -> Step:
         box = random_resized_box(canvas.height, canvas.width, generator, scale=transform.scale, ratio=transform.ratio)
         return canvas.crop(*box).resize(*size)
 
-    return Step(apply)
+    box = (*transform.scale, *log_ratio(transform.ratio), min(transform.ratio), max(transform.ratio))
+    return Step(apply, instructions=(Instruction(Operation.RANDOM_BOX, box), Instruction(Operation.RESIZE, size)))
 
 
 def random_resized_box(

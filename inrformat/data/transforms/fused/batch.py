@@ -1,0 +1,54 @@
+"""What the compiled step reads and writes of a batch."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+__all__ = ["Counters", "Frames", "Sides", "Step"]
+
+
+class Counters(NamedTuple):
+    """What random numbers are a function of, all int64 on one device.
+
+    Attributes:
+        key: ``(2,)``: seed, as a signed number, and epoch. samples: ``(B,)``, numbers in the data set.
+        occurrences: ``(B,)``: how often each has come in its epoch before.
+    """
+
+    key: Tensor
+    samples: Tensor
+    occurrences: Tensor
+
+
+class Sides(NamedTuple):
+    """Native heights and widths of all samples of a data set, in pixels: int32 ``(samples,)`` on the device."""
+
+    heights: Tensor
+    widths: Tensor
+
+
+class Frames(NamedTuple):
+    """What the compiled step writes of B samples: the tensors of a `Canvas`, by its names, float64."""
+
+    height: Tensor
+    width: Tensor
+    matrices: Tensor
+    windows: Tensor
+    feather: Tensor
+
+    @classmethod
+    def empty(cls, count: int, device: torch.device) -> Frames:
+        """Room for ``count`` samples."""
+        shapes = ((count,), (count,), (count, 3, 3), (count, 4), (count, 2))
+        return cls(*(torch.empty(shape, dtype=torch.float64, device=device) for shape in shapes))
+
+
+class Step(NamedTuple):
+    """An operation's place in a program: where its random words and its settings begin."""
+
+    operation: int
+    word: int
+    setting: int
