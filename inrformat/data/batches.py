@@ -17,7 +17,8 @@ from inrformat.data.randomness import CounterGenerator
 from inrformat.data.residency import Part, RecordStore
 from inrformat.data.shards import Shards
 from inrformat.data.transforms.batch_transforms import Images
-from inrformat.data.transforms.plan import Frame
+from inrformat.data.transforms.fused.batch import Counters, Sides
+from inrformat.data.transforms.plan import Frame, Plan
 from inrformat.data.views import View
 from inrformat.decoding.canvas import Canvas
 from inrformat.decoding.dispatch import decode_views
@@ -25,6 +26,9 @@ from inrformat.decoding.geometry import Geometry
 from inrformat.decoding.same_size import SameSize, same_size_groups
 
 __all__ = ["Batch", "BatchMaker", "Drawn"]
+
+_ALL_BITS = (1 << 64) - 1
+"""Of a seed that are told apart."""
 
 
 class Batch(NamedTuple):
@@ -59,6 +63,8 @@ class Drawn:
 
     def __getitem__(self, part: slice) -> Drawn:
         """Some of the samples, in order."""
+        if part.stop - part.start == len(self):
+            return self
         canvases = tuple(canvas[part] for canvas in self.canvases)
         return Drawn(self.samples[part], self.occurrences[part], self.numbers[part], canvases)
 
@@ -73,9 +79,13 @@ class BatchMaker:
         self._shards, self._stores, self._views = shards, stores, views
         self._frame, self._seed = frame, seed
         self._device = stores[0].device
-        self._heights, self._widths = shards.column("heights"), shards.column("widths")
-        whole = shards.whole_targets()
-        self._targets = None if whole is None else whole.to(self._device)
+        heights, widths = (torch.from_numpy(shards.column(name)) for name in ("heights", "widths"))
+        self._sides = Sides(heights.to(self._device), widths.to(self._device))
+        # Of one file that is all on the device, rows are looked up there.
+        self._whole = stores[0].whole if len(stores) == 1 else None
+        self._rows = None if self._whole is None else torch.from_numpy(shards.row).to(self._device)
+        targets = shards.whole_targets()
+        self._targets = None if targets is None else targets.to(self._device)
 
     @torch.no_grad()
     def draw(self, samples: NDArray[np.int64], occurrences: NDArray[np.int64], *, epoch: int) -> Drawn:
@@ -83,13 +93,20 @@ class BatchMaker:
 
         ``occurrences (n,)``: how often each has come before in ``epoch``.
         """
-        facts = np.stack([samples, occurrences, self._heights[samples], self._widths[samples]])
-        numbers, repeats, heights, widths = self._sent(facts).unbind(0)
-        canvas, canvases = self._frame.canvas(heights, widths), []
-        for number, view in enumerate(self._views):
-            generator = CounterGenerator(numbers, seed=self._seed, epoch=epoch, occurrences=repeats, view=number)
-            canvases.append(view.plan.canvas(canvas, generator))
-        return Drawn(samples, occurrences, numbers, tuple(canvases))
+        key = np.array([self._seed & _ALL_BITS, epoch], np.uint64).view(np.int64)
+        packed = self._sent(np.concatenate([key, samples, occurrences]))  # one copy to the device
+        counters = Counters(*packed.split([len(key), len(samples), len(samples)]))
+        canvases = [self._canvas(view.plan, counters, view=k, epoch=epoch) for k, view in enumerate(self._views)]
+        return Drawn(samples, occurrences, counters.samples, tuple(canvases))
+
+    def _canvas(self, plan: Plan, counters: Counters, *, view: int, epoch: int) -> Canvas:
+        """By the compiled step, or by torch where that cannot."""
+        if plan.program is not None and plan.program.runs_on(self._device):
+            return plan.program.canvas(counters, self._sides, view=view)
+        samples, occurrences = counters.samples, counters.occurrences
+        canvas = self._frame.canvas(*(side.index_select(0, samples) for side in self._sides))
+        generator = CounterGenerator(samples, seed=self._seed, epoch=epoch, occurrences=occurrences, view=view)
+        return plan.canvas(canvas, generator)
 
     @torch.no_grad()
     def make(self, drawn: Drawn) -> Batch:
@@ -97,13 +114,19 @@ class BatchMaker:
         groups = [same_size_groups(canvas) for canvas in drawn.canvases]
         host = torch.from_numpy(drawn.samples), torch.from_numpy(drawn.occurrences)
         targets = self._targets_of(drawn.samples, drawn.numbers, groups)
-        return Batch(self._images(drawn.samples, groups), targets, *host)
+        return Batch(self._images(drawn, groups), targets, *host)
 
-    def _images(self, samples: NDArray[np.int64], groups: list[list[SameSize]]) -> list[Images]:
+    def _images(self, drawn: Drawn, groups: list[list[SameSize]]) -> list[Images]:
         """The images of every view, of which ``groups`` has the geometries."""
-        if all(len(of_view) == 1 for of_view in groups):
-            return list(self._decoded(samples, [of_view[0].geometry for of_view in groups], self._views))
-        return [self._ragged(samples, of_view, view) for of_view, view in zip(groups, self._views, strict=True)]
+        if not all(len(of_view) == 1 for of_view in groups):
+            return [
+                self._ragged(drawn.samples, of_view, view) for of_view, view in zip(groups, self._views, strict=True)
+            ]
+        geometries = [of_view[0].geometry for of_view in groups]
+        if self._whole is None or self._rows is None:
+            return list(self._decoded(drawn.samples, geometries, self._views))
+        rows = self._rows.index_select(0, drawn.numbers)
+        return list(decode_views(self._whole, rows, geometries, [view.pixels for view in self._views]))
 
     def _ragged(self, samples: NDArray[np.int64], groups: list[SameSize], view: View) -> list[Tensor]:
         images: dict[int, Tensor] = {}
@@ -140,7 +163,7 @@ class BatchMaker:
 
     def _targets_of(self, samples: NDArray[np.int64], numbers: Tensor, groups: list[list[SameSize]]) -> list[Any]:
         if self._targets is not None:
-            return [self._targets[numbers]] * len(groups)
+            return [self._targets.index_select(0, numbers)] * len(groups)
         native = [self._shards.target(int(sample)) for sample in samples]
         return [pytree.tree_map(self._target_sent, mapped_batch(native, of_view)) for of_view in groups]
 

@@ -197,7 +197,7 @@ class Geometry:
         """What kernels read: float32 ``(B, 16)``: matrix row by row, window, feather, 0."""
         zero = self.matrices.new_zeros((len(self), 1))
         parts = [self.matrices.flatten(1), self.windows, self.feather, zero]
-        return torch.cat([p.float() for p in parts], dim=1)
+        return torch.cat(parts, dim=1).float()
 
 
 def fold(position: Tensor, low: Tensor, high: Tensor, padding_mode: PaddingMode) -> Tensor:

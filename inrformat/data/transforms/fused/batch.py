@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 __all__ = ["Counters", "Frames", "Sides", "Step"]
@@ -39,11 +38,10 @@ class Frames(NamedTuple):
     windows: Tensor
     feather: Tensor
 
-    @classmethod
-    def empty(cls, count: int, device: torch.device) -> Frames:
-        """Room for ``count`` samples."""
-        shapes = ((count,), (count,), (count, 3, 3), (count, 4), (count, 2))
-        return cls(*(torch.empty(shape, dtype=torch.float64, device=device) for shape in shapes))
+    @staticmethod
+    def shapes(count: int) -> tuple[tuple[int, ...], ...]:
+        """Of ``count`` samples."""
+        return (count,), (count,), (count, 3, 3), (count, 4), (count, 2)
 
 
 class Step(NamedTuple):

@@ -6,6 +6,7 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -41,40 +42,53 @@ class _Frame(NamedTuple):
 
 def run(counters: Counters, sides: Sides, *, steps: tuple[Step, ...], settings: Tensor, view: int) -> Frames:
     """See `Program.canvas`."""
-    frames = Frames.empty(len(counters.samples), counters.samples.device)
     table = np.array(steps, np.int64).reshape(-1, 3)
     words = max((word + WORDS.get(Operation(operation), 0) for operation, word, _ in steps), default=0)
-    _draw(_arrays(counters), _arrays(sides), view, table, settings.numpy(), words, _arrays(frames))
-    return frames
-
-
-def _arrays(tensors: Any) -> Any:
-    return type(tensors)(*(tensor.numpy() for tensor in tensors))
+    frames = [np.empty(shape) for shape in Frames.shapes(len(counters.samples))]
+    arguments: list[Any] = [tensor.numpy() for tensor in (*counters, *sides, settings)]
+    arguments += [table, words, view, *frames]
+    _draw(*arguments)
+    return Frames(*map(torch.from_numpy, frames))
 
 
 @exact
-def _draw(counters: Any, sides: Any, view: int, table: Any, settings: Any, word_count: int, frames: Any) -> None:
-    seed, epoch = counters.key
-    key = (seed & _LOW, (seed >> 32) & _LOW)
+def _draw(
+    key: Any,
+    samples: Any,
+    occurrences: Any,
+    heights: Any,
+    widths: Any,
+    settings: Any,
+    table: Any,
+    word_count: int,
+    view: int,
+    frame_heights: Any,
+    frame_widths: Any,
+    matrices: Any,
+    windows: Any,
+    feather: Any,
+) -> None:
     words = np.empty(-(-word_count // 4) * 4, np.int64)
-    for b in range(len(counters.samples)):
-        number = counters.samples[b]
-        _draw_words(words, number, counters.occurrences[b], epoch, view, key)
-        frame = _Frame(np.empty(2), frames.matrices[b], frames.windows[b], frames.feather[b])
-        _begin(frame, float(sides.heights[number]), float(sides.widths[number]))
-        for operation, word, setting in table:
-            _apply(frame, operation, words[word:], settings[setting:])
-        frames.height[b], frames.width[b] = frame.sides
+    sides = np.empty(2)
+    for b in range(len(samples)):
+        number = samples[b]
+        _draw_words(words, key, number, occurrences[b], view)
+        frame = _Frame(sides, matrices[b], windows[b], feather[b])
+        _begin(frame, float(heights[number]), float(widths[number]))
+        for k in range(len(table)):
+            _apply(frame, table[k, 0], words[table[k, 1] :], settings[table[k, 2] :])
+        frame_heights[b], frame_widths[b] = sides
 
 
 @exact
-def _draw_words(words: Any, sample: int, occurrence: int, epoch: int, view: int, key: Any) -> None:
+def _draw_words(words: Any, key: Any, sample: int, occurrence: int, view: int) -> None:
+    seed, epoch = key
     second = ((sample >> 32) & 0xFFFF) | (occurrence % MAX_OCCURRENCES << 20)
     third = (epoch & EPOCHS - 1) | (view * EPOCHS & _LOW)
-    for block in range(len(words) // 4):
-        four = _rounds((sample & _LOW, second, third, block), key)
-        for k in range(4):
-            words[4 * block + k] = four[k]
+    halves = (seed & _LOW, (seed >> 32) & _LOW)
+    for block in range(0, len(words), 4):
+        counter = (sample & _LOW, second, third, block // 4)
+        words[block], words[block + 1], words[block + 2], words[block + 3] = _rounds(counter, halves)
 
 
 @exact

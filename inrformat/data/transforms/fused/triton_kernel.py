@@ -75,7 +75,7 @@ class _Frame(NamedTuple):
 def run(counters: Counters, sides: Sides, *, steps: tuple[Step, ...], settings: Tensor, view: int) -> Frames:
     """See `Program.canvas`."""
     count, device = len(counters.samples), counters.samples.device
-    frames = Frames.empty(count, device)
+    frames = Frames(*(torch.empty(shape, dtype=torch.float64, device=device) for shape in Frames.shapes(count)))
     kernel: Any = draw_kernel
     # Triton launches on the current device, whatever device its arguments are on.
     with torch.cuda.device(device) if device.type == "cuda" else nullcontext():
