@@ -80,8 +80,7 @@ def run(counters: Counters, sides: Sides, *, steps: tuple[Step, ...], settings: 
     # Triton launches on the current device, whatever device its arguments are on.
     with torch.cuda.device(device) if device.type == "cuda" else nullcontext():
         kernel[(triton.cdiv(count, SAMPLES),)](
-            **counters._asdict(),
-            **sides._asdict(),
+            **{name: tensor.contiguous() for name, tensor in (counters._asdict() | sides._asdict()).items()},
             settings=settings,
             frame_heights=frames.height,
             frame_widths=frames.width,
@@ -97,7 +96,7 @@ def run(counters: Counters, sides: Sides, *, steps: tuple[Step, ...], settings: 
     return frames
 
 
-@triton.jit(do_not_specialize=["count", "view"])
+@triton.jit(do_not_specialize=["count", "view"], do_not_specialize_on_alignment=["occurrences"])
 def draw_kernel(
     key,
     samples,
