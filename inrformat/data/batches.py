@@ -17,18 +17,17 @@ from inrformat.data.randomness import CounterGenerator
 from inrformat.data.residency import Part, RecordStore
 from inrformat.data.shards import Shards
 from inrformat.data.transforms.batch_transforms import Images
-from inrformat.data.transforms.fused.batch import Counters, Sides
+from inrformat.data.transforms.fused.batch import Counters, Sides, key_of
 from inrformat.data.transforms.plan import Frame, Plan
 from inrformat.data.views import View
 from inrformat.decoding.canvas import Canvas
 from inrformat.decoding.dispatch import decode_views
 from inrformat.decoding.geometry import Geometry
+from inrformat.decoding.records import DeviceRecords
 from inrformat.decoding.same_size import SameSize, same_size_groups
+from inrformat.errors import UsageError
 
 __all__ = ["Batch", "BatchMaker", "Drawn"]
-
-_ALL_BITS = (1 << 64) - 1
-"""Of a seed that are told apart."""
 
 
 class Batch(NamedTuple):
@@ -69,6 +68,23 @@ class Drawn:
         return Drawn(self.samples[part], self.occurrences[part], self.numbers[part], canvases)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Resident:
+    """A data set of one file that is all on the device.
+
+    Attributes:
+        records: those of the file. rows: int64 ``(samples,)``, on the device: which of them each sample is.
+    """
+
+    records: DeviceRecords
+    rows: Tensor
+
+    def decoded(self, samples: Tensor, geometries: list[Geometry], views: Sequence[View]) -> list[Tensor]:
+        """Each view ``(B, C, H, W)`` of ``samples``, int64 ``(B,)`` on the device."""
+        rows = self.rows.index_select(0, samples)
+        return decode_views(self.records, rows, geometries, [view.pixels for view in views])
+
+
 class BatchMaker:
     """Makes batches of one data set with the same views; holds nothing that changes from batch to batch."""
 
@@ -81,9 +97,8 @@ class BatchMaker:
         self._device = stores[0].device
         heights, widths = (torch.from_numpy(shards.column(name)) for name in ("heights", "widths"))
         self._sides = Sides(heights.to(self._device), widths.to(self._device))
-        # Of one file that is all on the device, rows are looked up there.
-        self._whole = stores[0].whole if len(stores) == 1 else None
-        self._rows = None if self._whole is None else torch.from_numpy(shards.row).to(self._device)
+        whole = stores[0].whole if len(stores) == 1 else None
+        self._resident = None if whole is None else _Resident(whole, torch.from_numpy(shards.row).to(self._device))
         targets = shards.whole_targets()
         self._targets = None if targets is None else targets.to(self._device)
 
@@ -93,7 +108,7 @@ class BatchMaker:
 
         ``occurrences (n,)``: how often each has come before in ``epoch``.
         """
-        key = np.array([self._seed & _ALL_BITS, epoch], np.uint64).view(np.int64)
+        key = key_of(self._seed, epoch)
         packed = self._sent(np.concatenate([key, samples, occurrences]))  # one copy to the device
         counters = Counters(*packed.split([len(key), len(samples), len(samples)]))
         canvases = [self._canvas(view.plan, counters, view=k, epoch=epoch) for k, view in enumerate(self._views)]
@@ -116,6 +131,35 @@ class BatchMaker:
         targets = self._targets_of(drawn.samples, drawn.numbers, groups)
         return Batch(self._images(drawn, groups), targets, *host)
 
+    @torch.no_grad()
+    def replayable(self, counters: Counters) -> Batch:
+        """The batch that ``counters`` on the device say, of which the host needs to know nothing.
+
+        Its samples and occurrences are those of ``counters``. Only where `why_not_replayable` has nothing to say.
+        """
+        resident, targets = self._resident, self._targets
+        if resident is None or targets is None:
+            raise UsageError(f"batches cannot be replayed: {self.why_not_replayable()}")
+        canvases = [self._canvas(view.plan, counters, view=k, epoch=0) for k, view in enumerate(self._views)]
+        images = resident.decoded(counters.samples, [canvas.geometry() for canvas in canvases], self._views)
+        chosen = targets.index_select(0, counters.samples)
+        return Batch(list(images), [chosen] * len(images), counters.samples, counters.occurrences)
+
+    def why_not_replayable(self) -> str | None:
+        """What about a batch only the host can tell, or None."""
+        if self._resident is None:
+            return "it takes one file whose records are all on the device"
+        if self._targets is None:
+            return "targets differ in shape, or move with their images"
+        for view in self._views:
+            if view.plan.batch_transforms:
+                return f"{type(view.plan.batch_transforms[0]).__name__} draws its parameters on the host"
+            if view.plan.program is None or not view.plan.program.runs_on(self._device):
+                return "the compiled step cannot draw the parameters of these transforms here"
+            if view.plan.size is None:
+                return "images differ in size after the transforms"
+        return None
+
     def _images(self, drawn: Drawn, groups: list[list[SameSize]]) -> list[Images]:
         """The images of every view, of which ``groups`` has the geometries."""
         if not all(len(of_view) == 1 for of_view in groups):
@@ -123,10 +167,9 @@ class BatchMaker:
                 self._ragged(drawn.samples, of_view, view) for of_view, view in zip(groups, self._views, strict=True)
             ]
         geometries = [of_view[0].geometry for of_view in groups]
-        if self._whole is None or self._rows is None:
+        if self._resident is None:
             return list(self._decoded(drawn.samples, geometries, self._views))
-        rows = self._rows.index_select(0, drawn.numbers)
-        return list(decode_views(self._whole, rows, geometries, [view.pixels for view in self._views]))
+        return list(self._resident.decoded(drawn.numbers, geometries, self._views))
 
     def _ragged(self, samples: NDArray[np.int64], groups: list[SameSize], view: View) -> list[Tensor]:
         images: dict[int, Tensor] = {}

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["Counters", "Frames", "Sides", "Step"]
+__all__ = ["Counters", "Frames", "Sides", "Step", "key_of"]
+
+_ALL_BITS = (1 << 64) - 1
+"""Of a seed that are told apart."""
 
 
 class Counters(NamedTuple):
@@ -20,6 +25,11 @@ class Counters(NamedTuple):
     key: Tensor
     samples: Tensor
     occurrences: Tensor
+
+
+def key_of(seed: int, epoch: int) -> NDArray[np.int64]:
+    """``Counters.key`` on the host."""
+    return np.array([seed & _ALL_BITS, epoch], np.uint64).view(np.int64)
 
 
 class Sides(NamedTuple):
