@@ -144,6 +144,8 @@ class Geometry:
 
     def __getitem__(self, samples: slice | Tensor) -> Geometry:
         """Some of the samples: a slice, or their numbers as int64 ``(n,)``."""
+        if isinstance(samples, slice) and samples.indices(len(self)) == (0, len(self), 1):
+            return self
         return replace(
             self,
             matrices=self.matrices[samples],
