@@ -24,7 +24,7 @@ class Operations(TorchDispatchMode):
 
     def __init__(self):
         super().__init__()
-        self.names = Counter()
+        self.names: Counter[str] = Counter()
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         self.names[str(function)] += 1
@@ -67,8 +67,9 @@ def on_triton(monkeypatch):
     return launched
 
 
-def test_a_batch_of_crops_and_flips_takes_few_launches(tile_file, on_triton):
-    names = queued_for_a_batch(tile_file, v2.Compose([*CROP, *PIXELS]), launched=on_triton)
+@pytest.mark.parametrize("geometry", [CROP, CROP + ROTATION], ids=["crop and flip", "rotation"])
+def test_a_batch_takes_few_operations_and_launches(tile_file, on_triton, geometry):
+    names = queued_for_a_batch(tile_file, v2.Compose([*geometry, *PIXELS]), launched=on_triton)
     assert on_triton.count("draw_kernel") == 1
     assert names.total() + len(on_triton) <= MOST - OF_CUDA_ALONE, (names, on_triton)
 
