@@ -17,12 +17,15 @@ from inrformat.data.randomness import CounterGenerator
 from inrformat.data.residency import Part, RecordStore
 from inrformat.data.shards import Shards
 from inrformat.data.transforms.batch_transforms import Images
-from inrformat.data.transforms.plan import Frame
+from inrformat.data.transforms.fused.batch import Counters, Sides, key_of
+from inrformat.data.transforms.plan import Frame, Plan
 from inrformat.data.views import View
 from inrformat.decoding.canvas import Canvas
 from inrformat.decoding.dispatch import decode_views
 from inrformat.decoding.geometry import Geometry
+from inrformat.decoding.records import DeviceRecords
 from inrformat.decoding.same_size import SameSize, same_size_groups
+from inrformat.errors import UsageError
 
 __all__ = ["Batch", "BatchMaker", "Drawn"]
 
@@ -59,8 +62,27 @@ class Drawn:
 
     def __getitem__(self, part: slice) -> Drawn:
         """Some of the samples, in order."""
+        if part.stop - part.start == len(self):
+            return self
         canvases = tuple(canvas[part] for canvas in self.canvases)
         return Drawn(self.samples[part], self.occurrences[part], self.numbers[part], canvases)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Resident:
+    """A data set of one file that is all on the device.
+
+    Attributes:
+        records: those of the file. rows: int64 ``(samples,)``, on the device: which of them each sample is.
+    """
+
+    records: DeviceRecords
+    rows: Tensor
+
+    def decoded(self, samples: Tensor, geometries: list[Geometry], views: Sequence[View]) -> list[Tensor]:
+        """Each view ``(B, C, H, W)`` of ``samples``, int64 ``(B,)`` on the device."""
+        rows = self.rows.index_select(0, samples)
+        return decode_views(self.records, rows, geometries, [view.pixels for view in views])
 
 
 class BatchMaker:
@@ -73,9 +95,12 @@ class BatchMaker:
         self._shards, self._stores, self._views = shards, stores, views
         self._frame, self._seed = frame, seed
         self._device = stores[0].device
-        self._heights, self._widths = shards.column("heights"), shards.column("widths")
-        whole = shards.whole_targets()
-        self._targets = None if whole is None else whole.to(self._device)
+        heights, widths = (torch.from_numpy(shards.column(name)) for name in ("heights", "widths"))
+        self._sides = Sides(heights.to(self._device), widths.to(self._device))
+        whole = stores[0].whole if len(stores) == 1 else None
+        self._resident = None if whole is None else _Resident(whole, torch.from_numpy(shards.row).to(self._device))
+        targets = shards.whole_targets()
+        self._targets = None if targets is None else targets.to(self._device)
 
     @torch.no_grad()
     def draw(self, samples: NDArray[np.int64], occurrences: NDArray[np.int64], *, epoch: int) -> Drawn:
@@ -83,13 +108,20 @@ class BatchMaker:
 
         ``occurrences (n,)``: how often each has come before in ``epoch``.
         """
-        facts = np.stack([samples, occurrences, self._heights[samples], self._widths[samples]])
-        numbers, repeats, heights, widths = self._sent(facts).unbind(0)
-        canvas, canvases = self._frame.canvas(heights, widths), []
-        for number, view in enumerate(self._views):
-            generator = CounterGenerator(numbers, seed=self._seed, epoch=epoch, occurrences=repeats, view=number)
-            canvases.append(view.plan.canvas(canvas, generator))
-        return Drawn(samples, occurrences, numbers, tuple(canvases))
+        key = key_of(self._seed, epoch)
+        packed = self._sent(np.concatenate([key, samples, occurrences]))  # one copy to the device
+        counters = Counters(*packed.split([len(key), len(samples), len(samples)]))
+        canvases = [self._canvas(view.plan, counters, view=k, epoch=epoch) for k, view in enumerate(self._views)]
+        return Drawn(samples, occurrences, counters.samples, tuple(canvases))
+
+    def _canvas(self, plan: Plan, counters: Counters, *, view: int, epoch: int) -> Canvas:
+        """By the compiled step, or by torch where that cannot."""
+        if plan.program is not None and plan.program.runs_on(self._device):
+            return plan.program.canvas(counters, self._sides, view=view)
+        samples, occurrences = counters.samples, counters.occurrences
+        canvas = self._frame.canvas(*(side.index_select(0, samples) for side in self._sides))
+        generator = CounterGenerator(samples, seed=self._seed, epoch=epoch, occurrences=occurrences, view=view)
+        return plan.canvas(canvas, generator)
 
     @torch.no_grad()
     def make(self, drawn: Drawn) -> Batch:
@@ -97,13 +129,47 @@ class BatchMaker:
         groups = [same_size_groups(canvas) for canvas in drawn.canvases]
         host = torch.from_numpy(drawn.samples), torch.from_numpy(drawn.occurrences)
         targets = self._targets_of(drawn.samples, drawn.numbers, groups)
-        return Batch(self._images(drawn.samples, groups), targets, *host)
+        return Batch(self._images(drawn, groups), targets, *host)
 
-    def _images(self, samples: NDArray[np.int64], groups: list[list[SameSize]]) -> list[Images]:
+    @torch.no_grad()
+    def replayable(self, counters: Counters) -> Batch:
+        """The batch that ``counters`` on the device say, of which the host needs to know nothing.
+
+        Its samples and occurrences are those of ``counters``. Only where `why_not_replayable` has nothing to say.
+        """
+        resident, targets = self._resident, self._targets
+        if resident is None or targets is None:
+            raise UsageError(f"batches cannot be replayed: {self.why_not_replayable()}")
+        canvases = [self._canvas(view.plan, counters, view=k, epoch=0) for k, view in enumerate(self._views)]
+        images = resident.decoded(counters.samples, [canvas.geometry() for canvas in canvases], self._views)
+        chosen = targets.index_select(0, counters.samples)
+        return Batch(list(images), [chosen] * len(images), counters.samples, counters.occurrences)
+
+    def why_not_replayable(self) -> str | None:
+        """What about a batch only the host can tell, or None."""
+        if self._resident is None:
+            return "it takes one file whose records are all on the device"
+        if self._targets is None:
+            return "targets differ in shape, or move with their images"
+        for view in self._views:
+            if view.plan.batch_transforms:
+                return f"{type(view.plan.batch_transforms[0]).__name__} draws its parameters on the host"
+            if view.plan.program is None or not view.plan.program.runs_on(self._device):
+                return "the compiled step cannot draw the parameters of these transforms here"
+            if view.plan.size is None:
+                return "images differ in size after the transforms"
+        return None
+
+    def _images(self, drawn: Drawn, groups: list[list[SameSize]]) -> list[Images]:
         """The images of every view, of which ``groups`` has the geometries."""
-        if all(len(of_view) == 1 for of_view in groups):
-            return list(self._decoded(samples, [of_view[0].geometry for of_view in groups], self._views))
-        return [self._ragged(samples, of_view, view) for of_view, view in zip(groups, self._views, strict=True)]
+        if not all(len(of_view) == 1 for of_view in groups):
+            return [
+                self._ragged(drawn.samples, of_view, view) for of_view, view in zip(groups, self._views, strict=True)
+            ]
+        geometries = [of_view[0].geometry for of_view in groups]
+        if self._resident is None:
+            return list(self._decoded(drawn.samples, geometries, self._views))
+        return list(self._resident.decoded(drawn.numbers, geometries, self._views))
 
     def _ragged(self, samples: NDArray[np.int64], groups: list[SameSize], view: View) -> list[Tensor]:
         images: dict[int, Tensor] = {}
@@ -140,7 +206,7 @@ class BatchMaker:
 
     def _targets_of(self, samples: NDArray[np.int64], numbers: Tensor, groups: list[list[SameSize]]) -> list[Any]:
         if self._targets is not None:
-            return [self._targets[numbers]] * len(groups)
+            return [self._targets.index_select(0, numbers)] * len(groups)
         native = [self._shards.target(int(sample)) for sample in samples]
         return [pytree.tree_map(self._target_sent, mapped_batch(native, of_view)) for of_view in groups]
 

@@ -19,6 +19,7 @@ from inrformat.data.collation import collation_of
 from inrformat.data.dataloader_arguments import prefetched_batches, seed_of, warn_of_ignored
 from inrformat.data.dataset import InrdDataset
 from inrformat.data.epoch_order import EpochOrder, check_order
+from inrformat.data.epoch_step import EpochStep
 from inrformat.data.finish import Finish
 from inrformat.data.prefetch import Prefetcher
 from inrformat.data.residency import RecordStore, Residency
@@ -310,6 +311,21 @@ class InrdLoader:
                 self._at = epoch, ahead.popleft()
                 yield result
         self._at = epoch + 1, 0
+
+    def step(self) -> EpochStep:
+        """The batches of any epoch from one call that a CUDA graph can hold: see `EpochStep`.
+
+        Raises:
+            UsageError: what makes a batch here needs the host, and why.
+        """
+        reason = self._maker.why_not_replayable()
+        if self.batch_sampler is not None:
+            reason = "a batch_sampler may give batches of any size"
+        elif self.collate_fn is not None or self._collate != "batch" or self._finish.target_transform is not None:
+            reason = "collate and target_transform run on the host"
+        if reason is not None:
+            raise UsageError(f"no step for a CUDA graph: {reason}")
+        return EpochStep(self._maker, self._order, self._finish, seed=self._seed, device=self.device)
 
 
 def _made(maker: BatchMaker, drawn: Callable[[], Drawn], part: slice) -> Batch:

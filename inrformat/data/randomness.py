@@ -15,7 +15,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["MAX_OCCURRENCES", "CounterGenerator", "Purpose", "batch_transform_seeds", "permutation", "philox"]
+__all__ = [
+    "EPOCHS",
+    "MAX_OCCURRENCES",
+    "CounterGenerator",
+    "Purpose",
+    "batch_transform_seeds",
+    "permutation",
+    "philox",
+    "philox_rounds",
+]
 
 _LOW = 0xFFFFFFFF
 _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
@@ -29,7 +38,7 @@ _IN_CACHE = 1 << 13
 """Samples of an order whose numbers a processor draws at a time: twenty times as fast as a million at once."""
 MAX_OCCURRENCES = 1 << 12
 """Draws of one sample in an epoch that are told apart."""
-_EPOCHS = 1 << 24
+EPOCHS = 1 << 24
 """Epochs that are told apart, for each of 256 views."""
 _DRAWN_AHEAD = 32
 """Words drawn at a time: one pass of the generator then serves a whole pipeline."""
@@ -55,13 +64,13 @@ def philox(counter: tuple[Tensor, Tensor, Tensor, Tensor], key: tuple[int, int])
     """
     if counter[0].device.type == "cpu" and max(word.numel() for word in counter) < _FEW:
         # A quarter of torch's time on a few numbers, where what takes time is to call a function.
-        words = _rounds(tuple(word.numpy() for word in counter), key)
+        words = philox_rounds(tuple(word.numpy() for word in counter), key)
         return tuple(torch.from_numpy(word) for word in words)
-    return _rounds(counter, key)
+    return philox_rounds(counter, key)
 
 
-def _rounds(counter: tuple[Any, ...], key: tuple[int, int]) -> tuple[Any, ...]:
-    """The rounds of `philox`, on tensors or arrays."""
+def philox_rounds(counter: tuple[Any, ...], key: tuple[int, int]) -> tuple[Any, ...]:
+    """The rounds of `philox`, on tensors, arrays or numbers."""
     a, b, c, d = counter
     k0, k1 = key
     for _ in range(_ROUNDS):
@@ -88,7 +97,7 @@ def _words(
     counter = (
         (rows & _LOW).expand(-1, len(blocks)),
         ((rows >> 32) & 0xFFFF) | (int(purpose) << 16) | _occurrence_bits(occurrences),
-        torch.full_like(rows, (epoch & _EPOCHS - 1) | (view * _EPOCHS & _LOW)),
+        torch.full_like(rows, (epoch & EPOCHS - 1) | (view * EPOCHS & _LOW)),
         columns,
     )
     key = (seed & _LOW, (seed >> 32) & _LOW)

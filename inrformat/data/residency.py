@@ -112,6 +112,11 @@ class RecordStore:
         self._by_range = self._host is None and reader.is_remote
 
     @property
+    def whole(self) -> DeviceRecords | None:
+        """All records of the file, where all are on the device and there are any."""
+        return self._records if self.resident == len(self._reader) else None
+
+    @property
     def resident_bytes(self) -> int:
         """Bytes of records on the device."""
         offsets_bytes = self._reader.index.offsets_bytes

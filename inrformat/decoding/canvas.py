@@ -5,7 +5,8 @@
     geometry = canvas.geometry()
 
 Each step returns a new canvas and means what the v2 functional of that name means; parameters are numbers for all
-samples or tensors ``(B,)``. Nothing is read back from the device. A step that cannot be said as one map after those
+samples or tensors ``(B,)``. Nothing is read back from the device, and every device computes the same bits (a projective
+map apart, for which equations are solved). A step that cannot be said as one map after those
 before it (rotating what was rotated, with fill in view both times) raises `GeometryError`.
 """
 
@@ -17,6 +18,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from inrformat.decoding.exact_math import cosine, sine
 from inrformat.decoding.geometry import Geometry, PaddingMode
 from inrformat.errors import GeometryError
 
@@ -172,13 +174,13 @@ class Canvas:
         fill: tuple[float, ...] = (0.0,),
     ) -> Canvas:
         """As ``v2.functional.affine``: clockwise rotation and shear in degrees, translation in frame pixels."""
-        rotation, shear_x, shear_y = (torch.deg2rad(self._tensor(a)) for a in (degrees, *shear))
+        rotation, shear_x, shear_y = (self._tensor(angle) for angle in (degrees, *shear))
         size = self._tensor(scale)
         # The inverse of translation * rotation * shear * scale about the centre, as torchvision defines affine.
-        a = (rotation - shear_y).cos() / shear_y.cos()
-        b = -(rotation - shear_y).cos() * shear_x.tan() / shear_y.cos() - rotation.sin()
-        c = (rotation - shear_y).sin() / shear_y.cos()
-        d = -(rotation - shear_y).sin() * shear_x.tan() / shear_y.cos() + rotation.cos()
+        a = cosine(rotation - shear_y) / cosine(shear_y)
+        c = sine(rotation - shear_y) / cosine(shear_y)
+        tangent = sine(shear_x) / cosine(shear_x)
+        b, d = -a * tangent - sine(rotation), cosine(rotation) - c * tangent
         m = [v / size for v in (d, -b, -c, a)]
         center_x, center_y = (self.width / 2, self.height / 2) if center is None else center
         to_x, to_y = center_x + self._tensor(translate[0]), center_y + self._tensor(translate[1])
@@ -279,7 +281,7 @@ class Canvas:
             width=self._tensor(width),
             size=size,
             shortest=shortest if size is None else min(size),
-            matrices=self.matrices @ matrix,
+            matrices=_product(self.matrices, matrix),
             aligned=self.aligned and aligned,
         )
 
@@ -301,6 +303,12 @@ class Canvas:
             raise GeometryError("two steps that treat what is outside the image differently")
         pitch = torch.stack([self.matrices[:, 0, 0].abs(), self.matrices[:, 1, 1].abs()], dim=1)
         return replace(self, windows=self._frame_window(), feather=pitch, padding_mode=padding_mode, fill=fill)
+
+
+def _product(left: Tensor, right: Tensor) -> Tensor:
+    """Matrix products ``(B, 3, 3)``, every operation rounded by itself: libraries' own differ in their last bits."""
+    first, second, third = (left[:, :, k, None] * right[:, k, None, :] for k in range(3))
+    return first + second + third
 
 
 def _affine(canvas: Canvas, *entries: Number) -> Tensor:

@@ -19,11 +19,13 @@ from torch import Tensor
 from inrformat.container.layout import MAX_SIDE
 from inrformat.errors import GeometryError
 
-__all__ = ["MAX_OUTPUT_SIDE", "MAX_TAPS", "PACKED", "Geometry", "PaddingMode", "fold"]
+__all__ = ["LEAST_SHRINKING", "MAX_OUTPUT_SIDE", "MAX_TAPS", "PACKED", "Geometry", "PaddingMode", "fold"]
 
 MAX_OUTPUT_SIDE = MAX_SIDE
 MAX_TAPS = 64
 """Evaluations along one output axis of a map that is not aligned: it filters minifications up to 1 / 32."""
+LEAST_SHRINKING = 1.001
+"""Source pixels to an output pixel from which a map filters: less is rounding, not minification."""
 PACKED = 16
 """Numbers per sample in ``Geometry.packed``."""
 _LARGEST = 1 << 40  # in a matrix: counts that follow from it stay whole numbers
@@ -144,6 +146,8 @@ class Geometry:
 
     def __getitem__(self, samples: slice | Tensor) -> Geometry:
         """Some of the samples: a slice, or their numbers as int64 ``(n,)``."""
+        if isinstance(samples, slice) and samples.indices(len(self)) == (0, len(self), 1):
+            return self
         return replace(
             self,
             matrices=self.matrices[samples],
@@ -188,8 +192,7 @@ class Geometry:
             1 - |(2 k + 1) / n - 1|, normalised.
         """
         spans = self.footprints()
-        # A footprint within 1/1000 of a pixel is rounding, not minification.
-        reach = ((spans**2 - 1).clamp(min=0).sqrt()) * (spans > 1.001) * self.antialias
+        reach = ((spans**2 - 1).clamp(min=0).sqrt()) * (spans > LEAST_SHRINKING) * self.antialias
         counts = (2 * reach.ceil()).clamp(1, MAX_TAPS)
         return counts, reach / spans.clamp(min=1)
 
@@ -197,7 +200,7 @@ class Geometry:
         """What kernels read: float32 ``(B, 16)``: matrix row by row, window, feather, 0."""
         zero = self.matrices.new_zeros((len(self), 1))
         parts = [self.matrices.flatten(1), self.windows, self.feather, zero]
-        return torch.cat([p.float() for p in parts], dim=1)
+        return torch.cat(parts, dim=1).float()
 
 
 def fold(position: Tensor, low: Tensor, high: Tensor, padding_mode: PaddingMode) -> Tensor:

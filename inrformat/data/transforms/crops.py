@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import torch
@@ -13,8 +13,10 @@ from torchvision import transforms as v1
 from torchvision.transforms import v2
 
 from inrformat.data.randomness import CounterGenerator
+from inrformat.data.transforms.fused.operations import Instruction, Operation
 from inrformat.data.transforms.lifting import NotLiftable, State, Step, lifts, require_bilinear, setting
 from inrformat.decoding.canvas import Canvas, Number
+from inrformat.decoding.exact_math import exponential
 from inrformat.decoding.geometry import PaddingMode
 
 __all__ = ["random_resized_box"]
@@ -37,7 +39,8 @@ def _random_resized_crop(transform: Any, _state: State) -> Step:
         box = random_resized_box(canvas.height, canvas.width, generator, scale=transform.scale, ratio=transform.ratio)
         return canvas.crop(*box).resize(*size)
 
-    return Step(apply)
+    box = (*transform.scale, *log_ratio(transform.ratio), min(transform.ratio), max(transform.ratio))
+    return Step(apply, instructions=(Instruction(Operation.RANDOM_BOX, box), Instruction(Operation.RESIZE, size)))
 
 
 def random_resized_box(
@@ -50,21 +53,27 @@ def random_resized_box(
     """
     uniforms = generator.uniforms(2 * _TRIES)
     area = (heights * widths)[:, None] * (scale[0] + uniforms[:, :_TRIES] * (scale[1] - scale[0]))
-    low, high = math.log(ratio[0]), math.log(ratio[1])
-    aspect = (low + uniforms[:, _TRIES:] * (high - low)).exp()
+    low, high = log_ratio(ratio)
+    aspect = exponential(low + uniforms[:, _TRIES:] * (high - low))
     tried_w, tried_h = (area * aspect).sqrt().round(), (area / aspect).sqrt().round()
     fits = (tried_w > 0) & (tried_w <= widths[:, None]) & (tried_h > 0) & (tried_h <= heights[:, None])
     first = fits.to(torch.int8).argmax(1, keepdim=True)
     found = fits.any(1)
-    # No try fitted: the whole image, cut to the nearest allowed ratio.
+    # No try fitted: the whole image, cut to the nearest allowed ratio. Some devices divide by a number by multiplying.
     whole_w = torch.minimum(widths, (heights * max(ratio)).round())
-    whole_h = torch.minimum(heights, (widths / min(ratio)).round())
+    whole_h = torch.minimum(heights, (widths / torch.full_like(widths, min(ratio))).round())
     w = torch.where(found, tried_w.gather(1, first)[:, 0], whole_w)
     h = torch.where(found, tried_h.gather(1, first)[:, 0], whole_h)
     room_y, room_x = heights - h, widths - w
     top, left = (generator.integer(0, (room + 1).long()).to(w) for room in (room_y, room_x))
     top, left = torch.where(found, top, (room_y / 2).floor()), torch.where(found, left, (room_x / 2).floor())
     return top, left, h, w
+
+
+def log_ratio(ratio: Sequence[float]) -> tuple[float, float]:
+    """Natural logarithms of two numbers, correctly rounded, as not every library has them."""
+    low, high = (float(Decimal(r).ln()) for r in ratio)
+    return low, high
 
 
 @lifts(v2.RandomCrop, v1.RandomCrop)

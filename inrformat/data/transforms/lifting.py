@@ -16,6 +16,7 @@ from torchvision import transforms as v1, tv_tensors
 from torchvision.transforms import InterpolationMode, v2
 
 from inrformat.data.randomness import CounterGenerator
+from inrformat.data.transforms.fused.operations import Instruction
 from inrformat.decoding.canvas import Canvas
 from inrformat.decoding.pixels import PixelFormat
 
@@ -72,11 +73,13 @@ class Step:
         apply: the canvas after it, for a canvas and the random numbers of its samples. Takes as many draws for every
             sample, whatever their values.
         state: of the pixels after it, where it changes them. note: what a reader of the plan should know of it.
+        instructions: the same as ``apply`` for the compiled step; None where that has no words for it.
     """
 
     apply: Callable[[Canvas, CounterGenerator], Canvas] = _same
     state: State | None = None
     note: str = ""
+    instructions: tuple[Instruction, ...] | None = None
 
 
 _WHY_NOT = {

@@ -18,7 +18,7 @@ __all__: list[str] = []
 
 @lifts(v2.ToImage, v2.PILToTensor, v1.PILToTensor, v2.Identity, torch.nn.Identity)
 def _nothing(_transform: Any, _state: State) -> Step:
-    return Step()
+    return Step(instructions=())
 
 
 @lifts(v2.ToDtype)
@@ -45,7 +45,7 @@ def _to_tensor(_transform: Any, state: State) -> Step:
 def _converted(dtype: torch.dtype | None, state: State, *, scale: bool) -> Step:
     pixels = state.pixels
     if dtype is None or dtype == pixels.dtype:
-        return Step()
+        return Step(instructions=())
     if not scale and torch.uint8 in (dtype, pixels.dtype):
         raise NotLiftable("scale=False keeps the range 0 to 255: pass scale=True to have it fused")
     if dtype == torch.uint8 and pixels.mean is not None:
@@ -66,7 +66,7 @@ def replace_dtype(pixels: PixelFormat, dtype: torch.dtype) -> PixelFormat:
 
 
 def _formed(pixels: PixelFormat) -> Step:
-    return Step(state=State(pixels))
+    return Step(state=State(pixels), instructions=())
 
 
 @lifts(v2.Normalize, v1.Normalize)

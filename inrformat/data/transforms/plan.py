@@ -14,6 +14,8 @@ from torchvision.transforms import v2
 from inrformat.data.randomness import CounterGenerator
 from inrformat.data.transforms import crops, flips, pixels, resizing, warps
 from inrformat.data.transforms.choices import flattened
+from inrformat.data.transforms.fused.operations import Instruction
+from inrformat.data.transforms.fused.program import Program
 from inrformat.data.transforms.lifting import NotLiftable, State, Step, has_lifter, lifter_of, moves_unlifted
 from inrformat.decoding.canvas import Canvas
 from inrformat.decoding.pixels import PixelFormat
@@ -59,6 +61,7 @@ class Plan:
         pixels: the form in which the decoder hands pixels over.
         batch_transforms: transforms applied to the decoded batch. reason: why the first of them was not lifted.
         size: (height, width) of the decoded batch where it is one for all samples, else None.
+        program: the lifted half for the compiled step; None where it does something that step cannot.
     """
 
     lifted: tuple[Any, ...]
@@ -67,6 +70,7 @@ class Plan:
     batch_transforms: tuple[Any, ...]
     reason: str | None
     size: tuple[int, int] | None
+    program: Program | None
 
     def canvas(self, canvas: Canvas, generator: CounterGenerator) -> Canvas:
         """``canvas`` after the lifted transforms with the random parameters of ``generator``."""
@@ -120,7 +124,24 @@ def plan_of(transform: Any, frame: Frame | None = None, *, start: tuple[Step, ..
         steps.append(step)
         state = step.state or state
     count = len(steps) - len(start)
-    return Plan(tuple(transforms[:count]), tuple(steps), state.pixels, tuple(transforms[count:]), reason, canvas.size)
+    return Plan(
+        lifted=tuple(transforms[:count]),
+        steps=tuple(steps),
+        pixels=state.pixels,
+        batch_transforms=tuple(transforms[count:]),
+        reason=reason,
+        size=canvas.size,
+        program=_program(steps, canvas),
+    )
+
+
+def _program(steps: list[Step], result: Canvas) -> Program | None:
+    instructions: list[Instruction] = []
+    for step in steps:
+        if step.instructions is None:
+            return None
+        instructions += step.instructions
+    return Program.of(instructions, result)
 
 
 def explain(transform: Any, frame: Frame | None = None) -> str:

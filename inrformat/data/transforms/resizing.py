@@ -10,6 +10,7 @@ from torchvision import transforms as v1
 from torchvision.transforms import v2
 
 from inrformat.data.randomness import CounterGenerator
+from inrformat.data.transforms.fused.operations import Instruction, Operation
 from inrformat.data.transforms.lifting import State, Step, lifts, require_bilinear
 from inrformat.decoding.canvas import Canvas
 from inrformat.decoding.output_size import Size
@@ -25,7 +26,7 @@ def _resize(transform: Any, _state: State) -> Step:
         return Step(lambda canvas, _: _known(canvas, lambda one: one.resize_long(max_size)))
     sides = [size] if isinstance(size, int) else list(size)
     if len(sides) == 2:
-        return Step(lambda canvas, _: canvas.resize(*sides))
+        return _to_size(sides[0], sides[1])
     return Step(lambda canvas, _: _known(canvas, lambda one: one.resize_short(sides[0], max_size=max_size)))
 
 
@@ -35,7 +36,12 @@ def resized(size: Size) -> tuple[Step, ...]:
         return ()
     if isinstance(size, int):
         return (Step(lambda canvas, _: _known(canvas, lambda one: one.resize_short(size))),)
-    return (Step(lambda canvas, _: canvas.resize(*size)),)
+    return (_to_size(*size),)
+
+
+def _to_size(height: int, width: int) -> Step:
+    instruction = Instruction(Operation.RESIZE, (height, width))
+    return Step(lambda canvas, _: canvas.resize(height, width), instructions=(instruction,))
 
 
 def _known(canvas: Canvas, resize: Any) -> Canvas:

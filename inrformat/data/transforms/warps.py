@@ -11,6 +11,7 @@ from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms.v2 import functional as F
 
 from inrformat.data.randomness import CounterGenerator
+from inrformat.data.transforms.fused.operations import MIDDLE, Instruction, Operation
 from inrformat.data.transforms.lifting import NotLiftable, State, Step, lifts, require_bilinear
 from inrformat.decoding.canvas import Canvas
 from inrformat.errors import GeometryError
@@ -38,7 +39,9 @@ def _rotation(transform: Any, state: State) -> Step:
     fill, center = state.fill(transform), _center(transform)
     low, high = transform.degrees
     return Step(
-        lambda canvas, generator: canvas.rotate(generator.uniform(low, high), center=center, fill=fill), note=note
+        lambda canvas, generator: canvas.rotate(generator.uniform(low, high), center=center, fill=fill),
+        note=note,
+        instructions=(Instruction(Operation.ROTATE, (low, high, *(center or (MIDDLE, MIDDLE)))),),
     )
 
 
@@ -58,7 +61,8 @@ def _affine(transform: Any, state: State) -> Step:
         shears = generator.uniform(shear[0], shear[1]), generator.uniform(shear[2], shear[3])
         return canvas.affine(degrees, translate=(x, y), scale=size, shear=shears, center=center, fill=fill)
 
-    return Step(apply, note=note)
+    settings = (*transform.degrees, *shift, *scale, *shear, *(center or (MIDDLE, MIDDLE)))
+    return Step(apply, note=note, instructions=(Instruction(Operation.AFFINE, settings),))
 
 
 @lifts(v2.RandomPerspective, v1.RandomPerspective)

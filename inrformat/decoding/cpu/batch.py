@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -97,12 +96,12 @@ class Maps(NamedTuple):
     def of(cls, geometry: Geometry) -> Maps:
         """The same maps."""
         height, width = geometry.size
-        counts, reach = (torch.zeros((0, 2)),) * 2 if geometry.aligned else geometry.taps()
-        displacement = torch.zeros((0, 0, 0, 2)) if geometry.displacement is None else geometry.displacement
+        counts, reach = (np.zeros((0, 2)),) * 2 if geometry.aligned else geometry.taps()
+        displacement = np.zeros((0, 0, 0, 2)) if geometry.displacement is None else geometry.displacement
         return cls(
             height=height,
             width=width,
-            matrices=_array(geometry.matrices.flatten(1), np.float64),
+            matrices=_array(geometry.matrices, np.float64).reshape(-1, 9),
             windows=_array(geometry.windows, np.float64),
             feather=_array(geometry.feather, np.float64),
             counts=_array(counts, np.int64),
@@ -114,5 +113,6 @@ class Maps(NamedTuple):
         )
 
 
-def _array(values: Tensor, dtype: Any) -> NDArray[Any]:
-    return np.ascontiguousarray(values.detach().cpu().numpy(), dtype)
+def _array(values: Tensor | NDArray[np.float64], dtype: Any) -> NDArray[Any]:
+    array = values.numpy(force=True) if isinstance(values, Tensor) else values
+    return np.ascontiguousarray(array, dtype)

@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
 from inrformat.decoding.geometry import PACKED, Geometry, PaddingMode
+from inrformat.decoding.triton.taps import filter_taps
 
 __all__ = [
     "Maps",
@@ -68,7 +68,7 @@ class Maps:
         displacement = geometry.displacement
         return cls(
             packed=packed,
-            taps=packed if geometry.aligned else torch.cat(geometry.taps(), dim=1).float(),
+            taps=packed if geometry.aligned else filter_taps(geometry),
             displacement=packed if displacement is None else displacement.float().contiguous(),
             displaced=displacement is not None,
             aligned=geometry.aligned,
