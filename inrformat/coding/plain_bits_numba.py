@@ -13,7 +13,7 @@ from inrformat.jit import exact
 __all__ = ["Patched", "add_low_bits", "apply_patches", "most_plain_words", "plain_words_of", "split_body"]
 
 _SPARE_WORDS = 3
-"""Words behind the last one that are read or written beside it: numbers of up to 32 bits lie in three."""
+"""Words of zeros behind the last one, for reading and writing without a test: numbers of up to 32 bits lie in three."""
 
 
 class Patched(NamedTuple):
@@ -47,11 +47,10 @@ def _append(words: Any, at: Any, value: Any, width: Any) -> Any:
 
 @exact
 def _number(words: Any, at: Any, width: Any) -> Any:
-    """``width <= 32`` bits from bit ``at`` of ``words`` on, zero where there are no words."""
-    first, number = at >> 4, np.uint64(0)
+    """``width <= 32`` bits from bit ``at`` of ``words`` on, which ends with spare ones; zero behind them."""
+    first, number = min(at >> 4, len(words) - _SPARE_WORDS), np.uint64(0)
     for part in range(_SPARE_WORDS):
-        if first + part < len(words):
-            number |= np.uint64(words[first + part]) << np.uint64(16 * part)
+        number |= np.uint64(words[first + part]) << np.uint64(16 * part)
     return np.int64((number >> np.uint64(at & 15)) & ((np.uint64(1) << np.uint64(width)) - np.uint64(1)))
 
 
@@ -84,9 +83,9 @@ def split_body(  # noqa: PLR0917
 
 @exact
 def plain_words_of(states: Any, words: Any, first: Any) -> Any:
-    """The words that plain bits lie in, uint16: the low halves of the lanes' last states, then ``words[first:]``."""
+    """The words of plain bits: the low halves of the lanes' last states, ``words[first:]`` and spare ones; uint16."""
     rest = max(len(words) - first, 0)
-    plain = np.empty(len(states) + rest, np.uint16)
+    plain = np.zeros(len(states) + rest + _SPARE_WORDS, np.uint16)
     for i in range(len(states)):
         plain[i] = states[i] & np.uint32(0xFFFF)
     for i in range(rest):
@@ -106,12 +105,16 @@ def add_low_bits(  # noqa: PLR0917
     Returns:
         Where they end.
     """
-    for i in range(first, end):
-        width = np.int64(low_bits[table_ids[i]])
-        if width > 0:
-            values[i] = (values[i] << width) | _number(plain, at, width)
-            at += width
-    return at
+    spare, bit = np.uint64(len(plain) - _SPARE_WORDS), np.uint64(at)
+    for i in range(np.uint64(first), np.uint64(end)):
+        # Which tables have low bits follows no pattern: it is cheaper to add none than to ask.
+        width = np.uint64(low_bits[np.uint64(table_ids[i])])
+        word = min(bit >> np.uint64(4), spare)
+        two = np.uint64(plain[word]) | np.uint64(plain[word + np.uint64(1)]) << np.uint64(16)
+        low = (two >> (bit & np.uint64(15))) & ((np.uint64(1) << width) - np.uint64(1))
+        values[i] = np.int32(np.int64(values[i]) << np.int64(width) | np.int64(low))
+        bit += width
+    return np.int64(bit)
 
 
 @exact

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,7 +29,7 @@ class FlatCells(NamedTuple):
         cell_classes, split_classes: int32 ``(4,)``, how many classes of each level are cells and how many split.
         first_cell_class, first_split_class: int32 ``(4,)``, of each level, counted through the classes of all levels.
         unit_starts: int32 ``(cell classes * C + 1,)``, where those of each class and channel start in the next two.
-        has_low_bits: bool ``(cell classes,)``, whether any weight of a cell of the class has.
+        low_bit_ends: int32 ``(cell classes * C,)``, weights of each class and channel up to the last with low bits.
         unit_tables, units: int32, table and hidden unit, b * side + a, of every weight but the mean; ``units`` has room
             behind it for reading a whole vector from any of them on.
         split_tables: int32 ``(split classes, 3 C)``, tables of details. root_tables: int32 ``(C,)``, of top means.
@@ -44,7 +45,7 @@ class FlatCells(NamedTuple):
     first_cell_class: NDArray[np.int32]
     first_split_class: NDArray[np.int32]
     unit_starts: NDArray[np.int32]
-    has_low_bits: NDArray[np.bool_]
+    low_bit_ends: NDArray[np.int32]
     unit_tables: NDArray[np.int32]
     units: NDArray[np.int32]
     split_tables: NDArray[np.int32]
@@ -69,7 +70,8 @@ def flatten(network: Cells, tables: TableSet) -> FlatCells:
         return np.ascontiguousarray(tables, np.int32) + np.int32(first)
 
     known_tables, starts = absolute(_joined(unit_tables)), _starts(coded)
-    bits = _starts(tables.low_bits[known_tables].tolist())[starts[:: network.channels]]
+    low_bits = tables.low_bits[known_tables]
+    low_bit_ends = [np.flatnonzero(low_bits[a:b])[-1:] + 1 for a, b in pairwise(starts.tolist())]
     return FlatCells(
         channels=channels,
         step=network.step,
@@ -81,7 +83,7 @@ def flatten(network: Cells, tables: TableSet) -> FlatCells:
         first_cell_class=_starts(cell_classes)[:-1],
         first_split_class=_starts(split_classes)[:-1],
         unit_starts=starts,
-        has_low_bits=np.diff(bits) > 0,
+        low_bit_ends=np.array([ends.sum() for ends in low_bit_ends], np.int32),
         unit_tables=known_tables,
         units=_joined([*units, np.zeros(LANES, np.int32)]),
         split_tables=absolute(np.concatenate([level.split_tables.reshape(-1, 3 * channels) for level in levels])),

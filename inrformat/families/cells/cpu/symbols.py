@@ -186,7 +186,7 @@ def _add_weight_bits(
     plain: Any,
     bit: Any,
 ) -> Any:
-    """Put the low bits of the weights from ``values[at]`` on behind their tokens; few classes have any.
+    """Put the low bits of the weights from ``values[at]`` on behind their tokens; few but the first of a cell have any.
 
     Args:
         bit: where they begin in ``plain``.
@@ -199,10 +199,11 @@ def _add_weight_bits(
         for node in range(grids.first[i], grids.first[i + 1]):
             k = classes[node]
             if 0 <= k < network.cell_classes[level]:
-                end = at + _first_unit(network, level, k + 1) - _first_unit(network, level, k)
-                if network.has_low_bits[network.first_cell_class[level] + k]:
+                known = (network.first_cell_class[level] + k) * network.channels
+                for channel in range(known, known + network.channels):
+                    end = at + network.low_bit_ends[channel]
                     bit = add_low_bits(values, ids, sample.low_bits, at, end, plain, bit)
-                at = end
+                    at += network.unit_starts[channel + 1] - network.unit_starts[channel]
     return bit
 
 
