@@ -65,6 +65,7 @@ def cells_aligned_kernel(
     covers,
     operators,
     spans,
+    totals,
     block_columns,
     block_count,
     axis_blocks,
@@ -121,11 +122,14 @@ def cells_aligned_kernel(
     exists = (y < out_height)[:, None] & (x < out_width)[None, :]
     at = frame.first + y[:, None] * stride_y + x[None, :] * stride_x
     if PADDING_MODE == CONSTANT:
-        coverage = coverage_of(output_axis(packed, sample, 1, y, out_height, point_span))[:, None]
-        coverage *= coverage_of(output_axis(packed, sample, 0, x, out_width, point_span))[None, :]
+        coverage_y = coverage_of(output_axis(packed, sample, 1, y, out_height, point_span))
+        coverage_x = coverage_of(output_axis(packed, sample, 0, x, out_width, point_span))
+        coverage = coverage_y[:, None] * coverage_x[None, :]
+        total = tl.load(totals + down * TILE + k)[:, None] * tl.load(totals + across * TILE + k)[None, :]
     for d in tl.static_range(C):
         plane = OFFSET + sums[d]
         if PADDING_MODE == CONSTANT:
+            plane = OFFSET * total + sums[d]
             fill = tl.load(channel_style + 2 * C + d)
             plane = fill + (plane - fill) * coverage
         plane = finished(plane, tl.load(channel_style + d), tl.load(channel_style + C + d), BYTES)
