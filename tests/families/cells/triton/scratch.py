@@ -38,8 +38,9 @@ def weights_in_order(network: Cells, symbols: CellSymbols) -> dict[int, NDArray[
     found = {}
     for side in CELL_SIDES:
         level, weights = network.level(side), iter(symbols.weights[side])
-        for number in symbols.classes[side].ravel():
-            if level.is_cell(number):
+        classes = symbols.classes[side].ravel()
+        for number, is_cell in zip(classes, level.is_cell(classes), strict=True):
+            if is_cell:
                 kept = zip(next(weights), level.kept[number], strict=True)
                 found[node] = np.concatenate([of_channel[1:count] for of_channel, count in kept])
             node += 1

@@ -17,6 +17,7 @@ from inrformat.decoding.triton.plan import Plan, Scratch
 from inrformat.encoding.in_memory import encode_in_memory
 from inrformat.families.cells.encoder.options import CellsOptions
 from inrformat.families.cells.triton import workspace as workspaces
+from inrformat.families.cells.triton.plan import CellsPlan
 from inrformat.families.cells.triton.workspace import Workspace
 
 from ....decoding.triton.small_files import DEVICE
@@ -39,7 +40,9 @@ def photographs_of(channels):
     data, shapes = [record.data for record in encoded.encoded], encoded.records.shapes.numpy()
     records = join_records(data, encoded.records.codebook, shapes=shapes, device=DEVICE)
     plan = Plan.of(records)
-    return records, plan, scratch_of(plan.families[0].plan, records, range(len(SIZES)))
+    of_cells = plan.families[0].plan
+    assert isinstance(of_cells, CellsPlan)
+    return records, plan, scratch_of(of_cells, records, range(len(SIZES)))
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +173,7 @@ def test_nothing_outside_of_the_scratch_is_read_or_written_whatever_it_holds(col
         for geometry in geometries:
             seen = []
             for value in (7, -9):
-                frames = []
+                frames: list[torch.Tensor] = []
                 monkeypatch.setattr(Workspace, "of", lambda *of, v=value, f=frames: in_frames(made(*of), v, f))
                 held = in_frames(scratch, value, frames)
                 seen.append(rendered(colour, ALL, geometry, precision="fast", scratch=held))
