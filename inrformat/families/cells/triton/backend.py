@@ -172,12 +172,12 @@ def _evaluate(plan: CellsPlan, workspace: Workspace, *, view: View) -> None:
     else:
         view.launch(
             general.cells_general_kernel,
-            tile=(general.TILE_HEIGHT, general.TILE_WIDTH),
+            tile=(general.TILE, general.TILE),
             arguments={
                 **arguments,
                 "taps": view.maps.taps,
                 "displacement": view.maps.displacement,
-                **general.constants(displaced=view.maps.displaced),
+                **general.constants(displaced=view.maps.displaced, products=view.precision.products),
             },
             options=general.OPTIONS,
         )
@@ -194,15 +194,15 @@ def kernels() -> Iterator[KernelVariant]:
         pointers=_POINTERS,
         multiples_of_16=("item_capacity",),
     )
-    yield KernelVariant(
-        name="cells general",
-        kernel=general.cells_general_kernel,
-        constants={**ahead_of_time.GENERAL, **general.constants(displaced=True)},
-        options=general.OPTIONS,
-        pointers=_POINTERS,
-    )
     for precision, (products, half) in PRECISIONS.items():
         pointers = _POINTERS if half else _EXACT_POINTERS
+        yield KernelVariant(
+            name=f"cells general {precision}",
+            kernel=general.cells_general_kernel,
+            constants={**ahead_of_time.GENERAL, **general.constants(displaced=True, products=products)},
+            options=general.OPTIONS,
+            pointers=pointers,
+        )
         yield KernelVariant(
             name=f"cells operators {precision}",
             kernel=operators.cells_operators_kernel,
