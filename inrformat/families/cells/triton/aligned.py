@@ -19,14 +19,21 @@ from inrformat.families.cells.triton.blocks import OFFSET, holds_weights, side_a
 from inrformat.families.cells.triton.descriptors import FIELDS
 from inrformat.families.cells.triton.operators import LEVELS, TILE
 
-__all__ = ["OPTIONS", "cells_aligned_kernel", "constants"]
-
-OPTIONS = {"num_warps": 1}
+__all__ = ["cells_aligned_kernel", "constants", "options"]
 
 
 def constants(*, products: str) -> dict[str, object]:
     """Constants of the kernel."""
     return {"TILE": TILE, "PRECISION": products}
+
+
+def options(*, channels: int, products: str) -> dict[str, int]:
+    """How to compile the kernel: a warp for every three channels, whose sums then stay in registers.
+
+    Exact products are no tensor core's: they need four times as many.
+    """
+    warps = triton.next_power_of_2(-(-channels // 3))
+    return {"num_warps": min(4 * warps if products == "ieee" else warps, 8)}
 
 
 @triton.jit

@@ -167,7 +167,7 @@ def _evaluate(plan: CellsPlan, workspace: Workspace, *, view: View) -> None:
                 "point_span": view.maps.point_span,
                 **aligned.constants(products=view.precision.products),
             },
-            options=aligned.OPTIONS,
+            options=aligned.options(channels=plan.channels, products=view.precision.products),
         )
     else:
         view.launch(
@@ -222,7 +222,7 @@ def kernels() -> Iterator[KernelVariant]:
             name=f"cells aligned {precision}",
             kernel=aligned.cells_aligned_kernel,
             constants={**ahead_of_time.ALIGNED, **aligned.constants(products=products)},
-            options=aligned.OPTIONS,
+            options=aligned.options(channels=channels, products=products),
             pointers=pointers,
         )
 
