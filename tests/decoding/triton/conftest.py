@@ -27,12 +27,9 @@ def weights(mixed):
 @pytest.fixture(scope="session", autouse=True)
 def large_tiles():
     """In the interpreter an operation costs the same whatever its size."""
-    from inrformat.families.cells.triton import general
     from inrformat.families.siren.triton import points
 
     with pytest.MonkeyPatch.context() as patch:
         if not torch.cuda.is_available():
-            patch.setattr(general, "TILE_HEIGHT", 32)
-            patch.setattr(general, "TILE_WIDTH", 32)
             patch.setattr(points, "tiling", lambda *_, **__: points.Tiling(side=32, options={"num_warps": 8}))
         yield

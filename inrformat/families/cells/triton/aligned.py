@@ -20,14 +20,21 @@ from inrformat.families.cells.triton.blocks import OFFSET, holds_weights, side_a
 from inrformat.families.cells.triton.descriptors import FIELDS
 from inrformat.families.cells.triton.operators import LEVELS, TILE
 
-__all__ = ["OPTIONS", "cells_aligned_kernel", "constants"]
-
-OPTIONS = {"num_warps": 1}
+__all__ = ["cells_aligned_kernel", "constants", "options"]
 
 
 def constants(*, products: str) -> dict[str, object]:
     """Constants of the kernel."""
     return {"TILE": TILE, "PRECISION": products}
+
+
+def options(*, channels: int, products: str) -> dict[str, int]:
+    """How to compile the kernel: a warp for every three channels, whose sums then stay in registers.
+
+    Exact products are no tensor core's: they need four times as many.
+    """
+    warps = triton.next_power_of_2(-(-channels // 3))
+    return {"num_warps": min(4 * warps if products == "ieee" else warps, 8)}
 
 
 @triton.jit
@@ -66,6 +73,7 @@ def cells_aligned_kernel(
     covers,
     operators,
     spans,
+    totals,
     block_columns,
     block_count,
     axis_blocks,
@@ -122,11 +130,14 @@ def cells_aligned_kernel(
     exists = (y < out_height)[:, None] & (x < out_width)[None, :]
     at = frame.first + y[:, None] * stride_y + x[None, :] * stride_x
     if PADDING_MODE == CONSTANT:
-        coverage = coverage_of(output_axis(packed, sample, 1, y, out_height, point_span))[:, None]
-        coverage *= coverage_of(output_axis(packed, sample, 0, x, out_width, point_span))[None, :]
+        coverage_y = coverage_of(output_axis(packed, sample, 1, y, out_height, point_span))
+        coverage_x = coverage_of(output_axis(packed, sample, 0, x, out_width, point_span))
+        coverage = coverage_y[:, None] * coverage_x[None, :]
+        total = tl.load(totals + down * TILE + k)[:, None] * tl.load(totals + across * TILE + k)[None, :]
     for d in tl.static_range(C):
         plane = OFFSET + sums[d]
         if PADDING_MODE == CONSTANT:
+            plane = OFFSET * total + sums[d]
             fill = tl.load(channel_style + 2 * C + d)
             plane = fill + (plane - fill) * coverage
         plane = finished(plane, tl.load(channel_style + d), tl.load(channel_style + C + d), BYTES)

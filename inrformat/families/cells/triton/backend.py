@@ -36,6 +36,7 @@ _POINTERS = {
     "spans": "*i32",
     "starts": "*i32",
     "steps": "*fp32",
+    "totals": "*fp32",
     "weight_numbers": "*i16",
 }
 _EXACT_POINTERS = _POINTERS | {"blocks": "*fp32", "operators": "*fp32"}
@@ -122,6 +123,7 @@ def _make_operators(plan: CellsPlan, workspace: Workspace, *, view: View) -> Non
         **view.samples._asdict(),
         operators=workspace.operators,
         spans=workspace.spans,
+        totals=workspace.totals,
         packed=view.maps.packed,
         heads=plan.descriptors.heads,
         point_span=view.maps.point_span,
@@ -179,21 +181,22 @@ def _evaluate(plan: CellsPlan, workspace: Workspace, *, view: View) -> None:
                 **arguments,
                 "operators": workspace.operators,
                 "spans": workspace.spans,
+                "totals": workspace.totals,
                 "axis_blocks": max(workspace.block_rows, workspace.block_columns),
                 "point_span": view.maps.point_span,
                 **aligned.constants(products=view.precision.products),
             },
-            options=aligned.OPTIONS,
+            options=aligned.options(channels=plan.channels, products=view.precision.products),
         )
     else:
         view.launch(
             general.cells_general_kernel,
-            tile=(general.TILE_HEIGHT, general.TILE_WIDTH),
+            tile=(general.TILE, general.TILE),
             arguments={
                 **arguments,
                 "taps": view.maps.taps,
                 "displacement": view.maps.displacement,
-                **general.constants(displaced=view.maps.displaced),
+                **general.constants(displaced=view.maps.displaced, products=view.precision.products),
             },
             options=general.OPTIONS,
         )
@@ -224,15 +227,15 @@ def kernels() -> Iterator[KernelVariant]:
             pointers=_POINTERS,
             multiples_of_16=("item_capacity",),
         )
-    yield KernelVariant(
-        name="cells general",
-        kernel=general.cells_general_kernel,
-        constants={**ahead_of_time.GENERAL, **general.constants(displaced=True)},
-        options=general.OPTIONS,
-        pointers=_POINTERS,
-    )
     for precision, (products, half) in PRECISIONS.items():
         pointers = _POINTERS if half else _EXACT_POINTERS
+        yield KernelVariant(
+            name=f"cells general {precision}",
+            kernel=general.cells_general_kernel,
+            constants={**ahead_of_time.GENERAL, **general.constants(displaced=True, products=products)},
+            options=general.OPTIONS,
+            pointers=pointers,
+        )
         yield KernelVariant(
             name=f"cells operators {precision}",
             kernel=operators.cells_operators_kernel,
@@ -252,6 +255,6 @@ def kernels() -> Iterator[KernelVariant]:
             name=f"cells aligned {precision}",
             kernel=aligned.cells_aligned_kernel,
             constants={**ahead_of_time.ALIGNED, **aligned.constants(products=products)},
-            options=aligned.OPTIONS,
+            options=aligned.options(channels=channels, products=products),
             pointers=pointers,
         )

@@ -84,6 +84,7 @@ def _filtered(axis, scale, fine_nodes, block, LEVEL: tl.constexpr, PADDING_MODE:
 def cells_operators_kernel(
     operators,
     spans,
+    totals,
     packed,
     shapes,
     rows,
@@ -122,6 +123,7 @@ def cells_operators_kernel(
     tl.store(spans + 2 * at + 1, last)
     # An output far outside the window weighs nothing, but must not divide by nothing.
     inverse = 1.0 / tl.maximum(total, 1e-9)
+    tl.store(totals + at * TILE + k, total * inverse)
     position = fold(axis.centres, axis.window, PADDING_MODE)
     place = k[:, None] * BLOCK + tl.arange(0, BLOCK)[None, :]
     for block in range(first & ~1, (last | 1) + 1):

@@ -28,6 +28,7 @@ class Workspace:
         covers: int16 ``(n, block_rows * block_columns)``, see ``blocks.cover_of``.
         operators: ``(n, tile_rows + tile_columns, axis_blocks, 3, TILE, 16)``, see ``operators.py``.
         spans: int32 ``(n, tile_rows + tile_columns, 2)``, the first and the last block that each tile sees.
+        totals: float32 ``(n, tile_rows + tile_columns, TILE)``: 1, or 0 for outputs that see no pixel of the window.
     """
 
     block_rows: int
@@ -38,6 +39,7 @@ class Workspace:
     covers: Tensor
     operators: Tensor
     spans: Tensor
+    totals: Tensor
 
     @classmethod
     def of(cls, plan: CellsPlan, view: View) -> Workspace:
@@ -49,7 +51,9 @@ class Workspace:
         tiles, block_count = tile_rows + tile_columns, block_rows * block_columns
         block = plan.channels * BLOCK.value**2
         operator = max(block_rows, block_columns) * LEVELS.value * TILE * BLOCK.value
-        sample_bytes = numbers.itemsize * (block_count * block + tiles * operator) + 2 * block_count + 8 * tiles
+        sample_bytes = (
+            numbers.itemsize * (block_count * block + tiles * operator) + 2 * block_count + (8 + 4 * TILE) * tiles
+        )
         samples = max(min(len(view), WORKSPACE_BYTES // sample_bytes), 1)
 
         def empty(*shape: int, dtype: torch.dtype) -> Tensor:
@@ -64,6 +68,7 @@ class Workspace:
             covers=empty(block_count, dtype=torch.int16),
             operators=empty(tiles, operator, dtype=numbers),
             spans=empty(tiles, 2, dtype=torch.int32),
+            totals=empty(tiles, TILE, dtype=torch.float32),
         )
 
     def __len__(self) -> int:
