@@ -3,6 +3,7 @@
     python tools/bench/on_gpu.py prepare PHOTOGRAPHS bundle       once, anywhere: files to carry along, 60 MB at most
     python tools/bench/on_gpu.py run bundle                       on the machine with the GPU
     python tools/bench/on_gpu.py run bundle --only parity graphs  some sections
+    python tools/bench/on_gpu.py predict bundle                   without a GPU: what to expect (``gpu/predict.py``)
 
 ``run`` needs torch, torchvision, Triton and numba; what else is missing there can be carried in the bundle as wheels
 (``prepare --wheels``), which ``run`` finds by itself. Every section (a file of ``gpu/sections``) runs in a process of
@@ -23,6 +24,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))  # for kernel_report and machine_code
 
 from gpu import journal
 from gpu.table import table
@@ -121,6 +124,11 @@ def main() -> None:
     one.add_argument("section", choices=SECTIONS)
     one.add_argument("folder", type=Path)
     one.add_argument("--device", default="cuda", choices=["cuda", "cpu"])
+    predicting = commands.add_parser("predict", help="calculate what to expect")
+    predicting.add_argument("folder", type=Path)
+    tracing = commands.add_parser("trace", help="what predict calls in Triton's interpreter")
+    tracing.add_argument("folder", type=Path)
+    tracing.add_argument("output", type=Path)
     arguments = parser.parse_args()
     if arguments.command == "prepare":
         from gpu.prepare import Amounts, prepare
@@ -135,6 +143,14 @@ def main() -> None:
             siren_steps=arguments.siren_steps,
         )
         prepare(arguments.photographs, arguments.folder, amounts, wheels=arguments.wheels)
+    elif arguments.command == "predict":
+        from gpu.predict import predict
+
+        predict(arguments.folder)
+    elif arguments.command == "trace":
+        from gpu.predict import trace
+
+        trace(arguments.folder, arguments.output)
     elif arguments.command == "section":
         run_section(arguments.folder, arguments.section, device=arguments.device)
     else:
