@@ -1,7 +1,7 @@
 """What decoding should reach on a GPU that is not at hand: counted instructions and bytes, and the arithmetic.
 
-Each workload is decoded in Triton's interpreter, where it is counted how often every statement of every kernel is
-executed for real records; the same kernels are compiled, and each of their machine instructions counts as often as its
+The record of median length is decoded in Triton's interpreter under the crop of median area, and it is counted how
+often every statement of every kernel is executed; the same kernels are compiled, and each of their machine instructions counts as often as its
 statement (``machine_code``). A kernel takes the longest of these times:
 
 - issue: a multiprocessor's 4 schedulers issue one instruction a clock each at best. A warp alone issues one in
@@ -23,9 +23,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from decode import View, views
 
 __all__ = ["WORKLOADS", "Gpu", "Workload", "predict", "trace"]
 
@@ -34,8 +36,8 @@ BEST_RATE = 0.7
 LAUNCH_SECONDS = 2e-6
 """Between two kernels of a stream that is full."""
 RESULT = Path(__file__).parents[1] / "results" / "gpu_prediction.json"
-_SAMPLES = 2
-"""Records that are decoded in the interpreter."""
+_CROPS = 63
+"""Of which the one in the middle is taken."""
 _MEMORY = ("load_global", "store_global", "atomic", "load_shared", "store_shared", "local", "shuffle")
 
 
@@ -87,7 +89,6 @@ WORKLOADS = {
 def trace(folder: Path, output: Path) -> None:
     """In Triton's interpreter: decode each workload and write down what was executed."""
     import torch
-    from decode import views
     from machine_code.tracing import traced
 
     from gpu.setting import FORM, FULL, Setting
@@ -98,12 +99,12 @@ def trace(folder: Path, output: Path) -> None:
     for name, workload in WORKLOADS.items():
         records = setting.records(workload.family)
         side = int(records.shapes[0, 1])
-        (view,) = (each for each in views(side, _SAMPLES) if each.name == workload.view)
-        rows = setting.rows(records, _SAMPLES)
+        (drawn,) = (each for each in views(side, _CROPS) if each.name == workload.view)
+        view = _median(drawn)
+        rows = records.lengths.argsort()[len(records) // 2, None]
         with traced() as executed:
             decode(records, rows, view.geometry(side), FORM)
         found[name] = {
-            "samples": _SAMPLES,
             "record_bytes": float(records.lengths[rows].double().mean()),
             "pixel_bytes": records.channels * view.size**2 * FORM.dtype.itemsize,
             "kernels": {
@@ -118,6 +119,12 @@ def trace(folder: Path, output: Path) -> None:
             },
         }
     output.write_text(json.dumps(found))
+
+
+def _median(view: View) -> View:
+    """Its sample of median area alone."""
+    k = sorted(range(len(view.boxes)), key=lambda k: view.boxes[k][2] * view.boxes[k][3])[len(view.boxes) // 2]
+    return replace(view, boxes=[view.boxes[k]], flips=[view.flips[k]], angles=[view.angles[k]])
 
 
 def predict(folder: Path) -> None:
@@ -176,9 +183,7 @@ def _predicted(workload: Workload, found: Mapping[str, Any]) -> dict[str, Any]:
             statements=statements,
             programs=traced["programs"],
         )
-        kernels[built.taken.kernel] = _kernel(
-            built.taken, classes, programs_per_image=traced["programs"] / found["samples"]
-        )
+        kernels[built.taken.kernel] = _kernel(built.taken, classes, programs_per_image=traced["programs"])
     moved = BATCH * (found["record_bytes"] + found["pixel_bytes"]) / GPU.copy_bytes_per_second
     seconds = max(sum(part["seconds"] for part in kernels.values()), moved)
     return {
