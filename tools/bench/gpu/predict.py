@@ -1,8 +1,8 @@
 """What decoding should reach on a GPU that is not at hand: counted instructions and bytes, and the arithmetic.
 
 The record of median length is decoded in Triton's interpreter under the crop of median area, and it is counted how
-often every statement of every kernel is executed; the same kernels are compiled, and each of their machine instructions counts as often as its
-statement (``machine_code``). A kernel takes the longest of these times:
+often every statement of every kernel is executed; the same kernels are compiled, and each of their machine instructions
+counts as often as its statement (``machine_code``). A kernel takes the longest of these times:
 
 - issue: a multiprocessor's 4 schedulers issue one instruction a clock each at best. A warp alone issues one in
   ALONE_CLOCKS, waiting for its own results; that many warps and more hide one another's, up to BEST_RATE.
