@@ -96,8 +96,17 @@ def all_kernels() -> Iterator[KernelVariant]:
             yield from load().kernels()
 
 
-def compiled(variant: KernelVariant, sm: int) -> tuple[Taken, str]:
-    """Compile one kernel for bf16 output and three channels; returns the assembler's version as well."""
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A kernel, its machine code and the version of the assembler."""
+
+    taken: Taken
+    cubin: bytes
+    assembler: str
+
+
+def compiled(variant: KernelVariant, sm: int) -> Compiled:
+    """Compile one kernel for bf16 output and three channels."""
     kernel, signature = variant.kernel, variant.signature()
     divisible = variant.divisible()
     attributes = {(number,): [["tt.divisibility", 16]] for number, name in enumerate(signature) if name in divisible}
@@ -124,7 +133,7 @@ def compiled(variant: KernelVariant, sm: int) -> tuple[Taken, str]:
         classes=counted(instructions),
         loops=tuple(map(LoopCount.of, loops_of(instructions))),
     )
-    return taken, assembler.version
+    return Compiled(taken=taken, cubin=built.asm["cubin"], assembler=assembler.version)
 
 
 def assembled(ptx: str) -> Assembled:
@@ -178,8 +187,8 @@ def reported(architectures: Iterable[int], *, only: str = "") -> dict[str, Any]:
     found = [compiled(variant, sm) for sm in architectures for variant in all_kernels() if only in variant.name]
     return {
         "triton": triton.__version__,
-        "ptxas": sorted({version for _, version in found}),
-        "kernels": [taken for taken, _ in found],
+        "ptxas": sorted({kernel.assembler for kernel in found}),
+        "kernels": [kernel.taken for kernel in found],
     }
 
 

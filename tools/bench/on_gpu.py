@@ -3,6 +3,7 @@
     python tools/bench/on_gpu.py prepare PHOTOGRAPHS bundle       once, anywhere: files to carry along, 60 MB at most
     python tools/bench/on_gpu.py run bundle                       on the machine with the GPU
     python tools/bench/on_gpu.py run bundle --only parity graphs  some sections
+    python tools/bench/on_gpu.py predict bundle                   without a GPU: what to expect (``gpu/predict.py``)
 
 ``run`` needs torch, torchvision, Triton and numba; what else is missing there can be carried in the bundle as wheels
 (``prepare --wheels``), which ``run`` finds by itself. Every section (a file of ``gpu/sections``) runs in a process of
@@ -23,6 +24,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))  # for kernel_report and machine_code
 
 from gpu import journal
 from gpu.table import table
@@ -97,10 +100,10 @@ def run_section(folder: Path, section: str, *, device: str) -> None:
         journal.write(folder / FINDINGS, section, finding)
 
 
-def main() -> None:
-    """Do what the command line says; ends with an error where a check or a section failed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(dest="command", required=True)
+def parser() -> argparse.ArgumentParser:
+    """Of the command line."""
+    top = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = top.add_subparsers(dest="command", required=True)
     preparing = commands.add_parser("prepare", help="make the folder to carry along")
     preparing.add_argument("photographs", type=Path, help="a folder of images, or of folders of them by class")
     preparing.add_argument("folder", type=Path)
@@ -117,29 +120,52 @@ def main() -> None:
     running.add_argument("--device", default="cuda", choices=["cuda", "cpu"])
     running.add_argument("--only", nargs="+", default=[], choices=SECTIONS)
     running.add_argument("--seconds", type=float, default=530.0, help="in all")
+    predicting = commands.add_parser("predict", help="calculate what to expect")
+    predicting.add_argument("folder", type=Path)
     one = commands.add_parser("section", help="what run calls for each section")
     one.add_argument("section", choices=SECTIONS)
     one.add_argument("folder", type=Path)
     one.add_argument("--device", default="cuda", choices=["cuda", "cpu"])
-    arguments = parser.parse_args()
-    if arguments.command == "prepare":
-        from gpu.prepare import Amounts, prepare
+    tracing = commands.add_parser("trace", help="what predict calls in Triton's interpreter")
+    tracing.add_argument("folder", type=Path)
+    tracing.add_argument("output", type=Path)
+    return top
 
-        amounts = Amounts(
-            images=arguments.images,
-            side=arguments.side,
-            quality=arguments.quality,
-            siren_images=arguments.siren_images,
-            siren_side=arguments.siren_side,
-            siren_hidden=tuple(arguments.siren_hidden),
-            siren_steps=arguments.siren_steps,
-        )
-        prepare(arguments.photographs, arguments.folder, amounts, wheels=arguments.wheels)
-    elif arguments.command == "section":
-        run_section(arguments.folder, arguments.section, device=arguments.device)
-    else:
-        options = {"device": arguments.device, "only": arguments.only, "total_seconds": arguments.seconds}
-        raise SystemExit(bool(run(arguments.folder, **options)))
+
+def main() -> None:
+    """Do what the command line says; ``run`` ends with an error where a check or a section failed."""
+    arguments = parser().parse_args()
+    match arguments.command:
+        case "prepare":
+            _prepare(arguments)
+        case "run":
+            options = {"device": arguments.device, "only": arguments.only, "total_seconds": arguments.seconds}
+            raise SystemExit(bool(run(arguments.folder, **options)))
+        case "section":
+            run_section(arguments.folder, arguments.section, device=arguments.device)
+        case "predict":
+            from gpu.predict import predict
+
+            predict(arguments.folder)
+        case "trace":
+            from gpu.predict import trace
+
+            trace(arguments.folder, arguments.output)
+
+
+def _prepare(arguments: argparse.Namespace) -> None:
+    from gpu.prepare import Amounts, prepare
+
+    amounts = Amounts(
+        images=arguments.images,
+        side=arguments.side,
+        quality=arguments.quality,
+        siren_images=arguments.siren_images,
+        siren_side=arguments.siren_side,
+        siren_hidden=tuple(arguments.siren_hidden),
+        siren_steps=arguments.siren_steps,
+    )
+    prepare(arguments.photographs, arguments.folder, amounts, wheels=arguments.wheels)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from machine_code.disassembly import Instruction
@@ -27,10 +27,12 @@ class Loop:
 
     Attributes:
         own: its instructions outside the loops within it. inner: those loops, by where they begin.
+        closing: the branches back to its beginning.
     """
 
     own: tuple[Instruction, ...]
     inner: tuple[Loop, ...]
+    closing: tuple[Instruction, ...]
 
     @property
     def begin_bytes(self) -> int:
@@ -46,9 +48,11 @@ def loops_of(instructions: Sequence[Instruction]) -> tuple[Loop, ...]:
     """The outermost loops of a kernel, by where they begin."""
     flow = _flow(instructions)
     bodies: dict[int, set[int]] = defaultdict(set)
+    origins: dict[int, list[int]] = defaultdict(list)
     for origin, head in _closing_edges(flow):
         bodies[head] |= _body(flow, origin, head)
-    return _nested(list(bodies.values()), instructions)
+        origins[head].append(origin)
+    return _nested(bodies, origins, instructions)
 
 
 def _flow(instructions: Sequence[Instruction]) -> list[list[int]]:
@@ -143,12 +147,22 @@ def _body(flow: list[list[int]], origin: int, head: int) -> set[int]:
     return body
 
 
-def _nested(bodies: list[set[int]], instructions: Sequence[Instruction]) -> tuple[Loop, ...]:
-    """Those of ``bodies`` that lie in no other, with the others in them."""
-    outermost = [body for body in bodies if not any(body < other for other in bodies)]
+def _nested(
+    bodies: Mapping[int, set[int]], origins: Mapping[int, Sequence[int]], instructions: Sequence[Instruction]
+) -> tuple[Loop, ...]:
+    """Those of ``bodies``, by their heads, that lie in no other, with the others in them."""
     loops = []
-    for body in sorted(outermost, key=min):
-        inner = [other for other in bodies if other < body]
-        own = sorted(body.difference(*inner))
-        loops.append(Loop(own=tuple(instructions[n] for n in own), inner=_nested(inner, instructions)))
+    for head in sorted(bodies, key=lambda head: min(bodies[head])):
+        body = bodies[head]
+        if any(body < other for other in bodies.values()):
+            continue
+        inner = {number: other for number, other in bodies.items() if other < body}
+        own = sorted(body.difference(*inner.values()))
+        loops.append(
+            Loop(
+                own=tuple(instructions[n] for n in own),
+                inner=_nested(inner, origins, instructions),
+                closing=tuple(instructions[n] for n in origins[head]),
+            )
+        )
     return tuple(loops)

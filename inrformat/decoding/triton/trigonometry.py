@@ -86,6 +86,4 @@ def approximate_sine(x):
     Its absolute error is at most 2^-20.5 for |x| < 2 pi and 2^-14.7 for |x| < 100 pi, growing as |x| does (PTX,
     ``sin.approx.f32``): below that of an argument which comes of float16 products.
     """
-    if _INTERPRETED:  # which has no device's instructions
-        return tl.sin(x)
-    return libdevice.fast_sinf(x)
+    return tl.sin(x) if _INTERPRETED else libdevice.fast_sinf(x)  # the interpreter has no device's instructions
