@@ -11,18 +11,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils import _pytree as pytree
+from torchvision import tv_tensors
 
 from inrformat.data.mapping import mapped_batch
 from inrformat.data.randomness import CounterGenerator
 from inrformat.data.residency import Part, RecordStore
 from inrformat.data.shards import Shards
 from inrformat.data.transforms.batch_transforms import Images
-from inrformat.data.transforms.plan import Frame
+from inrformat.data.transforms.plan import Frame, Plan
 from inrformat.data.views import View
 from inrformat.decoding.canvas import Canvas
 from inrformat.decoding.dispatch import decode_views
 from inrformat.decoding.geometry import Geometry
 from inrformat.decoding.same_size import SameSize, same_size_groups
+from inrformat.decoding.transfer import sent, sent_together
 
 __all__ = ["Batch", "BatchMaker", "Drawn"]
 
@@ -76,6 +78,16 @@ class BatchMaker:
         self._heights, self._widths = shards.column("heights"), shards.column("widths")
         whole = shards.whole_targets()
         self._targets = None if whole is None else whole.to(self._device)
+        self._drawing_device = self._device if self._on_device() else torch.device("cpu")
+
+    def _on_device(self) -> bool:
+        """Whether geometry is drawn where it is used.
+
+        Where the host must know it, for boxes, masks or images that differ in size, it is drawn there: reading it from
+        the device would wait for all that is queued. Displacements are too large to be drawn and sent by the host.
+        """
+        host_knows = self._targets is None or any(view.plan.size is None for view in self._views)
+        return not host_knows or any(_displaces(view.plan, self._frame) for view in self._views)
 
     @torch.no_grad()
     def draw(self, samples: NDArray[np.int64], occurrences: NDArray[np.int64], *, epoch: int) -> Drawn:
@@ -83,13 +95,13 @@ class BatchMaker:
 
         ``occurrences (n,)``: how often each has come before in ``epoch``.
         """
-        facts = np.stack([samples, occurrences, self._heights[samples], self._widths[samples]])
-        numbers, repeats, heights, widths = self._sent(facts).unbind(0)
+        facts = torch.from_numpy(np.stack([samples, occurrences, self._heights[samples], self._widths[samples]]))
+        numbers, repeats, heights, widths = sent(facts, self._drawing_device).unbind(0)
         canvas, canvases = self._frame.canvas(heights, widths), []
         for number, view in enumerate(self._views):
             generator = CounterGenerator(numbers, seed=self._seed, epoch=epoch, occurrences=repeats, view=number)
             canvases.append(view.plan.canvas(canvas, generator))
-        return Drawn(samples, occurrences, numbers, tuple(canvases))
+        return Drawn(samples, occurrences, sent(numbers, self._device), tuple(canvases))
 
     @torch.no_grad()
     def make(self, drawn: Drawn) -> Batch:
@@ -115,6 +127,7 @@ class BatchMaker:
     def _decoded(self, samples: NDArray[np.int64], geometries: list[Geometry], views: Sequence[View]) -> list[Tensor]:
         """Each view ``(B, C, H, W)`` of ``samples``, wherever their records lie; all views by one reading."""
         forms = [view.pixels for view in views]
+        geometries = [geometry.to(self._device) for geometry in geometries]
         parts = self._parts(samples)
         if len(parts) == 1:
             return decode_views(parts[0].records, parts[0].rows, geometries, forms)
@@ -142,13 +155,24 @@ class BatchMaker:
         if self._targets is not None:
             return [self._targets[numbers]] * len(groups)
         native = [self._shards.target(int(sample)) for sample in samples]
-        return [pytree.tree_map(self._target_sent, mapped_batch(native, of_view)) for of_view in groups]
+        return [_sent_targets(mapped_batch(native, of_view), self._device) for of_view in groups]
 
     def _sent(self, array: NDArray[Any]) -> Tensor:
-        tensor = torch.from_numpy(array)
-        if self._device.type != "cuda":
-            return tensor
-        return tensor.pin_memory().to(self._device, non_blocking=True)
+        return sent(torch.from_numpy(array), self._device)
 
-    def _target_sent(self, leaf: Any) -> Any:
-        return leaf.to(self._device) if isinstance(leaf, Tensor) else leaf
+
+def _sent_targets(targets: list[Any], device: torch.device) -> list[Any]:
+    """``targets`` with every tensor in them on ``device``, tv_tensors as such."""
+    leaves, structure = pytree.tree_flatten(targets)
+    places = [k for k, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
+    plain = sent_together([leaves[k].as_subclass(Tensor) for k in places], device)
+    for k, tensor in zip(places, plain, strict=True):
+        leaves[k] = tv_tensors.wrap(tensor, like=leaves[k])
+    return pytree.tree_unflatten(leaves, structure)  # type: ignore[no-any-return]
+
+
+def _displaces(plan: Plan, frame: Frame) -> bool:
+    """Whether a plan moves output positions one by one, found out on one image."""
+    height, width = frame.size or (frame.shortest + 1, frame.shortest + 2)
+    canvas = frame.canvas(torch.tensor([height]), torch.tensor([width]))
+    return plan.canvas(canvas, CounterGenerator(torch.arange(1), seed=0, epoch=0)).displacement is not None

@@ -5,8 +5,11 @@
 
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 import torch
+from torch.utils._pytree import tree_leaves
+from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from inrformat import InrdDataset, InrdLoader
@@ -65,3 +68,26 @@ def test_two_views_wait_for_nothing(cuda, tile_file):
     loader = loaded(cuda, tile_file, PIPELINES["crop and flip"], views=2)
     for images, _ in loader:
         assert [view.device for view in images] == [CUDA, CUDA]
+
+
+def test_boxes_move_with_their_images_and_nothing_waits(cuda, box_file, monkeypatch):
+    # What pretends to be on a device cannot be of two subclasses of a tensor.
+    monkeypatch.setattr(tv_tensors, "wrap", lambda tensor, *, like: tensor)
+    loader = loaded(cuda, box_file, PIPELINES["rotation"])
+    ((images, targets),) = list(loader)
+    assert images.device == CUDA
+    assert [tuple(target["boxes"].shape) for target in targets] == [(2, 4), (0, 4), (3, 4)]
+    assert {leaf.device for leaf in tree_leaves(targets) if isinstance(leaf, torch.Tensor)} == {CUDA}
+    assert cuda.operations.count("_to_copy") < 20, "targets are sent together"
+
+
+def test_images_that_differ_in_size_are_grouped_without_waiting(cuda, unlike_file):
+    transform = v2.Compose([v2.Resize(12), *NORMALIZE])
+    with cuda.loading():
+        maker = InrdLoader(InrdDataset(unlike_file), transform=transform, collate="list", prefetch=0)._maker
+        maker.make(maker.draw(np.arange(2), np.zeros(2, np.int64), epoch=0))
+    cuda.forget()
+    (images,) = maker.make(maker.draw(np.arange(7), np.zeros(7, np.int64), epoch=0)).images
+    sizes = {tuple(image.shape) for image in images}
+    assert len(sizes) > 1 and {min(height, width) for _, height, width in sizes} == {12}
+    assert cuda.launches

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from inrformat.decoding.arena import Arena
 from inrformat.decoding.device_file import DeviceFile
-from inrformat.decoding.triton.arena import Arena
 from inrformat.decoding.triton.descriptors import Descriptors
 from inrformat.families.cells.nodes import CELL_SIDES, TOP_SIDE_MAX, grid, top_side
 from inrformat.families.cells.triton.descriptors import flatten, unit_words
