@@ -50,3 +50,20 @@ def test_every_kernel_compiles_and_the_report_says_what_it_takes(sm):
     for taken in report["kernels"]:
         assert taken["sm"] == sm and taken["warps"] > 0 and taken["registers"] > 0
         assert taken["spilled_bytes"] >= 0 and taken["shared_bytes"] >= 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(triton_version() < OLDEST_TRITON, reason="the kernels need a newer Triton, as the decoder says")
+@pytest.mark.parametrize("sm", [80, 90])
+def test_kernels_are_compiled_once_whatever_the_sizes_of_batches_files_and_payloads(sm):
+    if importlib.util.find_spec("triton.backends.nvidia") is None:
+        pytest.skip("this Triton has no NVIDIA backend")
+    environment = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}
+    command = [sys.executable, "-m", f"{__package__}.compile_as_launched", str(sm)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=REPORT.parents[1])
+    assert done.returncode == 0, done.stderr
+    kernels = json.loads(done.stdout)["kernels"]
+    assert len(kernels) >= 5
+    for name, made in kernels.items():
+        assert made["variants"] == made["constants"], f"{name} is compiled anew for numbers that follow the batch"
+        assert made["launches"] > 4 * made["variants"], name
