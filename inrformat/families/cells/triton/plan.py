@@ -51,7 +51,6 @@ class CellsPlan:
         plane_height, plane_width: of a plane of weights, px, multiples of 32.
     """
 
-    device: torch.device
     channels: int
     descriptors: Descriptors
     unit_words: Tensor
@@ -74,7 +73,6 @@ class CellsPlan:
         roots_start = node_count + node_count * 3 * channels
         block = CELL_SIDES[0]
         return cls(
-            device=device,
             channels=channels,
             descriptors=flatten(file.networks, table_count=len(file.codebook.tables.tables), device=device),
             unit_words=unit_words(device),

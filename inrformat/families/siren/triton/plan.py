@@ -34,7 +34,6 @@ class SirenScratch:
 class SirenPlan:
     """Sized for the greatest siren of the file, see `PaddedShape`."""
 
-    device: torch.device
     shape: PaddedShape
     descriptors: Descriptors
 
@@ -42,7 +41,7 @@ class SirenPlan:
     def of(cls, file: DeviceFile) -> SirenPlan:
         """Of the sirens among the file's networks."""
         shape = padded_shape(file.networks)
-        return cls(file.device, shape, flatten(file.networks, shape=shape, device=file.device))
+        return cls(shape, flatten(file.networks, shape=shape, device=file.device))
 
     @property
     def symbol_count(self) -> int:
