@@ -140,7 +140,11 @@ def fake_cuda() -> Iterator[FakeCuda]:
     event = SimpleNamespace(record=lambda stream: None, synchronize=lambda: None)
 
     def noted(kernel: Any, grid: Any) -> Any:
-        return lambda **arguments: cuda.launches.append(Launch(kernel, grid, arguments))
+        def launch(*values: Any, **arguments: Any) -> None:
+            named = dict(zip(kernel.arg_names, values, strict=False)) | arguments
+            cuda.launches.append(Launch(kernel, grid, named))
+
+        return launch
 
     patches: list[Any] = [
         patch.object(KernelInterface, "__getitem__", noted),
