@@ -7,7 +7,7 @@ operation. What is left to a real device is whether kernels are right.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -71,21 +71,25 @@ class FakeCuda:
 
 
 class _Watching(TorchDispatchMode):
+    """Runs what is on the host, and pretends to run what is on the device."""
+
     def __init__(self, cuda: FakeCuda) -> None:
         super().__init__()
-        self._cuda = cuda
+        self._cuda, self._pretending = cuda, FakeTensorMode(allow_non_fake_inputs=True)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         name = func.overloadpacket.__name__
         if not self._cuda.allowed:
             _check(name, args, kwargs)
-        on_device = any(t.device.type == "cuda" for t in _tensors((args, kwargs)))
-        result = func(*args, **kwargs)
-        on_device |= any(t.device.type == "cuda" for t in _tensors(result))
-        if on_device and func.namespace == "aten" and not func.is_view:
+        devices = {t.device.type for t in _tensors((args, kwargs))}
+        devices |= {leaf.type for leaf in pytree.tree_leaves((args, kwargs)) if isinstance(leaf, torch.device)}
+        if "cuda" not in devices:
+            return func(*args, **kwargs)
+        if func.namespace == "aten" and not func.is_view:
             self._cuda.operations.append(name)
-        return result
+        with self._pretending:
+            return func(*args, **kwargs)
 
 
 def _check(name: str, args: Any, kwargs: Any) -> None:
@@ -136,7 +140,11 @@ def fake_cuda() -> Iterator[FakeCuda]:
     event = SimpleNamespace(record=lambda stream: None, synchronize=lambda: None)
 
     def noted(kernel: Any, grid: Any) -> Any:
-        return lambda **arguments: cuda.launches.append(Launch(kernel, grid, arguments))
+        def launch(*values: Any, **arguments: Any) -> None:
+            named = dict(zip(kernel.arg_names, values, strict=False)) | arguments
+            cuda.launches.append(Launch(kernel, grid, named))
+
+        return launch
 
     patches: list[Any] = [
         patch.object(KernelInterface, "__getitem__", noted),
@@ -145,12 +153,16 @@ def fake_cuda() -> Iterator[FakeCuda]:
         patch.object(torch.cuda, "current_stream", lambda device=None: stream),
         patch.object(torch.cuda, "Event", lambda **options: event),
         patch.object(torch.cuda, "is_current_stream_capturing", lambda: False),
-        patch.object(torch.cuda, "device", lambda device: nullcontext()),
+        patch.object(torch.cuda, "_lazy_init", lambda: None),
+        patch.object(torch.cuda.device, "__enter__", lambda context: None),
+        patch.object(torch.cuda.device, "__exit__", lambda context, *error: False),
+        patch.object(torch.cuda, "mem_get_info", lambda device=None: (64 << 30, 80 << 30)),
         patch.object(torch.cuda, "get_device_properties", lambda device: properties),
     ]
+    if torch.cuda.is_available():
+        torch.cuda.init()  # before torch takes the pretended initialization for the real one
     with ExitStack() as stack:
         for one in patches:
             stack.enter_context(one)
-        stack.enter_context(FakeTensorMode(allow_non_fake_inputs=True))
         stack.enter_context(_Watching(cuda))
         yield cuda

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils import _pytree as pytree
+from torchvision import tv_tensors
 
 from inrformat.data.mapping import mapped_batch
 from inrformat.data.randomness import CounterGenerator
@@ -25,6 +26,7 @@ from inrformat.decoding.dispatch import decode_views
 from inrformat.decoding.geometry import Geometry
 from inrformat.decoding.records import DeviceRecords
 from inrformat.decoding.same_size import SameSize, same_size_groups
+from inrformat.decoding.transfer import sent, sent_together
 from inrformat.errors import UsageError
 
 __all__ = ["Batch", "BatchMaker", "Drawn"]
@@ -95,12 +97,22 @@ class BatchMaker:
         self._shards, self._stores, self._views = shards, stores, views
         self._frame, self._seed = frame, seed
         self._device = stores[0].device
-        heights, widths = (torch.from_numpy(shards.column(name)) for name in ("heights", "widths"))
-        self._sides = Sides(heights.to(self._device), widths.to(self._device))
-        whole = stores[0].whole if len(stores) == 1 else None
-        self._resident = None if whole is None else _Resident(whole, torch.from_numpy(shards.row).to(self._device))
         targets = shards.whole_targets()
         self._targets = None if targets is None else targets.to(self._device)
+        self._drawing_device = self._device if self._on_device() else torch.device("cpu")
+        heights, widths = (torch.from_numpy(shards.column(name)) for name in ("heights", "widths"))
+        self._sides = Sides(heights.to(self._drawing_device), widths.to(self._drawing_device))
+        whole = stores[0].whole if len(stores) == 1 else None
+        self._resident = None if whole is None else _Resident(whole, torch.from_numpy(shards.row).to(self._device))
+
+    def _on_device(self) -> bool:
+        """Whether geometry is drawn where it is used.
+
+        Where the host must know it, for boxes, masks or images that differ in size, it is drawn there: reading it from
+        the device would wait for all that is queued. Displacements are too large to be drawn and sent by the host.
+        """
+        host_knows = self._targets is None or any(view.plan.size is None for view in self._views)
+        return not host_knows or any(_displaces(view.plan, self._frame) for view in self._views)
 
     @torch.no_grad()
     def draw(self, samples: NDArray[np.int64], occurrences: NDArray[np.int64], *, epoch: int) -> Drawn:
@@ -109,14 +121,15 @@ class BatchMaker:
         ``occurrences (n,)``: how often each has come before in ``epoch``.
         """
         key = key_of(self._seed, epoch)
-        packed = self._sent(np.concatenate([key, samples, occurrences]))  # one copy to the device
-        counters = Counters(*packed.split([len(key), len(samples), len(samples)]))
+        packed = np.concatenate([key, samples, occurrences])  # one copy to the device
+        facts = sent(torch.from_numpy(packed), self._drawing_device)
+        counters = Counters(*facts.split([len(key), len(samples), len(samples)]))
         canvases = [self._canvas(view.plan, counters, view=k, epoch=epoch) for k, view in enumerate(self._views)]
-        return Drawn(samples, occurrences, counters.samples, tuple(canvases))
+        return Drawn(samples, occurrences, sent(counters.samples, self._device), tuple(canvases))
 
     def _canvas(self, plan: Plan, counters: Counters, *, view: int, epoch: int) -> Canvas:
         """By the compiled step, or by torch where that cannot."""
-        if plan.program is not None and plan.program.runs_on(self._device):
+        if plan.program is not None and plan.program.runs_on(self._drawing_device):
             return plan.program.canvas(counters, self._sides, view=view)
         samples, occurrences = counters.samples, counters.occurrences
         canvas = self._frame.canvas(*(side.index_select(0, samples) for side in self._sides))
@@ -181,6 +194,7 @@ class BatchMaker:
     def _decoded(self, samples: NDArray[np.int64], geometries: list[Geometry], views: Sequence[View]) -> list[Tensor]:
         """Each view ``(B, C, H, W)`` of ``samples``, wherever their records lie; all views by one reading."""
         forms = [view.pixels for view in views]
+        geometries = [geometry.to(self._device) for geometry in geometries]
         parts = self._parts(samples)
         if len(parts) == 1:
             return decode_views(parts[0].records, parts[0].rows, geometries, forms)
@@ -208,13 +222,24 @@ class BatchMaker:
         if self._targets is not None:
             return [self._targets.index_select(0, numbers)] * len(groups)
         native = [self._shards.target(int(sample)) for sample in samples]
-        return [pytree.tree_map(self._target_sent, mapped_batch(native, of_view)) for of_view in groups]
+        return [_sent_targets(mapped_batch(native, of_view), self._device) for of_view in groups]
 
     def _sent(self, array: NDArray[Any]) -> Tensor:
-        tensor = torch.from_numpy(array)
-        if self._device.type != "cuda":
-            return tensor
-        return tensor.pin_memory().to(self._device, non_blocking=True)
+        return sent(torch.from_numpy(array), self._device)
 
-    def _target_sent(self, leaf: Any) -> Any:
-        return leaf.to(self._device) if isinstance(leaf, Tensor) else leaf
+
+def _sent_targets(targets: list[Any], device: torch.device) -> list[Any]:
+    """``targets`` with every tensor in them on ``device``, tv_tensors as such."""
+    leaves, structure = pytree.tree_flatten(targets)
+    places = [k for k, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
+    plain = sent_together([leaves[k].as_subclass(Tensor) for k in places], device)
+    for k, tensor in zip(places, plain, strict=True):
+        leaves[k] = tv_tensors.wrap(tensor, like=leaves[k])
+    return pytree.tree_unflatten(leaves, structure)  # type: ignore[no-any-return]
+
+
+def _displaces(plan: Plan, frame: Frame) -> bool:
+    """Whether a plan moves output positions one by one, found out on one image."""
+    height, width = frame.size or (frame.shortest + 1, frame.shortest + 2)
+    canvas = frame.canvas(torch.tensor([height]), torch.tensor([width]))
+    return plan.canvas(canvas, CounterGenerator(torch.arange(1), seed=0, epoch=0)).displacement is not None

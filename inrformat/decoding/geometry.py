@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from inrformat.container.layout import MAX_SIDE
+from inrformat.decoding.transfer import sent
 from inrformat.errors import GeometryError
 
 __all__ = ["LEAST_SHRINKING", "MAX_OUTPUT_SIDE", "MAX_TAPS", "PACKED", "Geometry", "PaddingMode", "fold"]
@@ -135,13 +136,14 @@ class Geometry:
         return len(self.matrices)
 
     def to(self, device: torch.device | str) -> Geometry:
-        """The same on ``device``."""
+        """The same on ``device``; what is sent to a CUDA device from the host waits for nothing."""
+        to = torch.device(device)
         return replace(
             self,
-            matrices=self.matrices.to(device),
-            windows=self.windows.to(device),
-            feather=self.feather.to(device),
-            displacement=None if self.displacement is None else self.displacement.to(device),
+            matrices=sent(self.matrices, to),
+            windows=sent(self.windows, to),
+            feather=sent(self.feather, to),
+            displacement=None if self.displacement is None else sent(self.displacement, to),
         )
 
     def __getitem__(self, samples: slice | Tensor) -> Geometry:

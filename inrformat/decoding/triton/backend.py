@@ -10,9 +10,9 @@ import torch
 import triton
 from torch import Tensor
 
+from inrformat.decoding.arena import Arena
 from inrformat.decoding.device_file import DeviceFile
 from inrformat.decoding.triton.ahead_of_time import KernelVariant
-from inrformat.decoding.triton.arena import Arena
 from inrformat.decoding.triton.batch import Payload, Samples
 from inrformat.decoding.triton.sampling import Maps
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from inrformat.coding.rans import STREAM_LANES
 from inrformat.coding.tables import VALUE_BITS
-from inrformat.decoding.triton.arena import Arena
+from inrformat.decoding.arena import Arena
 from inrformat.decoding.triton.batch import Payload, Samples
 from inrformat.decoding.triton.entry import entry
 from inrformat.decoding.triton.rans import (

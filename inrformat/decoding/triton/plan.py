@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from inrformat.decoding.arena import Arena, measuring_arena
 from inrformat.decoding.device_file import DeviceFile
 from inrformat.decoding.records import DeviceRecords
 from inrformat.decoding.transfer import sent
-from inrformat.decoding.triton.arena import Arena, measuring_arena
 from inrformat.decoding.triton.backend import FamilyPlan, TritonBackend
 from inrformat.decoding.triton.rans import slot_entries
 from inrformat.decoding.triton.scratch import ScratchPool, capturing, pool_of

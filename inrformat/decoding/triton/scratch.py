@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from inrformat.decoding.triton.arena import Arena, measuring_arena
+from inrformat.decoding.arena import Arena, measuring_arena
 
 __all__ = ["ScratchPool", "ScratchUser", "capturing", "pool_of"]
 

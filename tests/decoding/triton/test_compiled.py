@@ -54,3 +54,19 @@ def test_every_kernel_compiles_and_the_report_says_what_it_takes(sm):
         assert taken["instructions"] == sum(taken["classes"].values()) > 100
         assert taken["loops"], "every kernel goes through records, layers or taps"
         assert sum(loop["instructions"] for loop in taken["loops"]) < taken["instructions"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(triton_version() < OLDEST_TRITON, reason="the kernels need a newer Triton, as the decoder says")
+def test_kernels_are_compiled_once_whatever_the_sizes_of_batches_files_and_payloads():
+    if importlib.util.find_spec("triton.backends.nvidia") is None:
+        pytest.skip("this Triton has no NVIDIA backend")
+    environment = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}
+    command = [sys.executable, "-m", f"{__package__}.compile_as_launched", "90"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=REPORT.parents[1])
+    assert done.returncode == 0, done.stderr
+    kernels = json.loads(done.stdout)["kernels"]
+    assert len(kernels) >= 5
+    for name, made in kernels.items():
+        assert made["variants"] == made["constants"], f"{name} is compiled anew for numbers that follow the batch"
+        assert made["launches"] > 4 * made["variants"], name

@@ -1,5 +1,6 @@
 """Files that no kernels can decode: refused, so that another decoder takes them."""
 
+import dataclasses
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -14,9 +15,9 @@ from inrformat.decoding.availability import Backend
 from inrformat.decoding.canvas import Canvas
 from inrformat.decoding.pixels import PixelFormat
 from inrformat.decoding.records import join_records
-from inrformat.decoding.triton import launch
+from inrformat.decoding.triton import launch, plan
 from inrformat.decoding.triton.plan import plan_of
-from inrformat.errors import DeviceError
+from inrformat.errors import DeviceError, UsageError
 from inrformat.families import registry
 from inrformat.families.codebook import Codebook
 from inrformat.families.family import Family
@@ -133,3 +134,29 @@ def test_what_is_refused_is_decoded_by_the_reference(register_one_colour, monkey
 
 def test_a_plan_is_made_once(mixed):
     assert plan_of(mixed) is plan_of(mixed)
+
+
+def test_a_plan_serves_all_records_of_a_file(mixed):
+    assert plan_of(dataclasses.replace(mixed, words=mixed.words.clone())) is plan_of(mixed)
+
+
+def test_what_cannot_be_captured_is_refused_with_the_remedy(mixed, monkeypatch):
+    warm = plan_of(mixed)
+    warm.channel_style((1.0,), (0.0,), (0.5,))
+    monkeypatch.setattr(plan, "capturing", lambda device: True)
+    assert plan_of(mixed) is warm
+    assert warm.channel_style((1.0,), (0.0,), (0.5,)).tolist() == [1.0, 0.0, 0.5]
+    with pytest.raises(UsageError, match="decode a batch of the same file and form once before"):
+        warm.channel_style((2.0,), (0.0,), (0.5,))
+    with pytest.raises(UsageError, match="CUDA graph is being captured"):
+        plan.Plan.of(mixed.file)
+
+
+def test_parts_of_a_large_batch_begin_where_memory_is_aligned(mixed, monkeypatch):
+    whole = plan_of(mixed)
+    for fitting, expected in ((3, 3), (16, 16), (100, 96)):
+        monkeypatch.setattr(plan, "SCRATCH_BYTES", fitting * whole.record_bytes)
+        assert whole.part(10_000) == expected
+        assert whole.part(2) == 2
+    monkeypatch.setattr(plan, "SCRATCH_BYTES", 1)
+    assert whole.part(10_000) == 1

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
+from inrformat.decoding.arena import Arena, measuring_arena
 from inrformat.decoding.triton import scratch
-from inrformat.decoding.triton.arena import Arena, measuring_arena
 from inrformat.decoding.triton.scratch import ScratchPool, pool_of
 
 CPU = torch.device("cpu")

@@ -8,8 +8,8 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from inrformat.decoding.arena import Arena
 from inrformat.decoding.device_file import DeviceFile
-from inrformat.decoding.triton.arena import Arena
 from inrformat.decoding.triton.bodies import Bodies
 from inrformat.decoding.triton.descriptors import Descriptors
 from inrformat.families.cells.descriptor import Cells
@@ -53,7 +53,6 @@ class CellsPlan:
             rANS lanes of a record, at most. height, width: greatest native size in whole cells of 32 px.
     """
 
-    device: torch.device
     channels: int
     descriptors: Descriptors
     weight_numbers: Tensor
@@ -71,7 +70,6 @@ class CellsPlan:
         # A smaller image may have fewer levels, but nowhere more nodes.
         counts = [rows * columns for rows, columns in (grid(height, width, side) for side in node_sides(height, width))]
         return cls(
-            device=device,
             channels=file.channels,
             descriptors=flatten(file.networks, tables=file.codebook.tables, device=device),
             weight_numbers=weight_numbers(device),

@@ -57,7 +57,7 @@ class Workspace:
         samples = max(min(len(view), WORKSPACE_BYTES // sample_bytes), 1)
 
         def empty(*shape: int, dtype: torch.dtype) -> Tensor:
-            return torch.empty((samples, *shape), dtype=dtype, device=plan.device)
+            return torch.empty((samples, *shape), dtype=dtype, device=view.out.device)
 
         return cls(
             block_rows=block_rows,

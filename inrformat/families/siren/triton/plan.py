@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from inrformat.decoding.arena import Arena
 from inrformat.decoding.device_file import DeviceFile
-from inrformat.decoding.triton.arena import Arena
 from inrformat.decoding.triton.bodies import Bodies
 from inrformat.decoding.triton.descriptors import Descriptors
 from inrformat.families.siren.descriptor import Siren
@@ -38,7 +38,6 @@ class SirenPlan:
         item_capacity, lane_capacity: symbols of a body and rANS lanes of a record, at most.
     """
 
-    device: torch.device
     shape: PaddedShape
     descriptors: Descriptors
     item_capacity: int
@@ -50,7 +49,6 @@ class SirenPlan:
         shape, tables = padded_shape(file.networks), file.codebook.tables
         sirens = [network for network in file.networks if isinstance(network, Siren)]
         return cls(
-            device=file.device,
             shape=shape,
             descriptors=flatten(file.networks, tables=tables, shape=shape, device=file.device),
             item_capacity=-(-max(1 + network.parameter_count for network in sirens) // 16) * 16,

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from inrformat.decoding.arena import Arena, measuring_arena
 from inrformat.decoding.records import DeviceRecords
-from inrformat.decoding.triton.arena import Arena, measuring_arena
 from inrformat.families.cells.descriptor import Cells
 from inrformat.families.cells.nodes import CELL_SIDES, node_sides
 from inrformat.families.cells.record import CellSymbols, read_record
@@ -52,7 +52,7 @@ def scratch_of(plan: CellsPlan, records: DeviceRecords, rows: Sequence[int]) -> 
     """What reading ``rows`` leaves; -1 where it leaves nothing."""
     needed = measuring_arena()
     plan.allocate(len(rows), needed)
-    memory = torch.empty(needed.used_bytes, dtype=torch.uint8, device=plan.device)
+    memory = torch.empty(needed.used_bytes, dtype=torch.uint8, device=records.device)
     scratch = plan.allocate(len(rows), Arena(memory))
     for tensor in (scratch.bodies.items, scratch.classes, scratch.starts, scratch.node_means):
         tensor.fill_(-1)
