@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,9 +16,10 @@ from inrformat.data.randomness import EPOCHS, MAX_OCCURRENCES
 from inrformat.data.transforms.fused.batch import Counters, Frames, Sides, Step
 from inrformat.data.transforms.fused.operations import BOX_TRIES, WORDS, Operation
 from inrformat.decoding import exact_math
+from inrformat.decoding.cpu.first_use import load_or_compile
 from inrformat.jit import exact
 
-__all__ = ["run"]
+__all__ = ["run", "warm_up"]
 
 _rounds: Any = exact(randomness.philox_rounds)
 _exponential: Any = exact(exact_math.exponential)
@@ -42,6 +44,24 @@ class _Frame(NamedTuple):
 
 def run(counters: Counters, sides: Sides, *, steps: tuple[Step, ...], settings: Tensor, view: int) -> Frames:
     """See `Program.canvas`."""
+    warm_up(silent=False)
+    return _run(counters, sides, steps=steps, settings=settings, view=view)
+
+
+@cache
+def warm_up(*, silent: bool = True) -> None:
+    """Compile the step, or load it compiled: costs nothing after the first time."""
+    load_or_compile(_draw_nothing, silent=silent)
+
+
+def _draw_nothing() -> None:
+    """A batch of no samples, whose types are those of every batch."""
+    none, no_sides = torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.int32)
+    counters = Counters(torch.zeros(2, dtype=torch.int64), none, none)
+    _run(counters, Sides(no_sides, no_sides), steps=(), settings=torch.zeros(0, dtype=torch.float64), view=0)
+
+
+def _run(counters: Counters, sides: Sides, *, steps: tuple[Step, ...], settings: Tensor, view: int) -> Frames:
     table = np.array(steps, np.int64).reshape(-1, 3)
     words = max((word + WORDS.get(Operation(operation), 0) for operation, word, _ in steps), default=0)
     frames = [np.empty(shape) for shape in Frames.shapes(len(counters.samples))]
