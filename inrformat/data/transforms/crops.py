@@ -14,7 +14,7 @@ from torchvision.transforms import v2
 
 from inrformat.data.randomness import CounterGenerator
 from inrformat.data.transforms.fused.operations import Instruction, Operation
-from inrformat.data.transforms.lifting import NotLiftable, State, Step, lifts, require_bilinear, setting
+from inrformat.data.transforms.lifting import NotLiftable, State, Step, always, lifts, require_bilinear, setting
 from inrformat.decoding.canvas import Canvas, Number
 from inrformat.decoding.exact_math import exponential
 from inrformat.decoding.geometry import PaddingMode
@@ -27,7 +27,12 @@ _TRIES = 10
 @lifts(v2.CenterCrop, v1.CenterCrop)
 def _center_crop(transform: Any, _state: State) -> Step:
     height, width = setting(transform.size)
-    return Step(lambda canvas, _: canvas.center_crop(height, width))
+
+    def instructions(canvas: Canvas) -> tuple[Instruction, ...] | None:
+        fits = canvas.shortest >= max(height, width)  # else it pads
+        return (Instruction(Operation.CENTER_CROP, (height, width)),) if fits else None
+
+    return Step(lambda canvas, _: canvas.center_crop(height, width), instructions=instructions)
 
 
 @lifts(v2.RandomResizedCrop, v1.RandomResizedCrop)
@@ -40,7 +45,7 @@ def _random_resized_crop(transform: Any, _state: State) -> Step:
         return canvas.crop(*box).resize(*size)
 
     box = (*transform.scale, *log_ratio(transform.ratio), min(transform.ratio), max(transform.ratio))
-    return Step(apply, instructions=(Instruction(Operation.RANDOM_BOX, box), Instruction(Operation.RESIZE, size)))
+    return Step(apply, instructions=always(Instruction(Operation.RANDOM_BOX, box), Instruction(Operation.RESIZE, size)))
 
 
 def random_resized_box(
@@ -96,7 +101,13 @@ def _random_crop(transform: Any, state: State) -> Step:
         top_at, left_at = generator.integer(0, room_y + 1), generator.integer(0, room_x + 1)
         return padded.crop(top_at, left_at, height, width)
 
-    return Step(apply)
+    crop = Instruction(Operation.RANDOM_CROP, (height, width))
+    if transform.pad_if_needed:
+        return Step(apply)
+    if not any(margins):
+        return Step(apply, instructions=always(crop))
+    left, right, top, bottom = margins
+    return Step(apply, instructions=always(Instruction(Operation.PAD, (left, top, right, bottom)), crop))
 
 
 def _padded_to(
@@ -135,7 +146,7 @@ def _pad(transform: Any, state: State) -> Step:
         padded = canvas.pad(left, top, right, bottom, fill=fill, padding_mode=padding_mode)
         return replace(padded, shortest=canvas.shortest + min(left + right, top + bottom))
 
-    return Step(apply)
+    return Step(apply, instructions=always(Instruction(Operation.PAD, (left, top, right, bottom))))
 
 
 @lifts(v2.RandomZoomOut)

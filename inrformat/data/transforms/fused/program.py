@@ -23,6 +23,9 @@ from inrformat.errors import DeviceError
 
 __all__ = ["Program"]
 
+_RESIZING = {Operation.RESIZE, Operation.RESIZE_SHORT}
+_EXPOSING = {Operation.PAD, Operation.ROTATE, Operation.AFFINE}
+
 
 class _Runner(Protocol):
     def __call__(
@@ -75,12 +78,12 @@ class Program:
 
 
 def _explicit(instructions: Iterable[Instruction]) -> Iterator[Instruction]:
-    """The same with what `Canvas` does unasked: a resize cuts the window, warps expose what is beyond the frame."""
+    """The same with what `Canvas` does unasked: a resize cuts the window; padding and warps expose what is beyond."""
     exposed = False
     for instruction in instructions:
-        if instruction.operation is Operation.RESIZE and not exposed:
+        if instruction.operation in _RESIZING and not exposed:
             yield Instruction(Operation.CUT_WINDOW)
-        if instruction.operation in {Operation.ROTATE, Operation.AFFINE}:
+        if instruction.operation in _EXPOSING:
             yield Instruction(Operation.EXPOSE)
             exposed = True
         yield instruction

@@ -21,8 +21,9 @@ from triton.compiler import ASTSource
 from inrformat.data.transforms.fused import triton_kernel as step
 from inrformat.data.transforms.plan import plan_of
 
-affine = v2.RandomAffine(9, (0.1, 0.1), (0.5, 2), 5)
-pipeline = v2.Compose([v2.RandomResizedCrop(9), v2.RandomHorizontalFlip(), affine, v2.Resize((8, 8))])
+crops = [v2.Resize(50), v2.CenterCrop(45), v2.RandomCrop(40, padding=2), v2.RandomResizedCrop(9)]
+warps = [v2.RandomHorizontalFlip(), v2.RandomVerticalFlip(), v2.RandomAffine(9, (0.1, 0.1), (0.5, 2), 5)]
+pipeline = v2.Compose([*crops, *warps, v2.Resize((8, 8))])
 constants = {"STEPS": tuple(map(tuple, plan_of(pipeline).program.steps)), "SAMPLES": step.SAMPLES}
 types = dict.fromkeys(("key", "samples", "occurrences"), "*i64") | dict.fromkeys(("heights", "widths"), "*i32")
 types |= dict.fromkeys(("count", "view"), "i32") | dict.fromkeys(constants, "constexpr")
