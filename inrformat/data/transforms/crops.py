@@ -13,15 +13,13 @@ from torchvision import transforms as v1
 from torchvision.transforms import v2
 
 from inrformat.data.randomness import CounterGenerator
-from inrformat.data.transforms.fused.operations import Instruction, Operation
+from inrformat.data.transforms.fused.operations import BOX_TRIES, Instruction, Operation
 from inrformat.data.transforms.lifting import NotLiftable, State, Step, always, lifts, require_bilinear, setting
 from inrformat.decoding.canvas import Canvas, Number
 from inrformat.decoding.exact_math import exponential
 from inrformat.decoding.geometry import PaddingMode
 
 __all__ = ["random_resized_box"]
-
-_TRIES = 10
 
 
 @lifts(v2.CenterCrop, v1.CenterCrop)
@@ -44,7 +42,7 @@ def _random_resized_crop(transform: Any, _state: State) -> Step:
         box = random_resized_box(canvas.height, canvas.width, generator, scale=transform.scale, ratio=transform.ratio)
         return canvas.crop(*box).resize(*size)
 
-    box = (*transform.scale, *log_ratio(transform.ratio), min(transform.ratio), max(transform.ratio))
+    box = (*transform.scale, *_log_ratio(transform.ratio), min(transform.ratio), max(transform.ratio))
     return Step(apply, instructions=always(Instruction(Operation.RANDOM_BOX, box), Instruction(Operation.RESIZE, size)))
 
 
@@ -56,10 +54,10 @@ def random_resized_box(
     Up to ten tries at an area share within ``scale`` and a width to height ratio within ``ratio``, log-uniform; the
     first that fits is taken, at a uniform place; else the largest centred crop whose ratio is allowed.
     """
-    uniforms = generator.uniforms(2 * _TRIES)
-    area = (heights * widths)[:, None] * (scale[0] + uniforms[:, :_TRIES] * (scale[1] - scale[0]))
-    low, high = log_ratio(ratio)
-    aspect = exponential(low + uniforms[:, _TRIES:] * (high - low))
+    uniforms = generator.uniforms(2 * BOX_TRIES)
+    area = (heights * widths)[:, None] * (scale[0] + uniforms[:, :BOX_TRIES] * (scale[1] - scale[0]))
+    low, high = _log_ratio(ratio)
+    aspect = exponential(low + uniforms[:, BOX_TRIES:] * (high - low))
     tried_w, tried_h = (area * aspect).sqrt().round(), (area / aspect).sqrt().round()
     fits = (tried_w > 0) & (tried_w <= widths[:, None]) & (tried_h > 0) & (tried_h <= heights[:, None])
     first = fits.to(torch.int8).argmax(1, keepdim=True)
@@ -75,7 +73,7 @@ def random_resized_box(
     return top, left, h, w
 
 
-def log_ratio(ratio: Sequence[float]) -> tuple[float, float]:
+def _log_ratio(ratio: Sequence[float]) -> tuple[float, float]:
     """Natural logarithms of two numbers, correctly rounded, as not every library has them."""
     low, high = (float(Decimal(r).ln()) for r in ratio)
     return low, high

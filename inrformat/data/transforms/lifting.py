@@ -43,7 +43,7 @@ def _same(canvas: Canvas, _generator: CounterGenerator) -> Canvas:
     return canvas
 
 
-def _no_words(_canvas: Canvas) -> None:
+def _in_torch_alone(_canvas: Canvas) -> None:
     return None
 
 
@@ -84,13 +84,13 @@ class Step:
             sample, whatever their values.
         state: of the pixels after it, where it changes them. note: what a reader of the plan should know of it.
         instructions: the same as ``apply`` for the compiled step, of frames like a canvas before it; None where that
-            step has no words for it.
+            step cannot do it.
     """
 
     apply: Callable[[Canvas, CounterGenerator], Canvas] = _same
     state: State | None = None
     note: str = ""
-    instructions: Callable[[Canvas], tuple[Instruction, ...] | None] = _no_words
+    instructions: Callable[[Canvas], tuple[Instruction, ...] | None] = _in_torch_alone
 
 
 _WHY_NOT = {

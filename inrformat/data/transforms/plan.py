@@ -139,11 +139,11 @@ def plan_of(transform: Any, frame: Frame | None = None, *, start: tuple[Step, ..
 def _program(steps: list[Step], canvases: list[Canvas]) -> Program | None:
     """Of ``steps``, which make of each of ``canvases`` the next."""
     instructions: list[Instruction] = []
-    for step, canvas in zip(steps, canvases, strict=False):
-        words = step.instructions(canvas)
-        if words is None:
+    for step, canvas in zip(steps, canvases[:-1], strict=True):
+        given = step.instructions(canvas)
+        if given is None:
             return None
-        instructions += words
+        instructions += given
     return Program.of(instructions, canvases[-1])
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from inrformat.data import randomness
 from inrformat.data.randomness import EPOCHS, MAX_OCCURRENCES
-from inrformat.data.transforms.fused.batch import Counters, Frames, Sides, Step
+from inrformat.data.transforms.fused.batch import Counters, Entry, Frames, Sides
 from inrformat.data.transforms.fused.operations import BOX_TRIES, WORDS, Operation
 from inrformat.decoding import exact_math
 from inrformat.decoding.cpu.first_use import load_or_compile
@@ -44,10 +44,10 @@ class _Frame(NamedTuple):
     feather: NDArray[np.float64]
 
 
-def run(counters: Counters, sides: Sides, *, steps: tuple[Step, ...], settings: Tensor, view: int) -> Frames:
+def run(counters: Counters, sides: Sides, *, entries: tuple[Entry, ...], settings: Tensor, view: int) -> Frames:
     """See `Program.canvas`."""
     warm_up(silent=False)
-    return _run(counters, sides, steps=steps, settings=settings, view=view)
+    return _run(counters, sides, entries=entries, settings=settings, view=view)
 
 
 @cache
@@ -60,12 +60,12 @@ def _draw_nothing() -> None:
     """A batch of no samples, whose types are those of every batch."""
     none, no_sides = torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.int32)
     counters = Counters(torch.zeros(2, dtype=torch.int64), none, none)
-    _run(counters, Sides(no_sides, no_sides), steps=(), settings=torch.zeros(0, dtype=torch.float64), view=0)
+    _run(counters, Sides(no_sides, no_sides), entries=(), settings=torch.zeros(0, dtype=torch.float64), view=0)
 
 
-def _run(counters: Counters, sides: Sides, *, steps: tuple[Step, ...], settings: Tensor, view: int) -> Frames:
-    table = np.array(steps, np.int64).reshape(-1, 3)
-    words = max((word + WORDS.get(Operation(operation), 0) for operation, word, _ in steps), default=0)
+def _run(counters: Counters, sides: Sides, *, entries: tuple[Entry, ...], settings: Tensor, view: int) -> Frames:
+    table = np.array(entries, np.int64).reshape(-1, 3)
+    words = max((word + WORDS.get(Operation(operation), 0) for operation, word, _ in entries), default=0)
     frames = [np.empty(shape) for shape in Frames.shapes(len(counters.samples))]
     arguments: list[Any] = [tensor.numpy() for tensor in (*counters, *sides, settings)]
     arguments += [table, words, view, *frames]

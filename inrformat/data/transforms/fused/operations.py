@@ -1,4 +1,4 @@
-"""What the compiled step can do to a frame: the words of its programs."""
+"""What the compiled step can do to frames."""
 
 from __future__ import annotations
 

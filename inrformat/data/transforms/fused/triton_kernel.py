@@ -15,7 +15,7 @@ import triton.language as tl
 from torch import Tensor
 
 from inrformat.data.randomness import EPOCHS, MAX_OCCURRENCES
-from inrformat.data.transforms.fused.batch import Counters, Frames, Sides, Step
+from inrformat.data.transforms.fused.batch import Counters, Entry, Frames, Sides
 from inrformat.data.transforms.fused.operations import BOX_TRIES, Operation
 from inrformat.decoding import exact_math
 
@@ -76,7 +76,7 @@ class _Frame(NamedTuple):
     feather_y: Any
 
 
-def run(counters: Counters, sides: Sides, *, steps: tuple[Step, ...], settings: Tensor, view: int) -> Frames:
+def run(counters: Counters, sides: Sides, *, entries: tuple[Entry, ...], settings: Tensor, view: int) -> Frames:
     """See `Program.canvas`."""
     count, device = len(counters.samples), counters.samples.device
     frames = Frames(*(torch.empty(shape, dtype=torch.float64, device=device) for shape in Frames.shapes(count)))
@@ -93,7 +93,7 @@ def run(counters: Counters, sides: Sides, *, steps: tuple[Step, ...], settings: 
             feather=frames.feather,
             count=count,
             view=view,
-            STEPS=tuple(tuple(step) for step in steps),
+            ENTRIES=tuple(tuple(entry) for entry in entries),
             SAMPLES=SAMPLES,
             **OPTIONS,
         )
@@ -115,10 +115,10 @@ def draw_kernel(
     feather,
     count,
     view,
-    STEPS: tl.constexpr,
+    ENTRIES: tl.constexpr,
     SAMPLES: tl.constexpr,
 ):
-    """The frames after STEPS, tuples of (operation, first word, first setting), of ``count`` samples."""
+    """The frames after ENTRIES, tuples of (operation, first word, first setting), of ``count`` samples."""
     place = tl.program_id(0) * SAMPLES + tl.arange(0, SAMPLES)
     inside = place < count
     sample = tl.load(samples + place, inside, other=0)
@@ -129,8 +129,8 @@ def draw_kernel(
     zero = tl.zeros_like(height)
     one = zero + 1.0
     frame = _Frame(height, width, one, zero, zero, zero, one, zero, zero, zero, width, height, one, one)
-    for k in tl.static_range(len(STEPS)):
-        frame = _applied(frame, stream, settings + STEPS[k][2], STEPS[k][0], STEPS[k][1])
+    for k in tl.static_range(len(ENTRIES)):
+        frame = _applied(frame, stream, settings + ENTRIES[k][2], ENTRIES[k][0], ENTRIES[k][1])
     tl.store(frame_heights + place, frame.height, inside)
     tl.store(frame_widths + place, frame.width, inside)
     _store(matrices + 9 * place, frame, inside)

@@ -24,7 +24,7 @@ from inrformat.data.transforms.plan import plan_of
 crops = [v2.Resize(50), v2.CenterCrop(45), v2.RandomCrop(40, padding=2), v2.RandomResizedCrop(9)]
 warps = [v2.RandomHorizontalFlip(), v2.RandomVerticalFlip(), v2.RandomAffine(9, (0.1, 0.1), (0.5, 2), 5)]
 pipeline = v2.Compose([*crops, *warps, v2.Resize((8, 8))])
-constants = {"STEPS": tuple(map(tuple, plan_of(pipeline).program.steps)), "SAMPLES": step.SAMPLES}
+constants = {"ENTRIES": tuple(map(tuple, plan_of(pipeline).program.entries)), "SAMPLES": step.SAMPLES}
 types = dict.fromkeys(("key", "samples", "occurrences"), "*i64") | dict.fromkeys(("heights", "widths"), "*i32")
 types |= dict.fromkeys(("count", "view"), "i32") | dict.fromkeys(constants, "constexpr")
 signature = {name: types.get(name, "*fp64") for name in step.draw_kernel.arg_names}

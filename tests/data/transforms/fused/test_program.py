@@ -65,7 +65,7 @@ def counters(samples, *, seed, epoch):
 def on_triton(program, given, sides, *, view):
     """The canvas of Triton's kernel, on the host."""
     given, sides = (type(tensors)(*(t.to(DEVICE) for t in tensors)) for tensors in (given, sides))
-    frames = triton_kernel.run(given, sides, steps=program.steps, settings=program.settings_on(DEVICE), view=view)
+    frames = triton_kernel.run(given, sides, entries=program.entries, settings=program.settings_on(DEVICE), view=view)
     return replace(program.result, **{name: tensor.cpu() for name, tensor in frames._asdict().items()})
 
 
