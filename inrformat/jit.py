@@ -5,8 +5,8 @@ it makes of a sum then depends on the compiler, on the processor, and on where t
 results are compared with a tolerance, as those of decoders are. ``relaxed_part`` is the same for functions that only
 compiled ones call: what lets Python call a function takes as long to compile as a short function. ``relaxed_inline`` is
 for small ones that are copied to where they are called. ``exact`` compiles what the source says, operation by
-operation: use it for what decides about the bytes of a file. A multiply-add there is ``fma``: left to the compiler, it
-would round once or twice as the processor has it.
+operation: use it for what decides about the bytes of a file, and for random parameters, which are the same on every
+device. A multiply-add there is ``fma``: left to the compiler, it would round once or twice as the processor has it.
 """
 
 from __future__ import annotations

@@ -33,6 +33,7 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Compile what is not compiled yet, then say how long it took and where it is kept."""
+    from inrformat.data.transforms.fused import cpu as drawing
     from inrformat.decoding.cpu.first_use import CACHE_FOLDER
     from inrformat.decoding.cpu.warm_up import warm_up
 
@@ -41,6 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     compiled = {name: load() for name, load in loads.items() if load is not None}
     for backend in compiled.values():
         warm_up(backend)
+    drawing.warm_up()
     where = "nowhere: no folder can be written" if CACHE_FOLDER is None else f"in {CACHE_FOLDER} and others like it"
     print(f"decoders of {', '.join(compiled)}: ready after {time.monotonic() - begin:.1f} s, kept {where}")
     return 0

@@ -74,6 +74,15 @@ def test_a_batch_takes_few_operations_and_launches(tile_file, on_triton, geometr
     assert names.total() + len(on_triton) <= MOST - OF_CUDA_ALONE, (names, on_triton)
 
 
+def test_a_step_for_cuda_graphs_takes_few_operations_and_launches(tile_file, on_triton):
+    step = InrdLoader(tile_file, 4, device="cpu", transform=v2.Compose([*CROP, *PIXELS])).step()
+    step()
+    on_triton.clear()
+    with Operations() as counted:
+        step()
+    assert counted.names.total() + len(on_triton) <= MOST, (counted.names, on_triton)
+
+
 @pytest.mark.parametrize("options", [{}, {"memory_format": torch.channels_last}])
 def test_a_batch_of_crops_and_flips_takes_few_operations(tile_file, options):
     names = queued_for_a_batch(tile_file, v2.Compose([*CROP, *PIXELS]), **options)

@@ -13,21 +13,24 @@ from torchvision import transforms as v1
 from torchvision.transforms import v2
 
 from inrformat.data.randomness import CounterGenerator
-from inrformat.data.transforms.fused.operations import Instruction, Operation
-from inrformat.data.transforms.lifting import NotLiftable, State, Step, lifts, require_bilinear, setting
+from inrformat.data.transforms.fused.operations import BOX_TRIES, Instruction, Operation
+from inrformat.data.transforms.lifting import NotLiftable, State, Step, always, lifts, require_bilinear, setting
 from inrformat.decoding.canvas import Canvas, Number
 from inrformat.decoding.exact_math import exponential
 from inrformat.decoding.geometry import PaddingMode
 
 __all__ = ["random_resized_box"]
 
-_TRIES = 10
-
 
 @lifts(v2.CenterCrop, v1.CenterCrop)
 def _center_crop(transform: Any, _state: State) -> Step:
     height, width = setting(transform.size)
-    return Step(lambda canvas, _: canvas.center_crop(height, width))
+
+    def instructions(canvas: Canvas) -> tuple[Instruction, ...] | None:
+        fits = canvas.shortest >= max(height, width)  # else it pads
+        return (Instruction(Operation.CENTER_CROP, (height, width)),) if fits else None
+
+    return Step(lambda canvas, _: canvas.center_crop(height, width), instructions=instructions)
 
 
 @lifts(v2.RandomResizedCrop, v1.RandomResizedCrop)
@@ -39,8 +42,8 @@ def _random_resized_crop(transform: Any, _state: State) -> Step:
         box = random_resized_box(canvas.height, canvas.width, generator, scale=transform.scale, ratio=transform.ratio)
         return canvas.crop(*box).resize(*size)
 
-    box = (*transform.scale, *log_ratio(transform.ratio), min(transform.ratio), max(transform.ratio))
-    return Step(apply, instructions=(Instruction(Operation.RANDOM_BOX, box), Instruction(Operation.RESIZE, size)))
+    box = (*transform.scale, *_log_ratio(transform.ratio), min(transform.ratio), max(transform.ratio))
+    return Step(apply, instructions=always(Instruction(Operation.RANDOM_BOX, box), Instruction(Operation.RESIZE, size)))
 
 
 def random_resized_box(
@@ -51,10 +54,10 @@ def random_resized_box(
     Up to ten tries at an area share within ``scale`` and a width to height ratio within ``ratio``, log-uniform; the
     first that fits is taken, at a uniform place; else the largest centred crop whose ratio is allowed.
     """
-    uniforms = generator.uniforms(2 * _TRIES)
-    area = (heights * widths)[:, None] * (scale[0] + uniforms[:, :_TRIES] * (scale[1] - scale[0]))
-    low, high = log_ratio(ratio)
-    aspect = exponential(low + uniforms[:, _TRIES:] * (high - low))
+    uniforms = generator.uniforms(2 * BOX_TRIES)
+    area = (heights * widths)[:, None] * (scale[0] + uniforms[:, :BOX_TRIES] * (scale[1] - scale[0]))
+    low, high = _log_ratio(ratio)
+    aspect = exponential(low + uniforms[:, BOX_TRIES:] * (high - low))
     tried_w, tried_h = (area * aspect).sqrt().round(), (area / aspect).sqrt().round()
     fits = (tried_w > 0) & (tried_w <= widths[:, None]) & (tried_h > 0) & (tried_h <= heights[:, None])
     first = fits.to(torch.int8).argmax(1, keepdim=True)
@@ -70,7 +73,7 @@ def random_resized_box(
     return top, left, h, w
 
 
-def log_ratio(ratio: Sequence[float]) -> tuple[float, float]:
+def _log_ratio(ratio: Sequence[float]) -> tuple[float, float]:
     """Natural logarithms of two numbers, correctly rounded, as not every library has them."""
     low, high = (float(Decimal(r).ln()) for r in ratio)
     return low, high
@@ -96,7 +99,13 @@ def _random_crop(transform: Any, state: State) -> Step:
         top_at, left_at = generator.integer(0, room_y + 1), generator.integer(0, room_x + 1)
         return padded.crop(top_at, left_at, height, width)
 
-    return Step(apply)
+    crop = Instruction(Operation.RANDOM_CROP, (height, width))
+    if transform.pad_if_needed:
+        return Step(apply)
+    if not any(margins):
+        return Step(apply, instructions=always(crop))
+    left, right, top, bottom = margins
+    return Step(apply, instructions=always(Instruction(Operation.PAD, (left, top, right, bottom)), crop))
 
 
 def _padded_to(
@@ -135,7 +144,7 @@ def _pad(transform: Any, state: State) -> Step:
         padded = canvas.pad(left, top, right, bottom, fill=fill, padding_mode=padding_mode)
         return replace(padded, shortest=canvas.shortest + min(left + right, top + bottom))
 
-    return Step(apply)
+    return Step(apply, instructions=always(Instruction(Operation.PAD, (left, top, right, bottom))))
 
 
 @lifts(v2.RandomZoomOut)

@@ -8,7 +8,7 @@ from torchvision import transforms as v1
 from torchvision.transforms import v2
 
 from inrformat.data.transforms.fused.operations import Instruction, Operation
-from inrformat.data.transforms.lifting import State, Step, lifts
+from inrformat.data.transforms.lifting import State, Step, always, lifts
 
 __all__: list[str] = []
 
@@ -17,7 +17,7 @@ __all__: list[str] = []
 def _horizontal(transform: Any, _state: State) -> Step:
     return Step(
         lambda canvas, generator: canvas.horizontal_flip(generator.chance(transform.p)),
-        instructions=(Instruction(Operation.FLIP_HORIZONTALLY, (transform.p,)),),
+        instructions=always(Instruction(Operation.FLIP_HORIZONTALLY, (transform.p,))),
     )
 
 
@@ -25,5 +25,5 @@ def _horizontal(transform: Any, _state: State) -> Step:
 def _vertical(transform: Any, _state: State) -> Step:
     return Step(
         lambda canvas, generator: canvas.vertical_flip(generator.chance(transform.p)),
-        instructions=(Instruction(Operation.FLIP_VERTICALLY, (transform.p,)),),
+        instructions=always(Instruction(Operation.FLIP_VERTICALLY, (transform.p,))),
     )

@@ -25,6 +25,7 @@ __all__ = [
     "NotLiftable",
     "State",
     "Step",
+    "always",
     "has_lifter",
     "lifter_of",
     "lifts",
@@ -40,6 +41,15 @@ class NotLiftable(Exception):  # noqa: N818  # says why, and never leaves this p
 
 def _same(canvas: Canvas, _generator: CounterGenerator) -> Canvas:
     return canvas
+
+
+def _in_torch_alone(_canvas: Canvas) -> None:
+    return None
+
+
+def always(*instructions: Instruction) -> Callable[[Canvas], tuple[Instruction, ...]]:
+    """Instructions that are the same whatever the frames."""
+    return lambda _canvas: instructions
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +83,14 @@ class Step:
         apply: the canvas after it, for a canvas and the random numbers of its samples. Takes as many draws for every
             sample, whatever their values.
         state: of the pixels after it, where it changes them. note: what a reader of the plan should know of it.
-        instructions: the same as ``apply`` for the compiled step; None where that has no words for it.
+        instructions: the same as ``apply`` for the compiled step, of frames like a canvas before it; None where that
+            step cannot do it.
     """
 
     apply: Callable[[Canvas, CounterGenerator], Canvas] = _same
     state: State | None = None
     note: str = ""
-    instructions: tuple[Instruction, ...] | None = None
+    instructions: Callable[[Canvas], tuple[Instruction, ...] | None] = _in_torch_alone
 
 
 _WHY_NOT = {

@@ -9,7 +9,7 @@ import torch
 from torchvision import transforms as v1, tv_tensors
 from torchvision.transforms import v2
 
-from inrformat.data.transforms.lifting import NotLiftable, State, Step, lifts
+from inrformat.data.transforms.lifting import NotLiftable, State, Step, always, lifts
 from inrformat.decoding.pixels import PixelFormat
 from inrformat.errors import UsageError
 
@@ -18,7 +18,7 @@ __all__: list[str] = []
 
 @lifts(v2.ToImage, v2.PILToTensor, v1.PILToTensor, v2.Identity, torch.nn.Identity)
 def _nothing(_transform: Any, _state: State) -> Step:
-    return Step(instructions=())
+    return Step(instructions=always())
 
 
 @lifts(v2.ToDtype)
@@ -45,7 +45,7 @@ def _to_tensor(_transform: Any, state: State) -> Step:
 def _converted(dtype: torch.dtype | None, state: State, *, scale: bool) -> Step:
     pixels = state.pixels
     if dtype is None or dtype == pixels.dtype:
-        return Step(instructions=())
+        return Step(instructions=always())
     if not scale and torch.uint8 in (dtype, pixels.dtype):
         raise NotLiftable("scale=False keeps the range 0 to 255: pass scale=True to have it fused")
     if dtype == torch.uint8 and pixels.mean is not None:
@@ -66,7 +66,7 @@ def replace_dtype(pixels: PixelFormat, dtype: torch.dtype) -> PixelFormat:
 
 
 def _formed(pixels: PixelFormat) -> Step:
-    return Step(state=State(pixels), instructions=())
+    return Step(state=State(pixels), instructions=always())
 
 
 @lifts(v2.Normalize, v1.Normalize)

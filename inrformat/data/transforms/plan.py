@@ -110,14 +110,15 @@ def plan_of(transform: Any, frame: Frame | None = None, *, start: tuple[Step, ..
     sides = known.size or (known.shortest + 1, known.shortest + 2)
     canvas = known.canvas(torch.tensor([sides[0]] * 2), torch.tensor([sides[1]] * 2))
     generator = CounterGenerator(torch.arange(2), seed=0, epoch=0)
+    canvases = [canvas]  # before each step
     for step in start:
-        canvas = step.apply(canvas, generator)
+        canvases.append(step.apply(canvases[-1], generator))
     state, steps, reason = State(), list(start), None
     transforms = [] if transform is None else flattened(transform)
     for t in transforms:
         try:
             step = lifter_of(t)(t, state)
-            canvas = step.apply(canvas, generator)
+            canvases.append(step.apply(canvases[-1], generator))
         except (NotLiftable, GeometryError) as error:
             reason = str(error)
             break
@@ -130,18 +131,20 @@ def plan_of(transform: Any, frame: Frame | None = None, *, start: tuple[Step, ..
         pixels=state.pixels,
         batch_transforms=tuple(transforms[count:]),
         reason=reason,
-        size=canvas.size,
-        program=_program(steps, canvas),
+        size=canvases[-1].size,
+        program=_program(steps, canvases),
     )
 
 
-def _program(steps: list[Step], result: Canvas) -> Program | None:
+def _program(steps: list[Step], canvases: list[Canvas]) -> Program | None:
+    """Of ``steps``, which make of each of ``canvases`` the next."""
     instructions: list[Instruction] = []
-    for step in steps:
-        if step.instructions is None:
+    for step, canvas in zip(steps, canvases[:-1], strict=True):
+        given = step.instructions(canvas)
+        if given is None:
             return None
-        instructions += step.instructions
-    return Program.of(instructions, result)
+        instructions += given
+    return Program.of(instructions, canvases[-1])
 
 
 def explain(transform: Any, frame: Frame | None = None) -> str:

@@ -11,7 +11,7 @@ from torchvision.transforms import v2
 
 from inrformat.data.randomness import CounterGenerator
 from inrformat.data.transforms.fused.operations import Instruction, Operation
-from inrformat.data.transforms.lifting import State, Step, lifts, require_bilinear
+from inrformat.data.transforms.lifting import State, Step, always, lifts, require_bilinear
 from inrformat.decoding.canvas import Canvas
 from inrformat.decoding.output_size import Size
 
@@ -27,6 +27,8 @@ def _resize(transform: Any, _state: State) -> Step:
     sides = [size] if isinstance(size, int) else list(size)
     if len(sides) == 2:
         return _to_size(sides[0], sides[1])
+    if max_size is None:
+        return _short_side_to(sides[0])
     return Step(lambda canvas, _: _known(canvas, lambda one: one.resize_short(sides[0], max_size=max_size)))
 
 
@@ -35,13 +37,20 @@ def resized(size: Size) -> tuple[Step, ...]:
     if size is None:
         return ()
     if isinstance(size, int):
-        return (Step(lambda canvas, _: _known(canvas, lambda one: one.resize_short(size))),)
+        return (_short_side_to(size),)
     return (_to_size(*size),)
+
+
+def _short_side_to(side: int) -> Step:
+    return Step(
+        lambda canvas, _: _known(canvas, lambda one: one.resize_short(side)),
+        instructions=always(Instruction(Operation.RESIZE_SHORT, (side,))),
+    )
 
 
 def _to_size(height: int, width: int) -> Step:
     instruction = Instruction(Operation.RESIZE, (height, width))
-    return Step(lambda canvas, _: canvas.resize(height, width), instructions=(instruction,))
+    return Step(lambda canvas, _: canvas.resize(height, width), instructions=always(instruction))
 
 
 def _known(canvas: Canvas, resize: Any) -> Canvas:

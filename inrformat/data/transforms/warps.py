@@ -12,7 +12,7 @@ from torchvision.transforms.v2 import functional as F
 
 from inrformat.data.randomness import CounterGenerator
 from inrformat.data.transforms.fused.operations import MIDDLE, Instruction, Operation
-from inrformat.data.transforms.lifting import NotLiftable, State, Step, lifts, require_bilinear
+from inrformat.data.transforms.lifting import NotLiftable, State, Step, always, lifts, require_bilinear
 from inrformat.decoding.canvas import Canvas
 from inrformat.errors import GeometryError
 
@@ -41,7 +41,7 @@ def _rotation(transform: Any, state: State) -> Step:
     return Step(
         lambda canvas, generator: canvas.rotate(generator.uniform(low, high), center=center, fill=fill),
         note=note,
-        instructions=(Instruction(Operation.ROTATE, (low, high, *(center or (MIDDLE, MIDDLE)))),),
+        instructions=always(Instruction(Operation.ROTATE, (low, high, *(center or (MIDDLE, MIDDLE))))),
     )
 
 
@@ -62,7 +62,7 @@ def _affine(transform: Any, state: State) -> Step:
         return canvas.affine(degrees, translate=(x, y), scale=size, shear=shears, center=center, fill=fill)
 
     settings = (*transform.degrees, *shift, *scale, *shear, *(center or (MIDDLE, MIDDLE)))
-    return Step(apply, note=note, instructions=(Instruction(Operation.AFFINE, settings),))
+    return Step(apply, note=note, instructions=always(Instruction(Operation.AFFINE, settings)))
 
 
 @lifts(v2.RandomPerspective, v1.RandomPerspective)

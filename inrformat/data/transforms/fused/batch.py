@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["Counters", "Frames", "Sides", "Step", "key_of"]
+__all__ = ["Counters", "Entry", "Frames", "Sides", "key_of"]
 
 _ALL_BITS = (1 << 64) - 1
 """Of a seed that are told apart."""
@@ -54,8 +54,8 @@ class Frames(NamedTuple):
         return (count,), (count,), (count, 3, 3), (count, 4), (count, 2)
 
 
-class Step(NamedTuple):
-    """An operation's place in a program: where its random words and its settings begin."""
+class Entry(NamedTuple):
+    """An operation in a program: where its random words and its settings begin."""
 
     operation: int
     word: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,12 +13,13 @@ from torch import Tensor
 
 from inrformat.data import randomness
 from inrformat.data.randomness import EPOCHS, MAX_OCCURRENCES
-from inrformat.data.transforms.fused.batch import Counters, Frames, Sides, Step
+from inrformat.data.transforms.fused.batch import Counters, Entry, Frames, Sides
 from inrformat.data.transforms.fused.operations import BOX_TRIES, WORDS, Operation
 from inrformat.decoding import exact_math
+from inrformat.decoding.cpu.first_use import load_or_compile
 from inrformat.jit import exact
 
-__all__ = ["run"]
+__all__ = ["run", "warm_up"]
 
 _rounds: Any = exact(randomness.philox_rounds)
 _exponential: Any = exact(exact_math.exponential)
@@ -27,6 +29,8 @@ _cosine: Any = exact(exact_math.cosine)
 _RANDOM_BOX, _CUT_WINDOW, _RESIZE = int(Operation.RANDOM_BOX), int(Operation.CUT_WINDOW), int(Operation.RESIZE)
 _FLIP_X, _FLIP_Y = int(Operation.FLIP_HORIZONTALLY), int(Operation.FLIP_VERTICALLY)
 _EXPOSE, _ROTATE, _AFFINE = int(Operation.EXPOSE), int(Operation.ROTATE), int(Operation.AFFINE)
+_RESIZE_SHORT, _CENTER_CROP = int(Operation.RESIZE_SHORT), int(Operation.CENTER_CROP)
+_RANDOM_CROP, _PAD = int(Operation.RANDOM_CROP), int(Operation.PAD)
 _LOW = 0xFFFFFFFF
 _LEAST = 2.0**-32
 
@@ -40,10 +44,28 @@ class _Frame(NamedTuple):
     feather: NDArray[np.float64]
 
 
-def run(counters: Counters, sides: Sides, *, steps: tuple[Step, ...], settings: Tensor, view: int) -> Frames:
+def run(counters: Counters, sides: Sides, *, entries: tuple[Entry, ...], settings: Tensor, view: int) -> Frames:
     """See `Program.canvas`."""
-    table = np.array(steps, np.int64).reshape(-1, 3)
-    words = max((word + WORDS.get(Operation(operation), 0) for operation, word, _ in steps), default=0)
+    warm_up(silent=False)
+    return _run(counters, sides, entries=entries, settings=settings, view=view)
+
+
+@cache
+def warm_up(*, silent: bool = True) -> None:
+    """Compile the step, or load it compiled: costs nothing after the first time."""
+    load_or_compile(_draw_nothing, silent=silent)
+
+
+def _draw_nothing() -> None:
+    """A batch of no samples, whose types are those of every batch."""
+    none, no_sides = torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.int32)
+    counters = Counters(torch.zeros(2, dtype=torch.int64), none, none)
+    _run(counters, Sides(no_sides, no_sides), entries=(), settings=torch.zeros(0, dtype=torch.float64), view=0)
+
+
+def _run(counters: Counters, sides: Sides, *, entries: tuple[Entry, ...], settings: Tensor, view: int) -> Frames:
+    table = np.array(entries, np.int64).reshape(-1, 3)
+    words = max((word + WORDS.get(Operation(operation), 0) for operation, word, _ in entries), default=0)
     frames = [np.empty(shape) for shape in Frames.shapes(len(counters.samples))]
     arguments: list[Any] = [tensor.numpy() for tensor in (*counters, *sides, settings)]
     arguments += [table, words, view, *frames]
@@ -113,9 +135,18 @@ def _apply(frame: Any, operation: int, words: Any, settings: Any) -> None:
     elif operation == _CUT_WINDOW:
         _cut_window(frame)
     elif operation == _RESIZE:
-        height, width = settings[0], settings[1]
-        _map(frame, (frame.sides[1] / width, 0.0, 0.0, 0.0, frame.sides[0] / height, 0.0))
-        frame.sides[0], frame.sides[1] = height, width
+        _resize(frame, settings[0], settings[1])
+    elif operation == _RESIZE_SHORT:
+        _resize_short(frame, settings[0])
+    elif operation == _CENTER_CROP:
+        top, left = np.rint((frame.sides[0] - settings[0]) / 2), np.rint((frame.sides[1] - settings[1]) / 2)
+        _crop(frame, top, left, settings[0], settings[1])
+    elif operation == _RANDOM_CROP:
+        top, left = _place(words[0], frame.sides[0] - settings[0]), _place(words[1], frame.sides[1] - settings[1])
+        _crop(frame, top, left, settings[0], settings[1])
+    elif operation == _PAD:
+        height, width = frame.sides[0] + settings[1] + settings[3], frame.sides[1] + settings[0] + settings[2]
+        _crop(frame, -settings[1], -settings[0], height, width)
     elif operation == _FLIP_X:
         flip = 1.0 if words[0] * _LEAST < settings[0] else 0.0
         _map(frame, (1.0 - 2.0 * flip, 0.0, flip * frame.sides[1], 0.0, 1.0, 0.0))
@@ -144,6 +175,34 @@ def _map(frame: Any, entries: Any) -> None:
 
 
 @exact
+def _place(word: int, room: float) -> float:
+    """Where a crop begins that may move by ``room``, a whole number."""
+    return float(word * (int(room) + 1) >> 32)
+
+
+@exact
+def _crop(frame: Any, top: float, left: float, height: float, width: float) -> None:
+    _map(frame, (1.0, 0.0, left, 0.0, 1.0, top))
+    frame.sides[0], frame.sides[1] = height, width
+
+
+@exact
+def _resize(frame: Any, height: float, width: float) -> None:
+    _map(frame, (frame.sides[1] / width, 0.0, 0.0, 0.0, frame.sides[0] / height, 0.0))
+    frame.sides[0], frame.sides[1] = height, width
+
+
+@exact
+def _resize_short(frame: Any, side: float) -> None:
+    height, width = frame.sides
+    long = np.floor(side * max(height, width) / min(height, width))
+    if height >= width:
+        _resize(frame, long, side)
+    else:
+        _resize(frame, side, long)
+
+
+@exact
 def _random_box(frame: Any, words: Any, settings: Any) -> None:
     height, width = frame.sides
     box_h, box_w = min(height, np.rint(width / settings[4])), min(width, np.rint(height * settings[5]))
@@ -156,12 +215,10 @@ def _random_box(frame: Any, words: Any, settings: Any) -> None:
             box_h, box_w, found = tried_h, tried_w, True
             break
     room_y, room_x = height - box_h, width - box_w
-    top, left = math.floor(room_y / 2), math.floor(room_x / 2)
+    top, left = np.floor(room_y / 2), np.floor(room_x / 2)
     if found:
-        top = words[2 * BOX_TRIES] * (int(room_y) + 1) >> 32
-        left = words[2 * BOX_TRIES + 1] * (int(room_x) + 1) >> 32
-    _map(frame, (1.0, 0.0, float(left), 0.0, 1.0, float(top)))
-    frame.sides[0], frame.sides[1] = box_h, box_w
+        top, left = _place(words[2 * BOX_TRIES], room_y), _place(words[2 * BOX_TRIES + 1], room_x)
+    _crop(frame, top, left, box_h, box_w)
 
 
 @exact

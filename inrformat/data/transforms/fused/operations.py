@@ -1,4 +1,4 @@
-"""What the compiled step can do to a frame: the words of its programs."""
+"""What the compiled step can do to frames."""
 
 from __future__ import annotations
 
@@ -33,6 +33,14 @@ class Operation(IntEnum):
     AFFINE = 7
     """Least and most degrees, clockwise; greatest shift along x and y, shares of the frame; least and most scale; least
     and most shear along x, then along y, in degrees; x and y of the centre."""
+    RESIZE_SHORT = 8
+    """The shorter side."""
+    CENTER_CROP = 9
+    """Height, width; of frames that are as large."""
+    RANDOM_CROP = 10
+    """Height, width."""
+    PAD = 11
+    """Left, top, right, bottom."""
 
 
 WORDS = {
@@ -40,6 +48,7 @@ WORDS = {
     Operation.FLIP_HORIZONTALLY: 1,
     Operation.FLIP_VERTICALLY: 1,
     Operation.ROTATE: 1,
+    Operation.RANDOM_CROP: 2,
     Operation.AFFINE: 6,
 }
 """Random words that an operation takes of each sample; the others take none."""

@@ -15,7 +15,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from inrformat.data.transforms.fused.batch import Counters, Frames, Sides, Step
+from inrformat.data.transforms.fused.batch import Counters, Entry, Frames, Sides
 from inrformat.data.transforms.fused.operations import WORDS, Instruction, Operation
 from inrformat.decoding.canvas import Canvas
 from inrformat.decoding.dispatch import backend_for
@@ -23,10 +23,13 @@ from inrformat.errors import DeviceError
 
 __all__ = ["Program"]
 
+_RESIZING = {Operation.RESIZE, Operation.RESIZE_SHORT}
+_EXPOSING = {Operation.PAD, Operation.ROTATE, Operation.AFFINE}
+
 
 class _Runner(Protocol):
     def __call__(
-        self, counters: Counters, sides: Sides, *, steps: tuple[Step, ...], settings: Tensor, view: int
+        self, counters: Counters, sides: Sides, *, entries: tuple[Entry, ...], settings: Tensor, view: int
     ) -> Frames: ...
 
 
@@ -35,11 +38,11 @@ class Program:
     """A pipeline that the compiled step can do.
 
     Attributes:
-        steps: the operations in order. settings: of all of them.
+        entries: the operations in order. settings: of all of them.
         result: a canvas after the pipeline, whose size, fill and rules are those of every batch.
     """
 
-    steps: tuple[Step, ...]
+    entries: tuple[Entry, ...]
     settings: tuple[float, ...]
     result: Canvas
     _on_device: dict[torch.device, Tensor] = field(default_factory=dict)
@@ -47,12 +50,12 @@ class Program:
     @classmethod
     def of(cls, instructions: Iterable[Instruction], result: Canvas) -> Program:
         """The program of ``instructions``; ``result``: some canvas after them."""
-        steps, settings, word = [], list[float](), 0
+        entries, settings, word = [], list[float](), 0
         for operation, given in _explicit(instructions):
-            steps.append(Step(int(operation), word, len(settings)))
+            entries.append(Entry(int(operation), word, len(settings)))
             settings += given
             word += WORDS.get(operation, 0)
-        return cls(tuple(steps), tuple(settings), result)
+        return cls(tuple(entries), tuple(settings), result)
 
     def runs_on(self, device: torch.device) -> bool:
         """Whether the compiled step exists there, with what is installed."""
@@ -64,7 +67,7 @@ class Program:
         run = _runner(device)
         if run is None:
             raise DeviceError(f"nothing compiled draws parameters on {device}: see runs_on")
-        frames = run(counters, sides, steps=self.steps, settings=self.settings_on(device), view=view)
+        frames = run(counters, sides, entries=self.entries, settings=self.settings_on(device), view=view)
         return replace(self.result, **frames._asdict())
 
     def settings_on(self, device: torch.device) -> Tensor:
@@ -75,12 +78,12 @@ class Program:
 
 
 def _explicit(instructions: Iterable[Instruction]) -> Iterator[Instruction]:
-    """The same with what `Canvas` does unasked: a resize cuts the window, warps expose what is beyond the frame."""
+    """The same with what `Canvas` does unasked: a resize cuts the window; padding and warps expose what is beyond."""
     exposed = False
     for instruction in instructions:
-        if instruction.operation is Operation.RESIZE and not exposed:
+        if instruction.operation in _RESIZING and not exposed:
             yield Instruction(Operation.CUT_WINDOW)
-        if instruction.operation in {Operation.ROTATE, Operation.AFFINE}:
+        if instruction.operation in _EXPOSING:
             yield Instruction(Operation.EXPOSE)
             exposed = True
         yield instruction

@@ -15,7 +15,7 @@ import triton.language as tl
 from torch import Tensor
 
 from inrformat.data.randomness import EPOCHS, MAX_OCCURRENCES
-from inrformat.data.transforms.fused.batch import Counters, Frames, Sides, Step
+from inrformat.data.transforms.fused.batch import Counters, Entry, Frames, Sides
 from inrformat.data.transforms.fused.operations import BOX_TRIES, Operation
 from inrformat.decoding import exact_math
 
@@ -38,6 +38,10 @@ _RANDOM_BOX, _CUT_WINDOW = tl.constexpr(int(Operation.RANDOM_BOX)), tl.constexpr
 _RESIZE, _EXPOSE = tl.constexpr(int(Operation.RESIZE)), tl.constexpr(int(Operation.EXPOSE))
 _FLIP_X, _FLIP_Y = tl.constexpr(int(Operation.FLIP_HORIZONTALLY)), tl.constexpr(int(Operation.FLIP_VERTICALLY))
 _ROTATE, _AFFINE = tl.constexpr(int(Operation.ROTATE)), tl.constexpr(int(Operation.AFFINE))
+_RESIZE_SHORT = tl.constexpr(int(Operation.RESIZE_SHORT))
+_CENTER_CROP = tl.constexpr(int(Operation.CENTER_CROP))
+_RANDOM_CROP = tl.constexpr(int(Operation.RANDOM_CROP))
+_PAD = tl.constexpr(int(Operation.PAD))
 _BOX_TRIES, _BOX_TRIES_PADDED = tl.constexpr(BOX_TRIES), tl.constexpr(triton.next_power_of_2(BOX_TRIES))
 _EPOCHS, _MAX_OCCURRENCES = tl.constexpr(EPOCHS), tl.constexpr(MAX_OCCURRENCES)
 _LEAST = tl.constexpr(2.0**-32)
@@ -72,7 +76,7 @@ class _Frame(NamedTuple):
     feather_y: Any
 
 
-def run(counters: Counters, sides: Sides, *, steps: tuple[Step, ...], settings: Tensor, view: int) -> Frames:
+def run(counters: Counters, sides: Sides, *, entries: tuple[Entry, ...], settings: Tensor, view: int) -> Frames:
     """See `Program.canvas`."""
     count, device = len(counters.samples), counters.samples.device
     frames = Frames(*(torch.empty(shape, dtype=torch.float64, device=device) for shape in Frames.shapes(count)))
@@ -89,7 +93,7 @@ def run(counters: Counters, sides: Sides, *, steps: tuple[Step, ...], settings: 
             feather=frames.feather,
             count=count,
             view=view,
-            STEPS=tuple(tuple(step) for step in steps),
+            ENTRIES=tuple(tuple(entry) for entry in entries),
             SAMPLES=SAMPLES,
             **OPTIONS,
         )
@@ -111,10 +115,10 @@ def draw_kernel(
     feather,
     count,
     view,
-    STEPS: tl.constexpr,
+    ENTRIES: tl.constexpr,
     SAMPLES: tl.constexpr,
 ):
-    """The frames after STEPS, tuples of (operation, first word, first setting), of ``count`` samples."""
+    """The frames after ENTRIES, tuples of (operation, first word, first setting), of ``count`` samples."""
     place = tl.program_id(0) * SAMPLES + tl.arange(0, SAMPLES)
     inside = place < count
     sample = tl.load(samples + place, inside, other=0)
@@ -125,8 +129,8 @@ def draw_kernel(
     zero = tl.zeros_like(height)
     one = zero + 1.0
     frame = _Frame(height, width, one, zero, zero, zero, one, zero, zero, zero, width, height, one, one)
-    for k in tl.static_range(len(STEPS)):
-        frame = _applied(frame, stream, settings + STEPS[k][2], STEPS[k][0], STEPS[k][1])
+    for k in tl.static_range(len(ENTRIES)):
+        frame = _applied(frame, stream, settings + ENTRIES[k][2], ENTRIES[k][0], ENTRIES[k][1])
     tl.store(frame_heights + place, frame.height, inside)
     tl.store(frame_widths + place, frame.width, inside)
     _store(matrices + 9 * place, frame, inside)
@@ -189,9 +193,27 @@ def _applied(frame, stream, settings, OPERATION: tl.constexpr, WORD: tl.constexp
     elif OPERATION == _EXPOSE:
         frame = _cut(frame, tl.abs(frame.m00), tl.abs(frame.m11))
     elif OPERATION == _RESIZE:
-        height, width = tl.load(settings) + frame.height * 0.0, tl.load(settings + 1) + frame.width * 0.0
-        zero = tl.zeros_like(height)
-        frame = _mapped(frame, frame.width / width, zero, zero, zero, frame.height / height, zero, height, width)
+        zero = tl.zeros_like(frame.height)
+        frame = _resized(frame, tl.load(settings) + zero, tl.load(settings + 1) + zero)
+    elif OPERATION == _RESIZE_SHORT:
+        side = tl.load(settings) + tl.zeros_like(frame.height)
+        long = tl.floor(side * tl.maximum(frame.height, frame.width) / tl.minimum(frame.height, frame.width))
+        tall = frame.height >= frame.width
+        frame = _resized(frame, tl.where(tall, long, side), tl.where(tall, side, long))
+    elif OPERATION == _CENTER_CROP:
+        height, width = tl.load(settings), tl.load(settings + 1)
+        top, left = _rounded((frame.height - height) / 2.0), _rounded((frame.width - width) / 2.0)
+        frame = _cropped(frame, top, left, height, width)
+    elif OPERATION == _RANDOM_CROP:
+        height, width = tl.load(settings), tl.load(settings + 1)
+        top = _place(frame.height - height, stream, word)
+        left = _place(frame.width - width, stream, word + 1)
+        frame = _cropped(frame, top, left, height, width)
+    elif OPERATION == _PAD:
+        left, top = tl.load(settings), tl.load(settings + 1)
+        height = frame.height + top + tl.load(settings + 3)
+        width = frame.width + left + tl.load(settings + 2)
+        frame = _cropped(frame, -top, -left, height, width)
     elif OPERATION == _FLIP_X:
         flip = (_uniform(stream, word, 0.0, 1.0) < tl.load(settings)).to(tl.float64)
         zero = tl.zeros_like(flip)
@@ -251,17 +273,28 @@ def _random_box(frame, stream, settings, word):
     whole_w = tl.minimum(frame.width, _rounded(frame.height * tl.load(settings + 5)))
     height = tl.where(found, tl.sum(tl.where(chosen, tried_h, 0.0), axis=1), whole_h)
     width = tl.where(found, tl.sum(tl.where(chosen, tried_w, 0.0), axis=1), whole_w)
-    top = _place(frame.height - height, found, stream, word + 2 * _BOX_TRIES)
-    left = _place(frame.width - width, found, stream, word + 2 * _BOX_TRIES + 1)
-    zero = tl.zeros_like(top)
-    return _mapped(frame, zero + 1.0, zero, left, zero, zero + 1.0, top, height, width)
+    room_y, room_x = frame.height - height, frame.width - width
+    top = tl.where(found, _place(room_y, stream, word + 2 * _BOX_TRIES), tl.floor(room_y / 2.0))
+    left = tl.where(found, _place(room_x, stream, word + 2 * _BOX_TRIES + 1), tl.floor(room_x / 2.0))
+    return _cropped(frame, top, left, height, width)
 
 
 @triton.jit
-def _place(room, drawn, stream, word):
-    """Where a box begins that may move by ``room``: drawn, or in the middle."""
-    at_random = (_words(stream, word) * (room.to(tl.int64) + 1) >> 32).to(tl.float64)
-    return tl.where(drawn, at_random, tl.floor(room / 2.0))
+def _place(room, stream, word):
+    """Where a crop begins that may move by ``room``, a whole number."""
+    return (_words(stream, word) * (room.to(tl.int64) + 1) >> 32).to(tl.float64)
+
+
+@triton.jit
+def _cropped(frame, top, left, height, width):
+    zero = tl.zeros_like(frame.height)
+    return _mapped(frame, zero + 1.0, zero, zero + left, zero, zero + 1.0, zero + top, zero + height, zero + width)
+
+
+@triton.jit
+def _resized(frame, height, width):
+    zero = tl.zeros_like(height)
+    return _mapped(frame, frame.width / width, zero, zero, zero, frame.height / height, zero, height, width)
 
 
 @triton.jit

@@ -26,6 +26,9 @@ PIPELINES = {
         v2.RandomHorizontalFlip(),
         v2.ToDtype(torch.float32, scale=True),
     ],
+    "short side and centre": [v2.Resize(40), v2.CenterCrop((33, 40)), v2.RandomRotation(5)],
+    "padded crop": [v2.Resize((32, 40)), v2.RandomCrop(30, padding=[4, 1]), v2.RandomHorizontalFlip()],
+    "crop of a resized image": [v2.Resize(50), v2.RandomCrop((40, 50)), v2.Resize(20), v2.Pad((1, 2, 3, 4), fill=0.2)],
     "affine about a point": [v2.RandomAffine(20, center=[3, 4]), v2.RandomResizedCrop(20)],
 }
 SIDES = torch.from_numpy(np.random.default_rng(0).integers(1, 700, (2, 10_000), np.int32))
@@ -62,7 +65,7 @@ def counters(samples, *, seed, epoch):
 def on_triton(program, given, sides, *, view):
     """The canvas of Triton's kernel, on the host."""
     given, sides = (type(tensors)(*(t.to(DEVICE) for t in tensors)) for tensors in (given, sides))
-    frames = triton_kernel.run(given, sides, steps=program.steps, settings=program.settings_on(DEVICE), view=view)
+    frames = triton_kernel.run(given, sides, entries=program.entries, settings=program.settings_on(DEVICE), view=view)
     return replace(program.result, **{name: tensor.cpu() for name, tensor in frames._asdict().items()})
 
 
@@ -115,7 +118,15 @@ def test_counters_changed_in_place_change_what_is_drawn():
 
 
 @pytest.mark.parametrize(
-    "transform", [v2.RandomPerspective(), v2.RandomApply([v2.RandomHorizontalFlip()]), v2.RandomResize(20, 30)]
+    "transform",
+    [
+        v2.RandomPerspective(),
+        v2.RandomApply([v2.RandomHorizontalFlip()]),
+        v2.RandomResize(20, 30),
+        v2.CenterCrop(60),
+        v2.RandomCrop(60, pad_if_needed=True),
+        v2.Resize(30, max_size=40),
+    ],
 )
 def test_what_has_no_words_in_the_compiled_step_is_left_to_torch(transform):
     plan = plan_of(transform, Frame((50, 70), 50))
