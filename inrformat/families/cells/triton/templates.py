@@ -35,7 +35,7 @@ __all__ = ["NODES", "OPTIONS", "cells_items_kernel", "cells_low_bits_kernel"]
 OPTIONS = {"num_warps": 1}
 NODES = 16
 """Nodes of a program."""
-_NODES, _COLUMNS = tl.constexpr(NODES), tl.constexpr(32)
+_NODES, _COLUMNS, _LOW_COLUMNS = tl.constexpr(NODES), tl.constexpr(32), tl.constexpr(8)
 _ROOTS = tl.constexpr(64)
 """Means of top nodes seen to at a time."""
 
@@ -166,8 +166,8 @@ def cells_low_bits_kernel(
     length = tl.where(nodes.low_bits > 0, nodes.length, 0)
     first_bit = tl.load(low_bit_starts + sample * node_count + node, mask=length > 0, other=0)[:, None]
     bits_of = integers + tl.load(head + TEMPLATE_BITS)
-    column = tl.arange(0, _COLUMNS)[None, :]
-    for base in range(0, tl.max(length, axis=0), _COLUMNS):
+    column = tl.arange(0, _LOW_COLUMNS)[None, :]
+    for base in range(0, tl.max(length, axis=0), _LOW_COLUMNS):
         item = nodes.start[:, None] + base + column
         exists = (base + column < length[:, None]) & (item < item_capacity)
         bits = tl.load(bits_of + nodes.template[:, None] + base + column, mask=exists, other=0)

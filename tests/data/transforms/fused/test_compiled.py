@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from inrformat.decoding.dispatch import OLDEST_TRITON, triton_version
+from inrformat.decoding.availability import OLDEST_TRITON, triton_version
 
 ROOT = Path(__file__).parents[4]
 COMPILE = """
