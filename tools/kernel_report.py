@@ -32,6 +32,7 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
 from inrformat.decoding.availability import OLDEST_TRITON, triton_version
+from inrformat.decoding.triton import bodies
 from inrformat.decoding.triton.ahead_of_time import KernelVariant
 from inrformat.families.registry import family_named, family_names
 
@@ -89,7 +90,8 @@ class Assembled:
 
 
 def all_kernels() -> Iterator[KernelVariant]:
-    """Those of every family that has kernels."""
+    """What families share, and those of every family that has kernels."""
+    yield from bodies.kernels()
     for name in family_names():
         load = family_named(name).triton
         if load is not None:

@@ -6,6 +6,7 @@ in its place. Low bits and patches are the family's to add, when all streams hav
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from torch import Tensor
 from inrformat.coding.rans import STREAM_LANES
 from inrformat.coding.tables import VALUE_BITS
 from inrformat.decoding.arena import Arena
+from inrformat.decoding.triton.ahead_of_time import KernelVariant
 from inrformat.decoding.triton.batch import Payload, Samples
 from inrformat.decoding.triton.entry import entry
 from inrformat.decoding.triton.rans import (
@@ -40,6 +42,7 @@ __all__ = [
     "POINTERS",
     "Bodies",
     "add_patches",
+    "kernels",
     "read_bodies",
     "read_bodies_kernel",
 ]
@@ -167,6 +170,18 @@ def read_bodies_kernel(
     else:
         faults |= tl.where(next_word != stream.end, MISCOUNTED, 0)
     tl.atomic_or(status + sample, faults)
+
+
+def kernels() -> Iterator[KernelVariant]:
+    """The kernel as ``read_bodies`` launches it, see ``TritonBackend.kernels``."""
+    yield KernelVariant(
+        name="bodies",
+        kernel=read_bodies_kernel,
+        constants={},
+        options=OPTIONS,
+        pointers=POINTERS,
+        multiples_of_16=("item_capacity",),
+    )
 
 
 @triton.jit

@@ -205,14 +205,6 @@ def _evaluate(plan: CellsPlan, workspace: Workspace, *, view: View) -> None:
 def kernels() -> Iterator[KernelVariant]:
     """See ``TritonBackend.kernels``."""
     channels, padding_mode = ahead_of_time.ALIGNED["C"], PaddingMode(ahead_of_time.ALIGNED["PADDING_MODE"])
-    yield KernelVariant(
-        name="bodies",
-        kernel=bodies.read_bodies_kernel,
-        constants={},
-        options=bodies.OPTIONS,
-        pointers=_POINTERS,
-        multiples_of_16=("item_capacity",),
-    )
     for name, kernel, options in (
         ("classes", reading.cells_classes_kernel, reading.OPTIONS),
         ("items", templates.cells_items_kernel, templates.OPTIONS),
