@@ -15,6 +15,9 @@ from inrformat.families.cells.triton.symbols import CHUNK
 
 __all__ = ["CellsPlan", "CellsScratch"]
 
+_ALIGNED = 16
+"""What a record has in a tensor begins at a multiple of 16 bytes, which compilers are told of pointers."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CellsScratch:
@@ -56,7 +59,7 @@ class CellsPlan:
     ``roots_start`` means of the top nodes, from ``weights_start`` the weights of cells, last the record's step scale.
 
     Attributes:
-        unit_words, weight_numbers: see ``descriptors.py``. node_count: of a record, at most.
+        unit_words, weight_numbers: see ``descriptors.py``. node_count: of a record, at most, a multiple of 16.
         height, width: greatest native size in whole cells of 32 px.
     """
 
@@ -81,7 +84,7 @@ class CellsPlan:
         sides = [TOP_SIDE_MAX >> k for k in range(6) if top >= TOP_SIDE_MAX >> k]
         counts = [rows * columns for rows, columns in (grid(height, width, side) for side in sides)]
         # A smaller image may have fewer levels, but nowhere more nodes.
-        node_count, root_count = sum(counts), counts[0]
+        node_count, root_count = -(-sum(counts) // _ALIGNED) * _ALIGNED, counts[0]
         roots_start = node_count * 3 * channels
         largest = CELL_SIDES[0]
         return cls(
@@ -101,7 +104,7 @@ class CellsPlan:
     @property
     def item_capacity(self) -> int:
         """Symbols of a record, at most, a multiple of 16."""
-        return -(-(self.weights_start + self.channels * self.height * self.width + 1) // 16) * 16
+        return -(-(self.weights_start + self.channels * self.height * self.width + 1) // _ALIGNED) * _ALIGNED
 
     @property
     def scale_position(self) -> int:
