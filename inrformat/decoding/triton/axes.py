@@ -21,6 +21,9 @@ __all__ = [
     "store_tile",
 ]
 
+_NOWHERE = tl.constexpr(1e9)
+"""A position that no filter reaches."""
+
 
 class Axis(NamedTuple):
     """What a program knows of one axis of its output pixels.
@@ -73,11 +76,11 @@ def first_and_last_pixel(axis, PADDING_MODE: tl.constexpr):
 def lattice_filter(first, axis, PADDING_MODE: tl.constexpr, SIZE: tl.constexpr):
     """Centres of SIZE native pixels, ``(SIZE,)``, and their weights in each output, ``(n, SIZE)``."""
     at = (tl.arange(0, SIZE) + first).to(tl.float32) + 0.5
-    weight = tl.maximum(1.0 - tl.abs(at[None, :] - axis.centres[:, None]) / axis.span, 0.0)
+    seen = at
     if PADDING_MODE <= CONSTANT:  # what lies beyond the window has no part
-        inside = (at >= axis.window.low) & (at <= axis.window.high)
-        weight = tl.where(inside[None, :], weight, 0.0)
-    return at, weight
+        seen = tl.where((at >= axis.window.low) & (at <= axis.window.high), at, _NOWHERE)
+    per_pixel = 1.0 / axis.span
+    return at, tl.maximum(1.0 - tl.abs((seen[None, :] - axis.centres[:, None]) * per_pixel), 0.0)
 
 
 @triton.jit

@@ -166,7 +166,7 @@ def test_views_are_separate_decodes_of_records_that_are_read_once(mixed, monkeyp
 
     rows = torch.tensor(ROWS[:2], device=mixed.device)
     canvas = start(mixed, ROWS[:2])
-    chosen = [canvas.resize(7, 9).geometry(), canvas.resize(12, 8).rotate(20.0).geometry()]
+    chosen = [canvas.resize(7, 9).geometry(), canvas.crop(0, 0, 8, 17).resize(12, 16).rotate(20.0).geometry()]
     forms = [PixelFormat(), NORMALISED]
     apart = [decode(mixed, rows, view, form) for view, form in zip(chosen, forms, strict=True)]
     monkeypatch.setattr(launch, "read", counted)

@@ -42,41 +42,54 @@ def _blocks_of(axis, PADDING_MODE: tl.constexpr):
 
 
 @triton.jit
-def _survey(axis, fine_nodes, PADDING_MODE: tl.constexpr):
+def _survey(axis, begin, end, fine_nodes, PADDING_MODE: tl.constexpr):
     """Sums of the filter's weights for each output, and the first and the last block that the outputs see."""
-    total = tl.zeros_like(axis.centres)
+    total = tl.zeros_like(axis.centres) + 1.0
     first, last = (fine_nodes - 1) >> 1, 0
     if axis.at_points:
-        total += 1.0
         block = fine_node(fold(axis.centres, axis.window, PADDING_MODE), fine_nodes) >> 1
         first, last = tl.min(block, axis=0), tl.max(block, axis=0)
     else:
-        begin, end = _blocks_of(axis, PADDING_MODE)
+        weights = tl.zeros((axis.centres.shape[0], BLOCK), tl.float32)
+        if PADDING_MODE <= CONSTANT:
+            last = tl.minimum(end - 1, first)
+            first = tl.maximum(begin, 0)
         for chunk in range(begin, end):
             at, weight = lattice_filter(chunk * BLOCK, axis, PADDING_MODE, BLOCK)
-            total += tl.sum(weight, axis=1)
-            block = fine_node(fold(at, axis.window, PADDING_MODE), fine_nodes) >> 1
-            seen = tl.max(weight, axis=0) > 0.0
-            first = tl.minimum(first, tl.min(tl.where(seen, block, first), axis=0))
-            last = tl.maximum(last, tl.max(tl.where(seen, block, last), axis=0))
+            weights += weight
+            if PADDING_MODE > CONSTANT:
+                block = fine_node(fold(at, axis.window, PADDING_MODE), fine_nodes) >> 1
+                seen = tl.max(weight, axis=0) > 0.0
+                first = tl.minimum(first, tl.min(tl.where(seen, block, first), axis=0))
+                last = tl.maximum(last, tl.max(tl.where(seen, block, last), axis=0))
+        total = tl.sum(weights, axis=1)
     return total, first, last
 
 
 @triton.jit
-def _filtered(axis, scale, fine_nodes, block, LEVEL: tl.constexpr, PADDING_MODE: tl.constexpr, PRECISION: tl.constexpr):
+def _filtered(
+    axis,
+    begin,
+    end,
+    scale,
+    fine_nodes,
+    block,
+    LEVEL: tl.constexpr,
+    PADDING_MODE: tl.constexpr,
+    PRECISION: tl.constexpr,
+):
     """The operator of a block for outputs that are filtered, each times its ``scale``: ``(n, BLOCK)``."""
     across = tl.zeros((axis.centres.shape[0], BLOCK), tl.float32)
     one = tl.full((BLOCK,), 1.0, tl.float32)
-    begin, end = _blocks_of(axis, PADDING_MODE)
     if PADDING_MODE <= CONSTANT:  # without folding, cells are evaluated at their own pixels alone
         low = block & ~1 if LEVEL == 5 else block
         begin, end = tl.maximum(begin, low), tl.minimum(end, low + 2 if LEVEL == 5 else low + 1)
     for chunk in range(begin, end):
         at, weight = lattice_filter(chunk * BLOCK, axis, PADDING_MODE, BLOCK)
-        at = fold(at, axis.window, PADDING_MODE)
-        across += tl.dot(
-            weight, units(at, one, fine_nodes, block, LEVEL, PRECISION == "ieee"), input_precision=PRECISION
-        )
+        if PADDING_MODE > CONSTANT:
+            at = fold(at, axis.window, PADDING_MODE)
+        basis = units(at, one, fine_nodes, block, LEVEL, PRECISION == "ieee")
+        across += tl.dot(weight, basis, input_precision=PRECISION)
     return across * scale[:, None]
 
 
@@ -117,7 +130,8 @@ def cells_operators_kernel(
     else:
         axis = output_axis(packed, sample, 0, (tile - tile_rows) * TILE + k, out_width, point_span)
         fine_nodes = (shape.width + 7) // 8
-    total, first, last = _survey(axis, fine_nodes, PADDING_MODE)
+    begin, end = _blocks_of(axis, PADDING_MODE)
+    total, first, last = _survey(axis, begin, end, fine_nodes, PADDING_MODE)
     at = sample * tile_count + tile
     tl.store(spans + 2 * at, first)
     tl.store(spans + 2 * at + 1, last)
@@ -132,6 +146,6 @@ def cells_operators_kernel(
                 if axis.at_points:
                     operator = units(position, inverse, fine_nodes, block, LEVEL, PRECISION == "ieee")
                 else:
-                    operator = _filtered(axis, inverse, fine_nodes, block, LEVEL, PADDING_MODE, PRECISION)
+                    operator = _filtered(axis, begin, end, inverse, fine_nodes, block, LEVEL, PADDING_MODE, PRECISION)
                 to = operators + ((at * axis_blocks + block) * LEVELS + (LEVEL - 3)) * (TILE * BLOCK)
                 tl.store(to + place, operator.to(operators.dtype.element_ty))

@@ -18,6 +18,9 @@ from inrformat.families.cells.triton.descriptors import class_templates, flatten
 
 __all__ = ["CellsPlan", "CellsScratch"]
 
+_ALIGNED = 16
+"""What a record has in a tensor begins at a multiple of 16 bytes, which compilers are told of pointers."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CellsScratch:
@@ -49,8 +52,9 @@ class CellsPlan:
     """Sized for the greatest native height and width of the file.
 
     Attributes:
-        weight_numbers: see ``descriptors.py``. node_count, item_capacity, lane_capacity: nodes, symbols of a body and
-            rANS lanes of a record, at most. height, width: greatest native size in whole cells of 32 px.
+        weight_numbers: see ``descriptors.py``. node_count, item_capacity: nodes and symbols of the body of a record, at
+            most, multiples of 16. lane_capacity: its rANS lanes, at most.
+            height, width: greatest native size in whole cells of 32 px.
     """
 
     channels: int
@@ -73,8 +77,8 @@ class CellsPlan:
             channels=file.channels,
             descriptors=flatten(file.networks, tables=file.codebook.tables, device=device),
             weight_numbers=weight_numbers(device),
-            node_count=sum(counts),
-            item_capacity=-(-max(_most_symbols(network, counts) for network in networks) // 16) * 16,
+            node_count=-(-sum(counts) // _ALIGNED) * _ALIGNED,
+            item_capacity=-(-max(_most_symbols(network, counts) for network in networks) // _ALIGNED) * _ALIGNED,
             lane_capacity=max(network.lanes(height=height, width=width) for network in networks),
             height=-(-height // largest) * largest,
             width=-(-width // largest) * largest,

@@ -17,6 +17,8 @@ __all__ = ["WORKSPACE_BYTES", "Workspace"]
 WORKSPACE_BYTES = 64 << 20
 """Larger batches are evaluated in parts of this size, or one sample at a time; much of it stays in a GPU's L2 cache."""
 
+_ALIGNED = 16
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Workspace:
@@ -55,6 +57,8 @@ class Workspace:
             numbers.itemsize * (block_count * block + tiles * operator) + 2 * block_count + (8 + 4 * TILE) * tiles
         )
         samples = max(min(len(view), WORKSPACE_BYTES // sample_bytes), 1)
+        if samples > _ALIGNED:  # so that kernels are compiled once for all parts: their pointers stay aligned
+            samples -= samples % _ALIGNED
 
         def empty(*shape: int, dtype: torch.dtype) -> Tensor:
             return torch.empty((samples, *shape), dtype=dtype, device=view.out.device)
