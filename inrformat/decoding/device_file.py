@@ -40,7 +40,7 @@ class DeviceFile:
         _, height, width = shapes.max(0).tolist() if len(shapes) else (0, 0, 0)
         tables = TorchTables.of(codebook.tables, device)
         # The device of a tensor has a number, also where "cuda" was asked for.
-        return cls(tables.freqs.device, codebook, tables, len(shapes), height, width)
+        return cls(tables.slots.device, codebook, tables, len(shapes), height, width)
 
     @property
     def networks(self) -> tuple[Network, ...]:

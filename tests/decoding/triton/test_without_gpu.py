@@ -96,7 +96,7 @@ def test_every_tensor_that_a_kernel_is_given_is_on_the_device(cuda, moved):
 
 def test_a_file_knows_the_number_of_its_device_also_where_none_was_given(cuda, mixed, monkeypatch):
     tables = TorchTables.of(mixed.codebook.tables, torch.device("cpu"))
-    moved = dataclasses.replace(tables, freqs=torch.empty(1, device=CUDA))
+    moved = dataclasses.replace(tables, slots=torch.empty(1, device=CUDA))
     monkeypatch.setattr(TorchTables, "of", lambda of, device: moved)  # as torch does: on the current device
     file = DeviceFile.of(mixed.codebook, shapes=np.ones((1, 3), np.int64), device=torch.device("cuda"))
     assert file.device == CUDA != torch.device("cuda")
