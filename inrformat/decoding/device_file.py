@@ -38,7 +38,9 @@ class DeviceFile:
     def of(cls, codebook: Codebook, *, shapes: NDArray[np.int64], device: torch.device) -> DeviceFile:
         """Of a file whose records have ``shapes``, ``(records, 3)`` on the host: network, native height and width."""
         _, height, width = shapes.max(0).tolist() if len(shapes) else (0, 0, 0)
-        return cls(device, codebook, TorchTables.of(codebook.tables, device), len(shapes), height, width)
+        tables = TorchTables.of(codebook.tables, device)
+        # The device of a tensor has a number, also where "cuda" was asked for.
+        return cls(tables.slots.device, codebook, tables, len(shapes), height, width)
 
     @property
     def networks(self) -> tuple[Network, ...]:

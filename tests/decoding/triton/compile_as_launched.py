@@ -70,8 +70,9 @@ def launched() -> list[Launch]:
             numbers = torch.zeros(300, dtype=torch.int64, device=CUDA)
             for first, count, size in ((0, 1, 224), (0, 16, 224), (1, 7, 224), (3, 256, 224), (0, 2, 160)):
                 sides = torch.full((count,), 40, device=CUDA)
-                geometry = Canvas.of(sides, sides).resize(size, size).geometry()
-                decode_views(records, numbers[first : first + count], [geometry], [pixels])
+                canvas = Canvas.of(sides, sides).resize(size, size)
+                views = [canvas.geometry(), canvas.rotate(torch.full_like(canvas.width, 20.0)).geometry()]
+                decode_views(records, numbers[first : first + count], views, [pixels, pixels])
     return cuda.launches
 
 

@@ -1,11 +1,15 @@
 """Decoding on a CUDA device that is not there: what would be launched, and that nothing waits."""
 
+import dataclasses
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 import torch
 
+from inrformat.coding.rans_torch import TorchTables
 from inrformat.decoding.canvas import Canvas
+from inrformat.decoding.device_file import DeviceFile
 from inrformat.decoding.geometry import Geometry
 from inrformat.decoding.pixels import PixelFormat
 from inrformat.decoding.triton.launch import decode_views
@@ -72,11 +76,12 @@ def test_scratch_is_allocated_once(cuda, moved):
         records = moved()
         geometry, rows = batches(5)["aligned"], torch.arange(5, device=CUDA)
         decode_views(records, rows, [geometry], [NORMALIZED])
+    scratch = [launch.arguments["status"] for launch in cuda.launches if "status" in launch.arguments]
     for count in (5, 3, 1, 5):
         cuda.forget()
-        out = NORMALIZED.empty((count, 3, 32, 32), CUDA)
-        decode_views(records, rows[:count], [geometry[:count]], [NORMALIZED], outs=[out])
-        assert cuda.operations.count("empty") == 1, "the output alone"
+        decode_views(records, rows[:count], [geometry[:count]], [NORMALIZED])
+        again = [launch.arguments["status"] for launch in cuda.launches if "status" in launch.arguments]
+        assert len(again) == 2 and all(a is b for a, b in zip(again, scratch, strict=True))
 
 
 def test_every_tensor_that_a_kernel_is_given_is_on_the_device(cuda, moved):
@@ -87,3 +92,11 @@ def test_every_tensor_that_a_kernel_is_given_is_on_the_device(cuda, moved):
             decode_views(records, rows, [geometry], [NORMALIZED])
     tensors = [v for launch in cuda.launches for v in launch.arguments.values() if isinstance(v, torch.Tensor)]
     assert len(tensors) > 100 and all(tensor.device == CUDA for tensor in tensors)
+
+
+def test_a_file_knows_the_number_of_its_device_also_where_none_was_given(cuda, mixed, monkeypatch):
+    tables = TorchTables.of(mixed.codebook.tables, torch.device("cpu"))
+    moved = dataclasses.replace(tables, slots=torch.empty(1, device=CUDA))
+    monkeypatch.setattr(TorchTables, "of", lambda of, device: moved)  # as torch does: on the current device
+    file = DeviceFile.of(mixed.codebook, shapes=np.ones((1, 3), np.int64), device=torch.device("cuda"))
+    assert file.device == CUDA != torch.device("cuda")
