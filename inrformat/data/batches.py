@@ -179,7 +179,7 @@ class BatchMaker:
             return [
                 self._ragged(drawn.samples, of_view, view) for of_view, view in zip(groups, self._views, strict=True)
             ]
-        geometries = [of_view[0].geometry for of_view in groups]
+        geometries = [of_view[0].geometry.to(self._device) for of_view in groups]
         if self._resident is None:
             return list(self._decoded(drawn.samples, geometries, self._views))
         return list(self._resident.decoded(drawn.numbers, geometries, self._views))

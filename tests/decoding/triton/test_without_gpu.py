@@ -18,10 +18,10 @@ from inrformat.decoding.triton.plan import plan_of
 from ...fake_cuda import CUDA, FakeCuda, fake_cuda, on_fake_cuda
 
 NORMALIZED = PixelFormat(torch.bfloat16, mean=(0.5,), std=(0.2,), channels_last=True)
-KERNELS_A_BATCH = 12
+KERNELS_A_BATCH = 14
 """Of two families together."""
-OPERATIONS_A_BATCH = {"aligned": 12, "padded": 12, "at points": 12, "rotated": 64, "displaced": 64}
-"""Of torch, beside them: the filter of a map that is not aligned is found by small operations."""
+OPERATIONS_A_BATCH = 14
+"""Of torch, beside them."""
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def batches(size: int) -> dict[str, Geometry]:
     }
 
 
-@pytest.mark.parametrize("name", OPERATIONS_A_BATCH)
+@pytest.mark.parametrize("name", ["aligned", "padded", "at points", "rotated", "displaced"])
 def test_a_batch_waits_for_nothing_and_stays_within_its_launches(cuda, moved, name):
     with cuda.loading():
         records = moved()
@@ -59,7 +59,7 @@ def test_a_batch_waits_for_nothing_and_stays_within_its_launches(cuda, moved, na
     (out,) = decode_views(records, rows, [geometry], [NORMALIZED])
     assert out.device == CUDA and out.dtype == torch.bfloat16
     assert 4 <= len(cuda.launches) <= KERNELS_A_BATCH
-    assert len(cuda.operations) <= OPERATIONS_A_BATCH[name], cuda.operations
+    assert len(cuda.operations) <= OPERATIONS_A_BATCH, cuda.operations
 
 
 def test_the_first_batch_waits_for_nothing_once_the_plan_is_made(cuda, moved):
@@ -81,7 +81,7 @@ def test_scratch_is_allocated_once(cuda, moved):
         cuda.forget()
         decode_views(records, rows[:count], [geometry[:count]], [NORMALIZED])
         again = [launch.arguments["status"] for launch in cuda.launches if "status" in launch.arguments]
-        assert len(again) == 2 and all(a is b for a, b in zip(again, scratch, strict=True))
+        assert all(a is b for a, b in zip(again, scratch, strict=True))
 
 
 def test_every_tensor_that_a_kernel_is_given_is_on_the_device(cuda, moved):
