@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -51,20 +51,23 @@ class View:
     def __len__(self) -> int:
         return len(self.out)
 
-    def __getitem__(self, samples: slice) -> View:
-        """Some of its samples."""
-        chosen = self.samples._replace(rows=self.samples.rows[samples])
-        return replace(self, samples=chosen, maps=self.maps[samples], out=self.out[samples])
-
     def launch(
-        self, kernel: Any, *, tile: tuple[int, int], arguments: Mapping[str, Any], options: Mapping[str, Any]
+        self,
+        kernel: Any,
+        *,
+        tile: tuple[int, int],
+        arguments: Mapping[str, Any],
+        options: Mapping[str, Any],
+        samples: int | None = None,
     ) -> None:
         """Run a program for each ``tile`` (height, width) of each sample.
 
         Args:
             arguments: the kernel's own, constants included. options: of the compiler.
+            samples: how many, where the kernel is told by an argument which is the first; else all.
         """
         batch, channels, height, width = self.out.shape
+        batch = batch if samples is None else samples
         stride_b, stride_c, stride_y, stride_x = self.out.stride()
         tile_rows, tile_columns = -(-height // tile[0]), -(-width // tile[1])
         kernel[(batch * tile_rows * tile_columns,)](

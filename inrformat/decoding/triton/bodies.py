@@ -86,9 +86,6 @@ class Bodies:
             progress=arena.empty(batch, FIELDS.value, dtype=torch.int32),
         )
 
-    def __getitem__(self, samples: slice) -> Bodies:
-        return Bodies(self.items[samples], self.states[samples], self.progress[samples])
-
     @staticmethod
     def record_bytes(*, items: int, lanes: int) -> int:
         """Memory of one record."""

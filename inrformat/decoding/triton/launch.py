@@ -82,21 +82,27 @@ def decode_views(
     with current, plan.scratch_pool.lent(plan, part) as scratch:
         for first in range(0, len(rows), part):
             batch = slice(first, min(first + part, len(rows)))
-            read(plan, records, rows=rows[batch], scratch=scratch)
+            chosen = _some(rows, batch)
+            read(plan, records, rows=chosen, scratch=scratch)
             if status is not None:
                 status[batch].copy_(scratch.status[: batch.stop - batch.start])
             for geometry, form, out in zip(geometries, pixels, outs, strict=True):
                 render(
                     plan,
                     records,
-                    rows=rows[batch],
+                    rows=chosen,
                     scratch=scratch,
                     geometry=geometry[batch],
                     pixels=form,
-                    out=out[batch],
+                    out=_some(out, batch),
                     precision=precision,
                 )
     return list(outs)
+
+
+def _some(tensor: Tensor, samples: slice) -> Tensor:
+    """``tensor[samples]``; without an operation of torch where that is all of it."""
+    return tensor if samples.stop - samples.start == len(tensor) else tensor[samples]
 
 
 def _check(plan: Plan, rows: Tensor, geometry: Geometry, precision: str) -> None:

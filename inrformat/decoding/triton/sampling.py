@@ -6,7 +6,7 @@ inside. PADDING_MODE is the number of a `PaddingMode`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import triton
@@ -74,15 +74,6 @@ class Maps:
             aligned=geometry.aligned,
             padding_mode=geometry.padding_mode,
             antialias=geometry.antialias,
-        )
-
-    def __getitem__(self, samples: slice) -> Maps:
-        """Those of some of the samples."""
-        return replace(
-            self,
-            packed=self.packed[samples],
-            taps=self.taps[samples],
-            displacement=self.displacement[samples],
         )
 
     @property

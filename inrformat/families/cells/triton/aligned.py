@@ -57,7 +57,7 @@ def _added(sums, left, coefficients, right, count, precision):
     return planes
 
 
-@entry(varying=("block_columns", "block_count", "tile_rows", "axis_blocks"))
+@entry(varying=("first_sample", "block_columns", "block_count", "tile_rows", "axis_blocks"))
 def cells_aligned_kernel(
     out,
     packed,
@@ -74,6 +74,7 @@ def cells_aligned_kernel(
     operators,
     spans,
     totals,
+    first_sample,
     block_columns,
     block_count,
     axis_blocks,
@@ -94,18 +95,19 @@ def cells_aligned_kernel(
     PRECISION: tl.constexpr,
 ):
     """One tile."""
-    sample, tile = (tl.program_id(0) // tile_count).to(tl.int64), tl.program_id(0) % tile_count
+    part, tile = (tl.program_id(0) // tile_count).to(tl.int64), tl.program_id(0) % tile_count
+    sample = first_sample + part
     shape = shape_of(sample, shapes, rows, record_count, network_count, max_height, max_width)
     if tl.load(heads + shape.network * FIELDS + IN_FAMILY) == 0:
         return
     tile_rows = tile_count // tile_columns
     row, column = tile // tile_columns, tile % tile_columns
-    down = sample * (tile_rows + tile_columns) + row
-    across = sample * (tile_rows + tile_columns) + tile_rows + column
+    down = part * (tile_rows + tile_columns) + row
+    across = part * (tile_rows + tile_columns) + tile_rows + column
     first_y, last_y = tl.load(spans + 2 * down), tl.load(spans + 2 * down + 1)
     first_x, last_x = tl.load(spans + 2 * across), tl.load(spans + 2 * across + 1)
-    covers += sample * block_count
-    blocks += sample * block_count * (C * BLOCK * BLOCK)
+    covers += part * block_count
+    blocks += part * block_count * (C * BLOCK * BLOCK)
     down_operators = operators + down * axis_blocks * (LEVELS * TILE * BLOCK)
     across_operators = operators + across * axis_blocks * (LEVELS * TILE * BLOCK)
 

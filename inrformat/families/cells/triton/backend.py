@@ -110,20 +110,21 @@ def read(plan: CellsPlan, scratch: CellsScratch, *, payload: Payload, samples: S
 
 def render(plan: CellsPlan, scratch: CellsScratch, *, view: View) -> None:
     """See ``TritonBackend.render``."""
-    workspace = Workspace.of(plan, view)
+    workspace = scratch.workspaces.suited(view)
     for first in range(0, len(view), len(workspace)):
-        samples = slice(first, min(first + len(workspace), len(view)))
+        samples = range(first, min(first + len(workspace), len(view)))
         if view.maps.aligned:
-            _make_operators(plan, workspace, view=view[samples])
-        _place(plan, scratch[samples], workspace, view=view[samples])
-        _evaluate(plan, workspace, view=view[samples])
+            _make_operators(plan, workspace, view=view, samples=samples)
+        _place(plan, scratch, workspace, view=view, samples=samples)
+        _evaluate(plan, workspace, view=view, samples=samples)
 
 
-def _make_operators(plan: CellsPlan, workspace: Workspace, *, view: View) -> None:
+def _make_operators(plan: CellsPlan, workspace: Workspace, *, view: View, samples: range) -> None:
     kernel: Any = operators.cells_operators_kernel
     height, width = view.out.shape[2:]
-    kernel[(len(view) * (workspace.tile_rows + workspace.tile_columns),)](
+    kernel[(len(samples) * (workspace.tile_rows + workspace.tile_columns),)](
         **view.samples._asdict(),
+        first_sample=samples.start,
         operators=workspace.operators,
         spans=workspace.spans,
         totals=workspace.totals,
@@ -140,11 +141,12 @@ def _make_operators(plan: CellsPlan, workspace: Workspace, *, view: View) -> Non
     )
 
 
-def _place(plan: CellsPlan, scratch: CellsScratch, workspace: Workspace, *, view: View) -> None:
+def _place(plan: CellsPlan, scratch: CellsScratch, workspace: Workspace, *, view: View, samples: range) -> None:
     kernel: Any = place.cells_place_kernel
     block_count = workspace.block_rows * workspace.block_columns
-    kernel[(len(view) * block_count // 4,)](
+    kernel[(len(samples) * block_count // 4,)](
         **view.samples._asdict(),
+        first_sample=samples.start,
         blocks=workspace.blocks,
         covers=workspace.covers,
         spans=workspace.spans,
@@ -168,8 +170,9 @@ def _place(plan: CellsPlan, scratch: CellsScratch, workspace: Workspace, *, view
     )
 
 
-def _evaluate(plan: CellsPlan, workspace: Workspace, *, view: View) -> None:
+def _evaluate(plan: CellsPlan, workspace: Workspace, *, view: View, samples: range) -> None:
     arguments = {
+        "first_sample": samples.start,
         "heads": plan.descriptors.heads,
         "blocks": workspace.blocks,
         "covers": workspace.covers,
@@ -190,6 +193,7 @@ def _evaluate(plan: CellsPlan, workspace: Workspace, *, view: View) -> None:
                 **aligned.constants(products=view.precision.products),
             },
             options=aligned.options(channels=plan.channels, products=view.precision.products),
+            samples=len(samples),
         )
     else:
         view.launch(
@@ -202,6 +206,7 @@ def _evaluate(plan: CellsPlan, workspace: Workspace, *, view: View) -> None:
                 **general.constants(displaced=view.maps.displaced, products=view.precision.products),
             },
             options=general.OPTIONS,
+            samples=len(samples),
         )
 
 

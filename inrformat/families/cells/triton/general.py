@@ -114,7 +114,7 @@ def _outputs(at, blocks, block_columns, C: tl.constexpr, EXACT: tl.constexpr):
     return _scaled_sum(_zeros(at.v, C), 2.0 / at.side.to(tl.float32), sums, C)
 
 
-@entry(varying=("block_columns",))
+@entry(varying=("first_sample", "block_columns"))
 def cells_general_kernel(
     out,
     packed,
@@ -130,6 +130,7 @@ def cells_general_kernel(
     heads,
     blocks,
     covers,
+    first_sample,
     block_columns,
     block_count,
     out_height,
@@ -149,13 +150,14 @@ def cells_general_kernel(
     EXACT: tl.constexpr,
 ):
     """TILE x TILE output pixels, each at all its taps."""
-    sample, tile = (tl.program_id(0) // tile_count).to(tl.int64), tl.program_id(0) % tile_count
+    part, tile = (tl.program_id(0) // tile_count).to(tl.int64), tl.program_id(0) % tile_count
+    sample = first_sample + part
     shape = shape_of(sample, shapes, rows, record_count, network_count, max_height, max_width)
     if tl.load(heads + shape.network * FIELDS + IN_FAMILY) == 0:
         return
     fine_rows, fine_columns = (shape.height + 7) // 8, (shape.width + 7) // 8
-    covers += sample * block_count
-    blocks += sample * block_count * (C * BLOCK * BLOCK)
+    covers += part * block_count
+    blocks += part * block_count * (C * BLOCK * BLOCK)
     pixels = output_pixels(tile, tile_columns, sample, displacement, out_height, out_width, TILE, TILE, DISPLACED)
     window_x, window_y = window_of(packed, sample, 0), window_of(packed, sample, 1)
     count_x, half_width_x = taps_of(taps, sample, 0)

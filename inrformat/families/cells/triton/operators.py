@@ -94,7 +94,7 @@ def _filtered(
     return across * scale[:, None]
 
 
-@entry(varying=("tile_rows", "axis_blocks"))
+@entry(varying=("first_sample", "tile_rows", "axis_blocks"))
 def cells_operators_kernel(
     operators,
     spans,
@@ -108,6 +108,7 @@ def cells_operators_kernel(
     max_width,
     heads,
     point_span,
+    first_sample,
     out_height,
     out_width,
     tile_rows,
@@ -119,7 +120,8 @@ def cells_operators_kernel(
 ):
     """Tiles of rows come first, then tiles of columns."""
     tile_count = tile_rows + tile_columns
-    sample, tile = (tl.program_id(0) // tile_count).to(tl.int64), tl.program_id(0) % tile_count
+    part, tile = (tl.program_id(0) // tile_count).to(tl.int64), tl.program_id(0) % tile_count
+    sample = first_sample + part
     shape = shape_of(sample, shapes, rows, record_count, network_count, max_height, max_width)
     head = heads + shape.network * FIELDS
     if tl.load(head + IN_FAMILY) == 0:
@@ -133,7 +135,7 @@ def cells_operators_kernel(
         fine_nodes = (shape.width + 7) // 8
     begin, end = _blocks_of(axis, PADDING_MODE)
     total, first, last = _survey(axis, begin, end, fine_nodes, PADDING_MODE)
-    at = sample * tile_count + tile
+    at = part * tile_count + tile
     tl.store(spans + 2 * at, first)
     tl.store(spans + 2 * at + 1, last)
     # An output far outside the window weighs nothing, but must not divide by nothing.

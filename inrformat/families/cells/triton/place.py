@@ -102,7 +102,7 @@ def _mixed(sums, weight, shares, channel, count):
     return added
 
 
-@entry(varying=("node_count", "block_columns", "block_count", "tile_rows"))
+@entry(varying=("first_sample", "node_count", "block_columns", "block_count", "tile_rows"))
 def cells_place_kernel(
     blocks,
     covers,
@@ -122,6 +122,7 @@ def cells_place_kernel(
     starts,
     node_means,
     steps,
+    first_sample,
     item_capacity,
     node_count,
     block_columns,
@@ -132,14 +133,15 @@ def cells_place_kernel(
     TILES: tl.constexpr,
 ):
     """TILES: see ``constants``."""
-    sample, area = (tl.program_id(0) // (block_count // 4)).to(tl.int64), tl.program_id(0) % (block_count // 4)
+    part, area = (tl.program_id(0) // (block_count // 4)).to(tl.int64), tl.program_id(0) % (block_count // 4)
+    sample = first_sample + part
     shape = shape_of(sample, shapes, rows, record_count, network_count, max_height, max_width)
     head = heads + shape.network * FIELDS
     if tl.load(head + IN_FAMILY) == 0:
         return
     area_row, area_column = area // (block_columns // 2), area % (block_columns // 2)
     if TILES > 0:
-        spans += sample * 2 * (tile_rows + tile_columns)
+        spans += part * 2 * (tile_rows + tile_columns)
         if not _seen(spans, 0, tile_rows, area_row, TILES):
             return
         if not _seen(spans, tile_rows, tile_columns, area_column, TILES):
@@ -170,7 +172,7 @@ def cells_place_kernel(
         level = level_of(head, side)
         extent = tl.load(integers + tl.load(level + EXTENTS) + cells.number, mask=is_cell, other=0)
         extent = tl.max(tl.max(extent, axis=3, keep_dims=True), axis=0, keep_dims=True)
-        at = sample * block_count + r * block_columns + c
+        at = part * block_count + r * block_columns + c
         tl.store(covers + at, cover_of(side, extent))
         if tl.max(tl.reshape(holds_weights(side, extent, r, c).to(tl.int32), (2,)), axis=0) > 0:
             b = (r * BLOCK + half_y * 8 + y) & (side - 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from inrformat.decoding.triton.descriptors import Descriptors
 from inrformat.families.cells.descriptor import Cells
 from inrformat.families.cells.nodes import CELL_SIDES, grid, node_sides
 from inrformat.families.cells.triton.descriptors import class_templates, flatten, weight_numbers
+from inrformat.families.cells.triton.workspace import WORKSPACE_BYTES, NativeSize, Workspaces
 
 __all__ = ["CellsPlan", "CellsScratch"]
 
@@ -34,6 +35,7 @@ class CellsScratch:
         low_bit_starts: int32 ``(batch, node_count)``, of each node, low bits of the body that come before its own.
         node_means: float32 ``(batch, node_count * C)``: the pyramid of means, in 1/255 units.
         steps: float32 ``(batch,)``, quantization step of each record.
+        workspaces: memory in which views are evaluated.
     """
 
     bodies: Bodies
@@ -42,9 +44,7 @@ class CellsScratch:
     low_bit_starts: Tensor
     node_means: Tensor
     steps: Tensor
-
-    def __getitem__(self, samples: slice) -> CellsScratch:
-        return CellsScratch(*(getattr(self, field.name)[samples] for field in fields(self)))
+    workspaces: Workspaces
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,6 +103,9 @@ class CellsPlan:
             low_bit_starts=empty(self.node_count, dtype=torch.int32),
             node_means=empty(self.node_count * self.channels, dtype=torch.float32),
             steps=empty(dtype=torch.float32),
+            workspaces=Workspaces(
+                arena.empty(WORKSPACE_BYTES, dtype=torch.uint8), NativeSize(self.channels, self.height, self.width)
+            ),
         )
 
 

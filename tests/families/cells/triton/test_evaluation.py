@@ -20,7 +20,7 @@ from inrformat.encoding.in_memory import encode_in_memory
 from inrformat.families.cells.encoder.options import CellsOptions
 from inrformat.families.cells.triton import workspace as workspaces
 from inrformat.families.cells.triton.plan import CellsPlan
-from inrformat.families.cells.triton.workspace import Workspace
+from inrformat.families.cells.triton.workspace import Workspace, Workspaces
 
 from ....decoding.triton.small_files import DEVICE
 from .scratch import scratch_of
@@ -52,11 +52,20 @@ def colour():
     return photographs_of(3)
 
 
+def some_of(scratch, rows):
+    """A scratch of some of its records, whose workspaces are made anew."""
+    bodies = Bodies(*(getattr(scratch.bodies, field.name)[list(rows)] for field in fields(Bodies)))
+    names = ("classes", "starts", "low_bit_starts", "node_means", "steps")
+    workspaces = Workspaces(scratch.workspaces.memory, scratch.workspaces.native)
+    parts = {name: getattr(scratch, name)[list(rows)] for name in names}
+    return replace(scratch, bodies=bodies, workspaces=workspaces, **parts)
+
+
 def rendered(held, rows, geometry, *, precision="float32", scratch=None, pixels=FLOATS):
     """Pixels of some records, ``(B, C, H, W)``."""
     records, plan, read = held
     scratch = read if scratch is None else scratch
-    chosen = type(scratch)(**{f.name: getattr(scratch, f.name)[list(rows)] for f in fields(scratch)})
+    chosen = some_of(scratch, rows)
     out = pixels.empty((len(rows), records.channels, *geometry.size), DEVICE)
     status = torch.zeros(len(rows), dtype=torch.int32, device=DEVICE)
     render(
@@ -128,8 +137,8 @@ def test_parts_of_a_batch_are_the_batch(colour, monkeypatch):
     sizes = []
     made = Workspace.of
 
-    def counted(plan, view):
-        workspace = made(plan, view)
+    def counted(*of):
+        workspace = made(*of)
         sizes.append(len(workspace))
         return workspace
 
