@@ -42,6 +42,7 @@ class Workspace:
         operators: ``(n, tile_rows + tile_columns, axis_blocks, 3, TILE, 16)``, see ``operators.py``.
         spans: int32 ``(n, tile_rows + tile_columns, 2)``, the first and the last block that each tile sees.
         totals: float32 ``(n, tile_rows + tile_columns, TILE)``: 1, or 0 for outputs that see no pixel of the window.
+        size_bytes: of all of them.
     """
 
     block_rows: int
@@ -53,6 +54,7 @@ class Workspace:
     operators: Tensor
     spans: Tensor
     totals: Tensor
+    size_bytes: int
 
     @classmethod
     def of(cls, native: NativeSize, view: View, memory: Tensor) -> Workspace:
@@ -83,6 +85,7 @@ class Workspace:
                 operators=arena.empty(samples, tiles, operator, dtype=numbers),
                 spans=arena.empty(samples, tiles, 2, dtype=torch.int32),
                 totals=arena.empty(samples, tiles, TILE, dtype=torch.float32),
+                size_bytes=arena.used_bytes,
             )
 
         needed = measuring_arena()
@@ -107,7 +110,7 @@ class Workspaces:
         form = (len(view), *view.out.shape[2:], view.maps.aligned, view.precision.half)
         if form not in self._known:
             workspace = Workspace.of(self.native, view, self.memory)
-            if workspace.blocks.untyped_storage().data_ptr() != self.memory.untyped_storage().data_ptr():
-                return workspace  # one of its own, too large to be kept
+            if workspace.size_bytes > len(self.memory):
+                return workspace  # in memory of its own, too large to be kept
             self._known[form] = workspace
         return self._known[form]
