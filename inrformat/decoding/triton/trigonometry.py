@@ -74,9 +74,7 @@ def approximate_cosine(x):
     Its absolute error is at most 2^-20.5 for |x| < 2 pi and 2^-14.7 for |x| < 100 pi, growing as |x| does (PTX,
     ``cos.approx.f32``): below that of what becomes float16.
     """
-    if _INTERPRETED:  # which has no device's instructions
-        return tl.cos(x)
-    return libdevice.fast_cosf(x)
+    return tl.cos(x) if _INTERPRETED else libdevice.fast_cosf(x)  # the interpreter has no device's instructions
 
 
 @triton.jit
