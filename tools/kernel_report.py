@@ -32,7 +32,7 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
 from inrformat.decoding.availability import OLDEST_TRITON, triton_version
-from inrformat.decoding.triton import bodies
+from inrformat.decoding.triton import bodies, taps
 from inrformat.decoding.triton.ahead_of_time import KernelVariant
 from inrformat.families.registry import family_named, family_names
 
@@ -92,6 +92,7 @@ class Assembled:
 def all_kernels() -> Iterator[KernelVariant]:
     """What families share, and those of every family that has kernels."""
     yield from bodies.kernels()
+    yield from taps.kernels()
     for name in family_names():
         load = family_named(name).triton
         if load is not None:

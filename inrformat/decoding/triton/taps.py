@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import Any
 
@@ -11,8 +12,9 @@ import triton.language as tl
 from torch import Tensor
 
 from inrformat.decoding.geometry import LEAST_SHRINKING, MAX_TAPS, Geometry
+from inrformat.decoding.triton.ahead_of_time import KernelVariant
 
-__all__ = ["OPTIONS", "SAMPLES", "filter_taps", "taps_kernel"]
+__all__ = ["OPTIONS", "SAMPLES", "filter_taps", "kernels", "taps_kernel"]
 
 SAMPLES = 32
 """Of a program."""
@@ -57,6 +59,17 @@ def taps_kernel(matrices, taps, count, height, width, ANTIALIAS: tl.constexpr, S
         evaluations = tl.minimum(tl.maximum(2.0 * tl.ceil(reach), 1.0), _MAX_TAPS)
         tl.store(taps + 4 * place + axis, evaluations.to(tl.float32), inside)
         tl.store(taps + 4 * place + 2 + axis, (reach / tl.maximum(span, 1.0)).to(tl.float32), inside)
+
+
+def kernels() -> Iterator[KernelVariant]:
+    """The kernel as ``filter_taps`` launches it, see ``TritonBackend.kernels``."""
+    yield KernelVariant(
+        name="taps",
+        kernel=taps_kernel,
+        constants={"ANTIALIAS": True, "SAMPLES": SAMPLES},
+        options=OPTIONS,
+        pointers={"matrices": "*fp64", "taps": "*fp32"},
+    )
 
 
 @triton.jit
