@@ -8,6 +8,7 @@ the loader a ``sampler`` for the data-parallel ranks instead.
 
 from __future__ import annotations
 
+import gc
 import json
 from pathlib import Path
 
@@ -53,6 +54,9 @@ def main() -> None:
     distributed.all_gather_object(of_each, train(file_from_arguments(__doc__), device))
     if rank == 0:
         print(json.dumps(of_each))
+    # Processes leave together, and what is left of the sharded model before the threads of its process group.
+    distributed.barrier()
+    gc.collect()
     distributed.destroy_process_group()
 
 
