@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +25,7 @@ from PIL import Image
 from skimage import data as photographs
 
 from inrformat.conversion.pipeline import convert
+from inrformat.decoding.availability import OLDEST_TRITON, triton_version
 from inrformat.families.siren.encoder.options import SirenOptions
 
 torch.set_num_threads(2)
@@ -71,6 +77,34 @@ def tiles(image: np.ndarray, *, side: int, count: int) -> list[np.ndarray]:
     top = (height - side) // 2
     pieces = [Image.fromarray(image[top : top + side, x : x + side]) for x in columns]
     return [np.asarray(piece.resize((32, 32), Image.Resampling.LANCZOS)) for piece in pieces]
+
+
+@pytest.fixture(scope="session")
+def nvidia_compiler() -> None:
+    """For tests that compile kernels for NVIDIA's GPUs, which need not be there."""
+    if importlib.util.find_spec("triton.backends.nvidia") is None:
+        # Kernels are compiled for NVIDIA's GPUs by that backend alone; Triton for other devices comes without it.
+        pytest.skip("this Triton has no NVIDIA backend")
+    if triton_version() < OLDEST_TRITON:
+        # The decoder refuses such a Triton as well, with the remedy; CI has a newer one.
+        pytest.skip("the kernels need a newer Triton")
+
+
+@pytest.fixture(scope="session")
+def kernel_report(nvidia_compiler: None) -> Callable[..., dict[str, Any]]:
+    """Runs ``tools/kernel_report.py`` for a compute capability: what compiled kernels take and execute."""
+
+    def run(sm: int, *, only: str = "") -> dict[str, Any]:
+        script = Path(__file__).resolve().parents[1] / "tools" / "kernel_report.py"
+        environment = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}
+        environment["PYTHONPATH"] = str(script.parents[1])
+        command = [sys.executable, str(script), str(sm), "--only", only, "--json"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        assert done.returncode == 0, done.stderr
+        report: dict[str, Any] = json.loads(done.stdout)
+        return report
+
+    return run
 
 
 @pytest.fixture(scope="session")

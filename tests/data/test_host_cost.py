@@ -53,6 +53,7 @@ def queued_for_a_batch(path, transform, *, launched=None, **options):
 def on_triton(monkeypatch):
     """Loaders draw and decode by Triton's kernels, which do nothing here but add their name to this list."""
     if torch.cuda.is_available():
+        # With a GPU kernels are compiled and run: there is no interpreter whose launches could be counted.
         pytest.skip("counts what Triton's interpreter would be given")
     from triton.runtime import interpreter
 

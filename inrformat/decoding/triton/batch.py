@@ -42,6 +42,10 @@ class Payload(NamedTuple):
     lengths: Tensor
     slot_entries: Tensor
 
+    def without_tables(self) -> dict[str, Any]:
+        """The records alone, by name, for kernels that decode no tokens."""
+        return {name: value for name, value in self._asdict().items() if name != "slot_entries"}
+
 
 class SampleShape(NamedTuple):
     """Of one sample, inside a kernel: the number of its record, of its network, and its native size in pixels."""

@@ -1,7 +1,6 @@
 """Compiling ahead of time for GPUs that need not be there."""
 
 import importlib
-import importlib.util
 import json
 import os
 import pkgutil
@@ -12,11 +11,10 @@ from pathlib import Path
 import pytest
 import triton
 
-from inrformat.decoding.availability import OLDEST_TRITON, triton_version
 from inrformat.decoding.triton import bodies, taps
 from inrformat.families.registry import family_named, family_names
 
-REPORT = Path(__file__).parents[3] / "tools" / "kernel_report.py"
+ROOT = Path(__file__).parents[3]
 
 
 def backends():
@@ -33,18 +31,9 @@ def test_a_backend_lists_every_kernel_of_its_family(backend):
     assert {id(variant.kernel) for variant in backend.kernels()} == written
 
 
-@pytest.mark.skipif(triton_version() < OLDEST_TRITON, reason="the kernels need a newer Triton, as the decoder says")
 @pytest.mark.parametrize("sm", [80, 90])
-def test_every_kernel_compiles_and_the_report_says_what_it_takes(sm):
-    if importlib.util.find_spec("triton.backends.nvidia") is None:
-        # Without NVIDIA's backend there is no assembler to ask.
-        pytest.skip("this Triton has no NVIDIA backend")
-    environment = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}
-    environment["PYTHONPATH"] = str(REPORT.parents[1])
-    command = [sys.executable, str(REPORT), str(sm), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    assert done.returncode == 0, done.stderr
-    report = json.loads(done.stdout)
+def test_every_kernel_compiles_and_the_report_says_what_it_takes(kernel_report, sm):
+    report = kernel_report(sm)
     assert report["triton"] == triton.__version__ and report["ptxas"]
     names = [variant.name for listed in (bodies, taps, *backends()) for variant in listed.kernels()]
     assert len(names) == len(set(names)) and [taken["kernel"] for taken in report["kernels"]] == names
@@ -58,13 +47,11 @@ def test_every_kernel_compiles_and_the_report_says_what_it_takes(sm):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(triton_version() < OLDEST_TRITON, reason="the kernels need a newer Triton, as the decoder says")
+@pytest.mark.usefixtures("nvidia_compiler")
 def test_kernels_are_compiled_once_whatever_the_sizes_of_batches_files_and_payloads():
-    if importlib.util.find_spec("triton.backends.nvidia") is None:
-        pytest.skip("this Triton has no NVIDIA backend")
     environment = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}
     command = [sys.executable, "-m", f"{__package__}.compile_as_launched", "90"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=REPORT.parents[1])
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     kernels = json.loads(done.stdout)["kernels"]
     assert len(kernels) >= 5

@@ -60,7 +60,7 @@ def prepare(file: DeviceFile) -> CellsPlan:
 def read(plan: CellsPlan, scratch: CellsScratch, *, payload: Payload, samples: Samples, status: Tensor) -> None:
     """See ``TritonBackend.read``; status bits of the family: ``classes.NO_SUCH_CLASS``, ``means.NO_SUCH_SCALE``."""
     batch, node_parts = len(samples.rows), -(-plan.node_count // templates.NODES)
-    held, bytes_of_records = scratch.bodies, {k: v for k, v in payload._asdict().items() if k != "slot_entries"}
+    held, stored = scratch.bodies, payload.without_tables()
     shared = {
         **samples._asdict(),
         "heads": plan.descriptors.heads,
@@ -89,7 +89,7 @@ def read(plan: CellsPlan, scratch: CellsScratch, *, payload: Payload, samples: S
     shared |= {"states": held.states, "progress": held.progress, "lane_capacity": plan.lane_capacity}
     kernel = templates.cells_low_bits_kernel
     kernel[(batch * node_parts,)](
-        **bytes_of_records,
+        **stored,
         **shared,
         integers=integers,
         low_bit_starts=scratch.low_bit_starts,
@@ -98,7 +98,7 @@ def read(plan: CellsPlan, scratch: CellsScratch, *, payload: Payload, samples: S
     )
     kernel = means.cells_means_kernel
     kernel[(batch,)](
-        **bytes_of_records,
+        **stored,
         **shared,
         floats=plan.descriptors.floats,
         node_means=scratch.node_means,

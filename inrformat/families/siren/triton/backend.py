@@ -49,7 +49,7 @@ def read(plan: SirenPlan, scratch: SirenScratch, *, payload: Payload, samples: S
     """See ``TritonBackend.read``; the family has no status bits of its own."""
     batch, bodies = len(samples.rows), scratch.bodies
     shared = {
-        **{name: value for name, value in payload._asdict().items() if name != "slot_entries"},
+        **payload.without_tables(),
         **samples._asdict(),
         "heads": plan.descriptors.heads,
         "integers": plan.descriptors.integers,

@@ -1,6 +1,5 @@
 """What Triton makes of the compiled step for GPUs that need not be there."""
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -8,8 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from inrformat.decoding.availability import OLDEST_TRITON, triton_version
 
 ROOT = Path(__file__).parents[4]
 COMPILE = """
@@ -35,11 +32,9 @@ print(json.dumps(built.asm["ptx"].split()))
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(triton_version() < OLDEST_TRITON, reason="the kernels need a newer Triton, as the decoder says")
+@pytest.mark.usefixtures("nvidia_compiler")
 @pytest.mark.parametrize("sm", [80, 90])
 def test_every_operation_is_rounded_by_itself_and_as_ieee_754_says(sm):
-    if importlib.util.find_spec("triton.backends.nvidia") is None:
-        pytest.skip("this Triton has no NVIDIA backend")
     environment = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"} | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", COMPILE, str(sm)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
